@@ -1,0 +1,106 @@
+"""Facts of the service, each with its source. Nothing here decides, awaits or remembers.
+
+Sources: [page] the API page of wan2.2-s2v-detect; [doc] another page or the OpenAPI text of the
+vendor; [sdk] its Python SDK 2.0.2; [seen] other people's code. Gathered in November 2026.
+"""
+
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+
+MODEL = "wan2.2-s2v-detect"  # [page]
+BASE_URL = "https://dashscope.aliyuncs.com/api/v1"  # [page] Beijing, the only region
+CHECK_PATH = "/services/aigc/image2video/face-detect"  # [page]
+
+REQUESTS_PER_S = 5.0  # [page] for the account and this model: all its users, workspaces and keys
+PRICE_CNY = Decimal("0.004")  # [page] for every image answered, pass or reject
+FREE_IMAGES = 200  # [page]
+
+WORKSPACE_HEADER = "X-DashScope-WorkSpace"  # [sdk]
+RESOLVE_HEADER = "X-DashScope-OssResourceResolve"  # [doc] "enable", for oss:// images only
+REQUEST_ID_HEADER = "x-request-id"  # [sdk] where the body has none
+COST_TIME_HEADER = "req-cost-time"  # [sdk] milliseconds the service took
+
+# [sdk] where users of the vendor's own tools have their settings already, first found first.
+API_KEY_VARIABLE = "DASHSCOPE_API_KEY"
+API_KEY_FILE_VARIABLE = "DASHSCOPE_API_KEY_FILE_PATH"
+API_KEY_FILE = "~/.dashscope/api_key"
+BASE_URL_VARIABLES = ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
+WORKSPACE_VARIABLES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")
+
+IMAGE_SCHEMES = ("http", "https", "oss")  # [page] oss:// is what the temporary store gives
+
+
+class Meaning(Enum):
+    """What an error code of the service comes to."""
+
+    VERDICT = "the image was examined and does not pass"
+    MISMATCH = "model and endpoint do not match"
+    ACCESS = "key, model or workspace: the same for every image"
+    CREDIT = "money: the same for every image"
+    UNUSABLE = "the service could not fetch or open the image, or moderation refused it"
+    UNREACHED = "the service could not fetch the image this time"
+    THROTTLED = "over the rate"
+    CAPACITY = "over the service's own capacity, dressed as a fault"
+    FAULT = "a fault of the service"
+    BAD_REQUEST = "a request the service does not take"
+
+
+class CodeRule(NamedTuple):
+    """One row of the vendor's error tables: the first row that fits an answer is its meaning."""
+
+    meaning: Meaning
+    codes: tuple[str, ...]
+    """In the vendor's CamelCase; a trailing `*` stands for anything. `limit_requests` and
+    `LimitRequests` are the same code: the service writes both."""
+    statuses: tuple[int, ...] = ()
+    """Empty: any."""
+    phrases: tuple[str, ...] = ()
+    """Parts of the message, lower case, one of which must be there. Empty: any message."""
+
+
+_DOWNLOAD = ("download", "read image")
+
+CODE_RULES: tuple[CodeRule, ...] = (
+    # [seen] a reject in the shape of an error; a code that nobody has listed yet is one too.
+    CodeRule(Meaning.VERDICT, ("InvalidFile.*", "InvalidImage*"), statuses=(200, 400)),
+    CodeRule(Meaning.MISMATCH, ("InvalidParameter",), phrases=("url error, please check url",)),
+    CodeRule(Meaning.UNREACHED, ("InvalidParameter.DataInspection",)),
+    CodeRule(Meaning.UNREACHED, ("InvalidParameter", "BadRequest.*"), phrases=_DOWNLOAD),
+    CodeRule(Meaning.UNREACHED, ("InvalidURL.Timeout",)),
+    CodeRule(Meaning.UNUSABLE, ("InvalidURL", "InvalidURL.ConnectionRefused")),
+    CodeRule(Meaning.UNUSABLE, ("DataInspectionFailed", "IPInfringementSuspect")),
+    CodeRule(Meaning.CREDIT, ("Arrearage", "AllocationQuota.FreeTierOnly")),
+    CodeRule(
+        Meaning.CREDIT,
+        ("CommodityNotPurchased", "PrepaidBillOverdue", "PostpaidBillOverdue"),
+    ),
+    # The same code is a throttle or a bill, told apart by its message alone.
+    CodeRule(
+        Meaning.CREDIT,
+        ("Throttling.AllocationQuota", "InsufficientQuota"),
+        phrases=("free allocated quota exceeded",),
+    ),
+    CodeRule(Meaning.THROTTLED, ("Throttling", "Throttling.*", "InsufficientQuota")),
+    CodeRule(Meaning.THROTTLED, ("LimitRequests", "LimitBurstRate")),
+    CodeRule(
+        Meaning.ACCESS,
+        ("InvalidApiKey", "NotAuthorized", "AccessDenied", "AccessDenied.*", "Model.AccessDenied"),
+    ),
+    CodeRule(Meaning.ACCESS, ("Workspace.AccessDenied", "Endpoint.AccessDenied")),
+    CodeRule(Meaning.ACCESS, ("ModelNotFound", "WorkSpaceNotFound")),
+    CodeRule(Meaning.CAPACITY, ("ModelServingError",)),
+    CodeRule(Meaning.FAULT, ("InternalError", "InternalError.*", "SystemError", "RequestTimeOut")),
+    CodeRule(Meaning.FAULT, ("ModelServiceFailed", "ModelUnavailable", "ServiceUnavailable")),
+)
+
+STATUS_MEANINGS: dict[int, Meaning] = {
+    401: Meaning.ACCESS,
+    403: Meaning.ACCESS,
+    404: Meaning.ACCESS,
+    429: Meaning.THROTTLED,
+}
+"""For a code in no row, and for bodies with none. Other 4xx are BAD_REQUEST, 5xx are FAULT."""
+
+MAYBE_BILLED_STATUSES = (502, 504)
+"""A gateway speaks where the service may have answered, and billed, behind it."""

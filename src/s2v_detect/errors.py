@@ -1,0 +1,160 @@
+"""Every way a check can end without a verdict, and what was paid for it.
+
+DetectError                     image, billed ("no" | "yes" | "unknown"), attempts
+├─ ConfigurationError           no key, bad base URL, not open, model and endpoint that do not match
+├─ ImageSkipped                 reason: the service would not take it; it was not sent
+├─ ServiceError                 status, code, message, request_id, retry_after_s
+│  ├─ AccessDenied              401, 403 and 404 kinds: stops a run
+│  ├─ OutOfCredit               overdue, free tier spent, bill unpaid: stops a run
+│  ├─ ImageUnusable             the service could not fetch or open it, or moderation refused it
+│  ├─ BadRequest                any other 4xx
+│  ├─ RateLimited               still throttled when the retries ran out
+│  └─ ServiceUnavailable        still 5xx when the retries ran out
+├─ NotSent                      no connection, closed, or given up in line; nothing left
+├─ OutcomeUnknown               sent, and no whole answer came: it may have been billed
+└─ Busy                         max_wait_s: the line is longer than that (retry_after_s)
+
+A message is two sentences: what happened to which image, and what to do. Keys, signed addresses'
+queries and bodies are in none of them.
+"""
+
+from typing import Any, Literal, Self
+
+from s2v_detect._redaction import redacted, shown
+
+Billed = Literal["no", "yes", "unknown"]
+
+
+class DetectError(Exception):
+    """A check that gave no verdict.
+
+    `image` is what was to be checked, `billed` whether it may have been paid for (by any of its
+    `attempts`, the requests that were made for it). Errors pickle with all their fields.
+    """
+
+    stops_run = False
+    """Whether every other image would end the same way, so that a stream raises it."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        do: str,
+        image: object = None,
+        billed: Billed = "no",
+        attempts: int = 0,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.do = do
+        self.image = image
+        self.billed: Billed = billed
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        of = "" if self.image is None else f"{shown(self.image)}: "
+        return f"{of}{redacted(self.what)} {self.do}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+    def copy(self) -> Self:
+        """Return the same error without a traceback, for another caller to raise."""
+        twin: Self = _rebuilt(type(self), self.args, self.__dict__)
+        twin.__cause__ = self.__cause__
+        return twin
+
+
+def _rebuilt(kind: type[Any], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class ConfigurationError(DetectError):
+    """The client can't ask at all as it is set up. Nothing was billed; a stream stops."""
+
+    stops_run = True
+
+
+class ImageSkipped(DetectError):
+    """The service would not take this image, so it was not sent. Never billed."""
+
+    def __init__(self, reason: str, *, image: object = None) -> None:
+        super().__init__(
+            f"skipped, {reason}.",
+            do="Give an http, https or oss URL that the service can fetch.",
+            image=image,
+        )
+        self.reason = reason
+
+
+class ServiceError(DetectError):
+    """The service answered with an error. The answer itself is never billed.
+
+    `code`, `message` and `request_id` are the service's own words (`""` and None when it said
+    none); `retry_after_s` is what it asked for, if it did.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        do: str,
+        status: int,
+        code: str = "",
+        message: str = "",
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(what, do=do)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+
+
+class AccessDenied(ServiceError):
+    """The key, or what it may use, is refused: the same for every image, so a stream stops."""
+
+    stops_run = True
+
+
+class OutOfCredit(ServiceError):
+    """The account is overdue or its free images are spent: a stream stops."""
+
+    stops_run = True
+
+
+class ImageUnusable(ServiceError):
+    """The service could not fetch or open this image, or moderation refused it."""
+
+
+class BadRequest(ServiceError):
+    """The service does not take this request."""
+
+
+class RateLimited(ServiceError):
+    """Still over the rate when the retries ran out."""
+
+
+class ServiceUnavailable(ServiceError):
+    """Still a fault of the service when the retries ran out."""
+
+
+class NotSent(DetectError):
+    """Nothing left this machine: no connection, a closed client, or given up in line."""
+
+
+class OutcomeUnknown(DetectError):
+    """The request was sent and no whole answer came: the image may have been billed."""
+
+
+class Busy(DetectError):
+    """The line is longer than `max_wait_s`. Nothing was sent; try after `retry_after_s`."""
+
+    def __init__(self, what: str, *, do: str, image: object, retry_after_s: float) -> None:
+        super().__init__(what, do=do, image=image)
+        self.retry_after_s = retry_after_s

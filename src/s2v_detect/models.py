@@ -1,0 +1,261 @@
+"""The values a user holds: verdicts, outcomes, the spend, events and the retry policy.
+
+All are frozen pydantic models. A repr shows a URL's query as `?…` and leaves `item` out.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_serializer, model_validator
+
+from s2v_detect._redaction import redacted, shown
+from s2v_detect._service import PRICE_CNY
+from s2v_detect._turns import Lane
+from s2v_detect.errors import Billed, DetectError
+
+Image = str
+"""An http, https or oss URL."""
+
+_NOTHING = Decimal(0)
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            if name in ("image", "message", "reason"):
+                yield name, _Shown(shown(value) if name == "image" else redacted(value))
+            else:
+                yield name, value
+
+    __str__ = BaseModel.__repr__
+
+
+class _Shown(str):
+    __slots__ = ()
+
+
+class Verdict(_Value):
+    """The service's answer about one image: it passes, or it is rejected.
+
+    Example:
+        >>> Verdict(check_pass=True, humanoid=True, billed="yes").check_pass
+        True
+    """
+
+    check_pass: bool
+    """Whether the image may be used to generate a talking video."""
+    humanoid: bool | None = None
+    """Whether a person was found; None where the service did not say (it does not on a reject)."""
+    code: str = ""
+    """Why it was rejected, in the service's words (`InvalidFile.NoHuman`); often it says nothing."""
+    message: str = ""
+    request_id: str | None = None
+    source: Literal["service", "shared"] = "service"
+    """Asked for this check, or shared with another check of the same image at the same time."""
+    billed: Billed = "yes"
+    """Whether this answer was paid for. One that came from elsewhere cost nothing: `"no"`."""
+
+
+class _Outcome(_Value):
+    index: int
+    """Place in the input, from 0."""
+    item: Any = Field(default=None, repr=False)
+    """What was given; the image itself unless `image=` took the image from it."""
+    image: Any
+    """The image that was checked, or what stood in its place."""
+    attempts: int = 0
+    """Requests made for this outcome; 0 where it was skipped or shared."""
+    elapsed_s: float = 0.0
+    """From the item's reading to its outcome, the line included."""
+    billed: Billed = "no"
+    cost: Decimal = _NOTHING
+    """CNY paid for certain."""
+    cost_at_most: Decimal = _NOTHING
+    """CNY paid if every request whose answer was lost has been billed too."""
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    """When the outcome was settled, UTC."""
+
+    def _line(self) -> dict[str, Any]:
+        raise NotImplementedError  # each kind has its own
+
+    @model_serializer(mode="plain")
+    def _flat(self) -> dict[str, Any]:
+        """One flat line of JSON, the same keys for every kind."""
+        own = self._line()
+        return {
+            "index": self.index,
+            "image": self.image if isinstance(self.image, str) else shown(self.image),
+            "kind": own["kind"],
+            "check_pass": own.get("check_pass"),
+            "humanoid": own.get("humanoid"),
+            "code": own.get("code", ""),
+            "message": own.get("message", ""),
+            "request_id": own.get("request_id"),
+            "error": own.get("error"),
+            "source": own.get("source"),
+            "billed": self.billed,
+            "cost": float(self.cost),
+            "cost_at_most": float(self.cost_at_most),
+            "attempts": self.attempts,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "at": self.at.isoformat(timespec="milliseconds"),
+        }
+
+
+class Checked(_Outcome):
+    """The image was examined: `verdict` says what came of it."""
+
+    kind: Literal["checked"] = "checked"
+    verdict: Verdict
+
+    def _line(self) -> dict[str, Any]:
+        told = self.verdict
+        return {
+            "kind": self.kind,
+            "check_pass": told.check_pass,
+            "humanoid": told.humanoid,
+            "code": told.code,
+            "message": told.message,
+            "request_id": told.request_id,
+            "source": told.source,
+        }
+
+
+class Skipped(_Outcome):
+    """The image is hopeless: it was never sent and never billed. `reason` says why."""
+
+    kind: Literal["skipped"] = "skipped"
+    reason: str
+
+    def _line(self) -> dict[str, Any]:
+        return {"kind": self.kind, "message": self.reason, "error": "ImageSkipped"}
+
+
+class Failed(_Outcome):
+    """The check gave no verdict: `error` says why, and whether money may have been spent."""
+
+    kind: Literal["failed"] = "failed"
+    error: DetectError
+
+    def _line(self) -> dict[str, Any]:
+        error = self.error
+        return {
+            "kind": self.kind,
+            "code": getattr(error, "code", ""),
+            "message": getattr(error, "message", "") or redacted(f"{error.what} {error.do}"),
+            "request_id": getattr(error, "request_id", None),
+            "error": type(error).__name__,
+        }
+
+
+Outcome = Annotated[Checked | Skipped | Failed, Field(discriminator="kind")]
+
+
+class Spend(_Value):
+    """What a client has paid since it was made, as far as anyone can know.
+
+    Example:
+        >>> spend = Spend(billed=250, unknown=1)
+        >>> spend.cost, spend.cost_at_most
+        (Decimal('1.000'), Decimal('1.004'))
+    """
+
+    billed: int = 0
+    """Requests whose answers were billed."""
+    unknown: int = 0
+    """Requests that may have been billed: sent, and no answer said whether."""
+    skipped: int = 0
+    """Images that were never sent, because the service would not take them."""
+    shared: int = 0
+    """Checks that took the answer of another check of the same image."""
+    known: int = 0
+    """Checks whose answer was known from an earlier run."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy has no decorated properties yet (#1362)
+    @property
+    def cost(self) -> Decimal:
+        """CNY billed for certain."""
+        return self.billed * PRICE_CNY
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def cost_at_most(self) -> Decimal:
+        """CNY billed if every unknown request was billed."""
+        return (self.billed + self.unknown) * PRICE_CNY
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def saved(self) -> Decimal:
+        """CNY that the shared and the known ones would have cost."""
+        return (self.shared + self.known) * PRICE_CNY
+
+
+EventKind = Literal[
+    "queued",
+    "turn",
+    "sent",
+    "answered",
+    "throttled",
+    "retrying",
+    "shared",
+    "settled",
+]
+
+
+class Event(_Value):
+    """One thing that happened to one image's check, for `on_event`.
+
+    `queued` (asked for, in line), `turn` (its turn has come), `sent` (the bytes left), `answered`
+    (a whole answer, or the error it comes to), `throttled` (the line was slowed), `retrying`
+    (`wait_s` until it is asked again), `shared` (joined a check under way), `settled` (the end).
+    """
+
+    kind: EventKind
+    at: datetime
+    """UTC."""
+    image: Any
+    attempt: int = 0
+    """1 for the first request; 0 before it."""
+    lane: Lane
+    wait_s: float = 0.0
+    """`turn`: seconds spent in line. `answered`: seconds from the bytes leaving to the answer.
+    `retrying`: seconds until the next attempt joins the line. `settled`: seconds in all."""
+    billed: Billed = "no"
+    cost: Decimal = _NOTHING
+    cost_at_most: Decimal = _NOTHING
+    error: str | None = None
+    """The error's class name, where there is one."""
+    service_ms: int | None = None
+    """`answered`: milliseconds the service says it took, where it does."""
+
+
+class RetryPolicy(_Value):
+    """How often and how long one image is asked for again.
+
+    What was not sent, throttled or met a fault of the service is asked again after a random wait
+    (exponential, full jitter), each time through the line. The budget outlasts the minute that
+    the service usually needs to recover. `RetryPolicy(max_attempts=1)` never asks again.
+
+    Example:
+        >>> RetryPolicy(max_attempts=3, give_up_after_s=10).max_attempts
+        3
+    """
+
+    max_attempts: int = Field(default=16, ge=1)
+    """Requests for one image, the first included."""
+    give_up_after_s: float = Field(default=90.0, ge=0)
+    """Seconds one image may spend on attempts and waits; its time in line does not count."""
+    first_wait_s: float = Field(default=1.0, gt=0)
+    """Upper end of the first random wait; it doubles with every attempt."""
+    longest_wait_s: float = Field(default=20.0, gt=0)
+    """Upper end of any random wait. A `Retry-After` of the service may be longer."""
+
+    @model_validator(mode="after")
+    def _waits_in_order(self) -> Self:
+        if self.longest_wait_s < self.first_wait_s:
+            raise ValueError("longest_wait_s must be at least first_wait_s")
+        return self
