@@ -1,3 +1,64 @@
-"""The client for wan2.2-s2v-detect."""
+"""The client for Alibaba Cloud's `wan2.2-s2v-detect`.
 
-__version__ = "0.1.0"
+Five checks a second for the whole account, no 429, no lost answer, and true books.
+"""
+
+from s2v_detect._blocking import check_all
+from s2v_detect._stream import OutcomeStream
+from s2v_detect._version import VERSION as __version__
+from s2v_detect.client import DetectClient
+from s2v_detect.errors import (
+    AccessDenied,
+    BadRequest,
+    Busy,
+    ConfigurationError,
+    DetectError,
+    ImageSkipped,
+    ImageUnusable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredit,
+    RateLimited,
+    ServiceError,
+    ServiceUnavailable,
+)
+from s2v_detect.limiters import LocalLimiter
+from s2v_detect.models import (
+    Checked,
+    Event,
+    Failed,
+    Outcome,
+    RetryPolicy,
+    Skipped,
+    Spend,
+    Verdict,
+)
+
+__all__ = [
+    "AccessDenied",
+    "BadRequest",
+    "Busy",
+    "Checked",
+    "ConfigurationError",
+    "DetectClient",
+    "DetectError",
+    "Event",
+    "Failed",
+    "ImageSkipped",
+    "ImageUnusable",
+    "LocalLimiter",
+    "NotSent",
+    "OutOfCredit",
+    "Outcome",
+    "OutcomeStream",
+    "OutcomeUnknown",
+    "RateLimited",
+    "RetryPolicy",
+    "ServiceError",
+    "ServiceUnavailable",
+    "Skipped",
+    "Spend",
+    "Verdict",
+    "__version__",
+    "check_all",
+]

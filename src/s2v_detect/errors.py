@@ -21,6 +21,7 @@ queries and bodies are in none of them.
 from typing import Any, Literal, Self
 
 from s2v_detect._redaction import redacted, shown
+from s2v_detect._service import Meaning
 
 Billed = Literal["no", "yes", "unknown"]
 
@@ -35,6 +36,9 @@ class DetectError(Exception):
     stops_run = False
     """Whether every other image would end the same way, so that a stream raises it."""
 
+    outcomes: tuple[Any, ...] = ()
+    """What a run had brought by then, where `check_all` raises the run's fault."""
+
     def __init__(
         self,
         what: str,
@@ -44,8 +48,8 @@ class DetectError(Exception):
         billed: Billed = "no",
         attempts: int = 0,
     ) -> None:
-        super().__init__(what)
-        self.what = what
+        self.what = redacted(what)
+        super().__init__(self.what)
         self.do = do
         self.image = image
         self.billed: Billed = billed
@@ -53,7 +57,7 @@ class DetectError(Exception):
 
     def __str__(self) -> str:
         of = "" if self.image is None else f"{shown(self.image)}: "
-        return f"{of}{redacted(self.what)} {self.do}"
+        return f"{of}{self.what} {self.do}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -94,7 +98,8 @@ class ServiceError(DetectError):
     """The service answered with an error. The answer itself is never billed.
 
     `code`, `message` and `request_id` are the service's own words (`""` and None when it said
-    none); `retry_after_s` is what it asked for, if it did.
+    none); `meaning` is what they come to; `retry_after_s` and `should_retry` are what it asked
+    for, if it did.
     """
 
     def __init__(
@@ -103,17 +108,21 @@ class ServiceError(DetectError):
         *,
         do: str,
         status: int,
+        meaning: Meaning = Meaning.BAD_REQUEST,
         code: str = "",
         message: str = "",
         request_id: str | None = None,
         retry_after_s: float | None = None,
+        should_retry: bool | None = None,
     ) -> None:
         super().__init__(what, do=do)
         self.status = status
+        self.meaning = meaning
         self.code = code
         self.message = message
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+        self.should_retry = should_retry
 
 
 class AccessDenied(ServiceError):

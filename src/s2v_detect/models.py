@@ -6,7 +6,7 @@ All are frozen pydantic models. A repr shows a URL's query as `?…` and leaves 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, model_serializer, model_validator
 
@@ -49,9 +49,9 @@ class Verdict(_Value):
     check_pass: bool
     """Whether the image may be used to generate a talking video."""
     humanoid: bool | None = None
-    """Whether a person was found; None where the service did not say (it does not on a reject)."""
+    """Whether a person was found; None where the service did not say, as on a reject."""
     code: str = ""
-    """Why it was rejected, in the service's words (`InvalidFile.NoHuman`); often it says nothing."""
+    """Why it was rejected, in the service's words (`InvalidFile.NoHuman`); often nothing."""
     message: str = ""
     request_id: str | None = None
     source: Literal["service", "shared"] = "service"
@@ -152,7 +152,7 @@ class Failed(_Outcome):
         }
 
 
-Outcome = Annotated[Checked | Skipped | Failed, Field(discriminator="kind")]
+Outcome = Checked | Skipped | Failed
 
 
 class Spend(_Value):

@@ -1,0 +1,73 @@
+"""What a client tells: the spend, and events for whoever watches."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from s2v_detect._service import PRICE_CNY
+from s2v_detect._turns import Lane
+from s2v_detect.errors import Billed
+from s2v_detect.models import Event, EventKind, Spend
+
+_log = logging.getLogger("s2v_detect")
+
+
+class Books:
+    """The running counts behind `client.spend`."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(("billed", "unknown", "skipped", "shared"), 0)
+
+    def count(self, what: str) -> None:
+        """Add one to a count."""
+        self._counts[what] += 1
+
+    def count_request(self, billed: Billed) -> None:
+        """Add a request that was sent, by what is known of its bill."""
+        if billed != "no":
+            self.count("billed" if billed == "yes" else "unknown")
+
+    @property
+    def spend(self) -> Spend:
+        """The counts as they stand."""
+        return Spend(**self._counts)
+
+
+class Watch:
+    """Hands events to `on_event`, whose exceptions are logged and stay there."""
+
+    def __init__(self, on_event: Callable[[Event], object] | None) -> None:
+        self._on_event = on_event
+
+    def tell(self, kind: EventKind, image: object, lane: Lane, **more: Any) -> None:
+        """Tell the watcher, if there is one."""
+        if self._on_event is None:
+            return
+        event = Event(kind=kind, at=datetime.now(UTC), image=image, lane=lane, **more)
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001  # a watcher's fault, of any kind, must not reach a paid check
+            _log.exception("on_event raised on %s; the check goes on", kind)
+
+
+class Costs:
+    """What one image's requests have cost so far."""
+
+    def __init__(self) -> None:
+        self.billed = 0
+        self.unknown = 0
+
+    def add(self, billed: Billed) -> None:
+        """Add one request."""
+        self.billed += billed == "yes"
+        self.unknown += billed == "unknown"
+
+    def told(self) -> dict[str, Any]:
+        """Return the fields `billed`, `cost` and `cost_at_most` of an outcome or an event."""
+        sure: Billed = "yes" if self.billed else "unknown" if self.unknown else "no"
+        return {
+            "billed": sure,
+            "cost": self.billed * PRICE_CNY,
+            "cost_at_most": (self.billed + self.unknown) * PRICE_CNY,
+        }

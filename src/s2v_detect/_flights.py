@@ -1,0 +1,54 @@
+"""All flights of an open client: one for an image, in a set that the client holds."""
+
+import asyncio
+
+from s2v_detect._flight import Crew, Flight, Landing
+from s2v_detect._identity import identity_of
+from s2v_detect._turns import Lane
+from s2v_detect.errors import ConfigurationError
+from s2v_detect.models import Verdict
+
+
+class Flights:
+    """All flights of an open client, one for an image."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._by_identity: dict[str, Flight] = {}
+        self._tasks: set[asyncio.Task[Verdict]] = set()
+        self._is_closed = False
+
+    def find(self, image: str) -> Flight | None:
+        """Return the flight that a check of this image would join."""
+        return self._by_identity.get(identity_of(image))
+
+    def join(self, image: str, lane: Lane) -> tuple[Flight, asyncio.Future[Landing]]:
+        """Return the image's flight, new or under way, and what will be told of its end."""
+        if self._is_closed:
+            raise ConfigurationError(
+                "the client is closed.", do="Check inside its `async with` block.", image=image
+            )
+        identity = identity_of(image)
+        flight = self._by_identity.get(identity)
+        if flight is None:
+            flight = Flight(image, lane, self._crew, lambda ended: self._end(identity, ended))
+            self._by_identity[identity] = flight
+            self._tasks.add(flight.task)
+            flight.task.add_done_callback(self._tasks.discard)
+        return flight, flight.join(lane)
+
+    async def close(self, timeout_s: float) -> None:
+        """Let what was sent finish, for at most `timeout_s`; what is still in line is not sent."""
+        self._is_closed = True
+        for flight in list(self._by_identity.values()):
+            flight.ground("the client was closed")
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _end(self, identity: str, flight: Flight) -> None:
+        if self._by_identity.get(identity) is flight:
+            del self._by_identity[identity]

@@ -1,0 +1,228 @@
+"""The only room that knows httpx: one POST, and whether its bytes left this machine.
+
+httpx's trace events tell that (measured right in every case tried), and stamp the turn at the
+instant the bytes leave: the pace that counts is the one on the wire. A user's own transport may
+emit no events; then some exceptions tell, and the rest is unknown.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from s2v_detect._pacing import GRACE_S
+from s2v_detect._service import CHECK_PATH
+from s2v_detect._settings import Settings
+from s2v_detect._turns import Turn
+from s2v_detect._version import VERSION
+from s2v_detect._wire import Answer, request_body, request_headers, standing_headers
+from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
+
+_CONNECT_TIMEOUT_S = 5.0
+_LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
+
+TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
+    httpx.ConnectError: "no connection could be made",
+    httpx.ConnectTimeout: "no connection could be made in time",
+    httpx.PoolTimeout: "the HTTP client's pool had no connection free",
+    httpx.ProxyError: "the proxy refused",
+    httpx.ReadError: "the connection broke before the answer was whole",
+    httpx.ReadTimeout: "no answer came in time",
+    httpx.WriteError: "the connection broke while the request was sent",
+    httpx.WriteTimeout: "the request could not be sent in time",
+    httpx.CloseError: "the connection broke while it was closed",
+    httpx.RemoteProtocolError: "the connection was cut before the answer was whole",
+    httpx.LocalProtocolError: "the request could not be put on the wire",
+    httpx.UnsupportedProtocol: "the HTTP client can't speak to the base URL",
+}
+"""What each transport error is called in a message; a test compares this with httpx."""
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    ConfigurationError,
+)
+
+
+class Departure:
+    """Knows whether one request's bytes have left, and tells its turn.
+
+    A connection that is not open within a short grace gives its turn back, so that the line goes
+    on, and takes a new one before its bytes; the trace hook is awaited, so it can hold them.
+    """
+
+    def __init__(
+        self, turn: Turn, retake: Callable[[], Awaitable[Turn]], on_left: Callable[[], None]
+    ) -> None:
+        self._turn: Turn | None = turn
+        self._retake = retake
+        self._on_left = on_left
+        self._has_events = False
+        self._deadline: asyncio.Timeout | None = None
+        self._timeout_s = 0.0
+        self._grace: asyncio.TimerHandle | None = None
+        self.left = False
+        """Whether the bytes have left, or must be taken to have."""
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Httpx's `trace` extension."""
+        self._has_events = True
+        # A proxy's CONNECT has the same event; only the POST's own counts.
+        if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
+            if self._turn is None:
+                self._turn = await self._retake()
+            self._stamp()
+
+    def start(self, deadline: asyncio.Timeout, timeout_s: float) -> None:
+        """Begin the grace; the deadline is set when the bytes leave."""
+        self._deadline, self._timeout_s = deadline, timeout_s
+        self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over)
+
+    def answered(self) -> None:
+        """Settle the turn after an answer; of a transport without events it is stamped now."""
+        self._stamp()
+        self._stop_grace()
+
+    def failed(self, error: BaseException) -> None:
+        """Settle the turn after an error, and `left` with it."""
+        if isinstance(error, _NEVER_SENT):
+            self.left = False
+            self._withdraw()
+        elif self._has_events and not self.left:
+            self._withdraw()
+        else:
+            self._stamp()
+        self._stop_grace()
+
+    def _stamp(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is None or self.left:
+            return
+        self.left = True
+        turn.left()
+        self._stop_grace()
+        if self._deadline is not None and self._deadline.when() is None:
+            loop = asyncio.get_running_loop()
+            self._deadline.reschedule(loop.time() + self._timeout_s)
+        self._on_left()
+
+    def _withdraw(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.withdrawn()
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+
+    def _grace_over(self) -> None:
+        if self._has_events:
+            self._withdraw()
+        else:
+            # A transport without events may be sending by now: the slot must count as used.
+            self._stamp()
+
+
+class Endpoint:
+    """The service's one address, with an httpx client while it is open."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: str,
+        *,
+        timeout_s: float,
+        http_client: httpx.AsyncClient | None,
+    ) -> None:
+        self._url = httpx.URL(settings.base_url + CHECK_PATH)
+        self._model = model
+        self._timeout_s = timeout_s
+        user_agent = f"s2v-detect/{VERSION}"
+        self._headers = standing_headers(settings.api_key, settings.workspace, user_agent)
+        self._given = http_client
+        self._http = http_client
+        self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
+
+    def open(self) -> None:
+        """Have an httpx client of this event loop; a given one is used as it is."""
+        # No bound on connections: httpx's pool scans all of them for every one that waits in it,
+        # so nothing may ever wait there. The line and max_in_flight are the bounds.
+        self._http = self._given or httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        )
+
+    async def close(self) -> None:
+        """Close the connections; a given client is its owner's to close."""
+        if self._given is None and self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def post(self, image: str, departure: Departure) -> Answer:
+        """Return the whole answer, or raise `NotSent` or `OutcomeUnknown`.
+
+        `timeout_s` runs from the bytes leaving to the whole answer.
+        """
+        try:
+            async with asyncio.timeout(None) as deadline:
+                departure.start(deadline, self._timeout_s)
+                answer = await self._answer(self._request(image, departure))
+        except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
+            departure.failed(error)
+            if isinstance(error, TimeoutError):
+                raise _unknown(
+                    f"no whole answer came within {self._timeout_s:g} s", error
+                ) from error
+            if isinstance(error, httpx.HTTPError):
+                raise _translated(error, left=departure.left) from error
+            raise
+        departure.answered()
+        return answer
+
+    def _request(self, image: str, departure: Departure) -> httpx.Request:
+        # Made by hand, not by the client: no cookies, no headers but ours.
+        return httpx.Request(
+            "POST",
+            self._url,
+            headers=request_headers(self._headers, image),
+            content=request_body(self._model, image),
+            extensions={"timeout": self._timeouts, "trace": departure.trace},
+        )
+
+    async def _answer(self, request: httpx.Request) -> Answer:
+        http = self._http
+        if http is None or http.is_closed:
+            raise ConfigurationError(
+                "the http_client of this client is closed.",
+                do="Keep it open for as long as the DetectClient is.",
+            )
+        response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_ANSWER_BYTES:
+                    break  # no verdict is so long: what is here will not parse
+        finally:
+            await response.aclose()
+        return Answer(response.status_code, response.headers, bytes(body))
+
+
+def _translated(error: httpx.HTTPError, *, left: bool) -> DetectError:
+    what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
+    if not left:
+        return NotSent(
+            f"not sent, {what} ({type(error).__name__}).",
+            do="Check the network and the base URL; it was not billed.",
+        )
+    return _unknown(what, error)
+
+
+def _unknown(what: str, error: BaseException) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"sent, but {what} ({type(error).__name__}).",
+        do="It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        billed="unknown",
+    )

@@ -1,0 +1,70 @@
+"""What is an image, and what makes two of them the same.
+
+Two addresses are one image when every server must take them for one: the scheme and the host in
+any case, the default port written or not, an empty path or `/`, whatever the fragment (it is never
+sent). Nothing else is folded: servers may and do tell apart the order of a query, `%7E` from `~`,
+a trailing slash, a trailing dot of the host.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from s2v_detect._service import IMAGE_SCHEMES
+from s2v_detect.errors import ImageSkipped
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_LONGEST_URL = 65_536
+"""Characters. No server known takes a request line near it: it is a mistake in the data."""
+
+
+def image_of(value: object) -> str:
+    """Return `value` as an image that can be sent; `ImageSkipped` says why it can't be."""
+    if not isinstance(value, str):
+        raise ImageSkipped(f"{_article(value)} is no http, https or oss URL", image=value)
+    reason = _unsendable(value)
+    if reason:
+        raise ImageSkipped(reason, image=value)
+    return value
+
+
+def identity_of(url: str) -> str:
+    """Return the one spelling of an image's address that all its equal spellings share."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    if parts.scheme == "oss":
+        host = parts.netloc  # the bucket's name and the key: the store's own words, kept as written
+    else:
+        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        default = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
+        host = f"{user}{at}{name}" + ("" if default else f":{parts.port}")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
+
+
+def _article(value: object) -> str:
+    return "nothing (None)" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each its own line
+    """Return why a string is no address of an image, or nothing."""
+    if not url.strip():
+        return "the address is empty"
+    if len(url) > _LONGEST_URL:
+        return f"the address has {len(url)} characters"
+    if _BLANK_OR_CONTROL.search(url):
+        return "the address holds white space or a control character: percent-encode it"
+    if not url.isascii() and any("\ud800" <= character <= "\udfff" for character in url):
+        return "the address holds characters that are not Unicode text"
+    try:
+        parts = urlsplit(url)
+        hostname, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"the address can't be read ({error})"
+    if parts.scheme not in IMAGE_SCHEMES:
+        return "it is no http, https or oss URL"
+    if not hostname:
+        return "the address names no host"
+    if parts.scheme == "oss" and len(parts.path) < len("/k"):
+        return "the oss address names no object"
+    return ""

@@ -1,0 +1,101 @@
+"""When an image is asked for again, and after how long: tenacity's rules, as values.
+
+Asked again: what never left, what was throttled, a fault of the service, and once what the service
+could not fetch. What may have been billed is asked again once, and only with `on_unknown="resend"`.
+Never: a verdict, a bad request, a key or a bill. Waits are full jitter, so that images which
+failed together do not come back together.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base, wait_random_exponential
+
+from s2v_detect._service import Meaning
+from s2v_detect.errors import (
+    DetectError,
+    ImageUnusable,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    ServiceError,
+    ServiceUnavailable,
+)
+from s2v_detect.models import RetryPolicy
+
+OnUnknown = Literal["resend", "keep"]
+
+
+def is_worth_another(
+    error: DetectError, earlier: Sequence[DetectError], on_unknown: OnUnknown
+) -> bool:
+    """Whether asking again may help and is allowed; `earlier` are this image's errors before."""
+    if isinstance(error, OutcomeUnknown):
+        resent = any(isinstance(past, OutcomeUnknown) for past in earlier)
+        return on_unknown == "resend" and error.billed == "unknown" and not resent
+    if isinstance(error, ServiceError) and error.should_retry is False:
+        return False
+    if isinstance(error, ImageUnusable):
+        asked_once = any(isinstance(past, ImageUnusable) for past in earlier)
+        return error.meaning is Meaning.UNREACHED and not asked_once
+    return isinstance(error, NotSent | RateLimited | ServiceUnavailable)
+
+
+def slows_the_line(error: DetectError) -> bool:
+    """Whether an error says that the account or the service is over its rate."""
+    if not isinstance(error, ServiceError):
+        return False
+    too_fast = error.meaning in (Meaning.THROTTLED, Meaning.CAPACITY)
+    return too_fast or error.retry_after_s is not None
+
+
+class _WaitAsTold(wait_base):
+    """Full jitter, and never less than the service asked for."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._jitter = wait_random_exponential(
+            multiplier=policy.first_wait_s, max=policy.longest_wait_s
+        )
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        told_s = getattr(_error(retry_state), "retry_after_s", None) or 0.0
+        return max(self._jitter(retry_state), told_s)
+
+
+class _StopWhenSpent(stop_base):
+    """Out of attempts, or the next wait would pass the budget."""
+
+    def __init__(self, policy: RetryPolicy, spent_s: Callable[[], float]) -> None:
+        self._policy = policy
+        self._spent_s = spent_s
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        if retry_state.attempt_number >= self._policy.max_attempts:
+            return True
+        return self._spent_s() + retry_state.upcoming_sleep > self._policy.give_up_after_s
+
+
+def _error(retry_state: RetryCallState) -> BaseException | None:
+    return retry_state.outcome.exception() if retry_state.outcome else None
+
+
+def retrying(
+    policy: RetryPolicy,
+    *,
+    is_wanted: Callable[[BaseException], bool],
+    spent_s: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+) -> AsyncRetrying:
+    """Return the loop for one image, to be called with its attempt; the last error is raised.
+
+    `spent_s()` is the time its attempts and waits took, without the line.
+    """
+    return AsyncRetrying(
+        retry=retry_if_exception(is_wanted),
+        stop=_StopWhenSpent(policy, spent_s),
+        wait=_WaitAsTold(policy),
+        sleep=sleep,
+        reraise=True,
+    )

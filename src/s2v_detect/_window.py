@@ -1,0 +1,277 @@
+"""The bounded window: an input of any length into a stream of outcomes.
+
+A feeder task reads the input, never further than the window allows, and starts flights; their
+outcomes wait in the window until they are taken. The window does not know the stream that the user
+holds: a stream that nobody refers to any more can then stop its window.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import Any, NamedTuple
+
+from s2v_detect._books import Books
+from s2v_detect._flight import Flight, Landing
+from s2v_detect._flights import Flights
+from s2v_detect._identity import image_of
+from s2v_detect.errors import (
+    DetectError,
+    ImageSkipped,
+    NotSent,
+    RateLimited,
+    ServiceUnavailable,
+)
+from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
+
+Items = Iterable[Any] | AsyncIterable[Any]
+
+_Waiter = asyncio.Future[Landing]
+
+
+class _Row(NamedTuple):
+    """One item of the input."""
+
+    number: int
+    item: Any
+    image: Any
+    read_at: float
+
+
+class _AsTheyFinish:
+    """Outcomes to be taken in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._outcomes: deque[Outcome] = deque()
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def put(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+
+    def pass_over(self, index: int) -> None:
+        """Nothing waits for an index here."""
+
+    def take(self) -> Outcome | None:
+        return self._outcomes.popleft() if self._outcomes else None
+
+
+class _InOrder:
+    """Outcomes to be taken in the order of the input."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[int, Outcome] = {}
+        self._passed_over: set[int] = set()
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def put(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.index] = outcome
+
+    def pass_over(self, index: int) -> None:
+        """Wait no more for the outcome of this index: it gets none."""
+        self._passed_over.add(index)
+
+    def take(self) -> Outcome | None:
+        while self._next in self._passed_over:
+            self._passed_over.discard(self._next)
+            self._next += 1
+        outcome = self._outcomes.pop(self._next, None)
+        self._next += outcome is not None
+        return outcome
+
+
+class Window:
+    """Checks in flight and outcomes not yet taken: never more than `size` together."""
+
+    def __init__(
+        self,
+        flights: Flights,
+        books: Books,
+        items: Items,
+        *,
+        image_in: Callable[[Any], Any],
+        size: int,
+        ordered: bool,
+    ) -> None:
+        self._flights = flights
+        self._books = books
+        self._items = items
+        self._image_in = image_in
+        self._size = size
+        self._loop = asyncio.get_running_loop()
+        self._read = 0
+        self._pending: dict[_Waiter, tuple[_Row, Flight]] = {}
+        self._landed = _InOrder() if ordered else _AsTheyFinish()
+        self._fault: BaseException | None = None
+        self._is_stopped = False
+        self._room = asyncio.Event()
+        self._news = asyncio.Event()
+        self._feeder = asyncio.create_task(self._feed(), name="s2v-detect feeder")
+        self._feeder.add_done_callback(self._feeder_ended)
+
+    async def take(self) -> Outcome:
+        """Return the next outcome; at the end raise the fault, if any, or `StopAsyncIteration`."""
+        while True:
+            outcome = self._landed.take()
+            if outcome is not None:
+                self._room.set()
+                return outcome
+            if self._feeder.done() and not self._pending:
+                raise self._fault or StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+
+    def stop(self) -> None:
+        """Send no more. What was sent is still delivered."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self._feeder.cancel()
+        for waiter, (_, flight) in list(self._pending.items()):
+            if flight.is_free:
+                self._drop(waiter)
+            else:
+                flight.want_no_more(waiter)
+
+    def abandon(self) -> None:
+        """Send no more, deliver nothing. What was sent is finished and counted all the same."""
+        self.stop()
+        for waiter in list(self._pending):
+            self._drop(waiter)
+
+    def abandon_from_anywhere(self) -> None:
+        """Abandon it from a finalizer, which may run in any thread and at any time."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.abandon)
+
+    async def closed(self) -> None:
+        """Return when the input has been let go of."""
+        await asyncio.wait([self._feeder])
+
+    async def _feed(self) -> None:
+        try:
+            await self._has_room()
+            async for item in _each(self._items):
+                self._admit(item)
+                await self._has_room()
+        finally:
+            if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
+                await self._items.aclose()
+
+    async def _has_room(self) -> None:
+        while len(self._pending) + len(self._landed) >= self._size:
+            self._room.clear()
+            await self._room.wait()
+
+    def _admit(self, item: Any) -> None:
+        row = _Row(self._read, item, item, self._loop.time())
+        self._read += 1
+        try:
+            row = row._replace(image=self._image(item))
+            image = image_of(row.image)
+        except ImageSkipped as skipped:
+            self._skip(row, skipped.reason)
+            return
+        flight, waiter = self._flights.join(image, "bulk")
+        self._pending[waiter] = (row, flight)
+        waiter.add_done_callback(self._land)
+
+    def _image(self, item: Any) -> Any:
+        try:
+            return self._image_in(item)
+        except Exception as error:  # the user's function on the user's row: one bad row is one row
+            reason = f"image= raised {type(error).__name__} on it ({error})"
+            raise ImageSkipped(reason, image=item) from error
+
+    def _skip(self, row: _Row, reason: str) -> None:
+        self._books.count("skipped")
+        elapsed_s = self._loop.time() - row.read_at
+        self._deliver(
+            Skipped(
+                index=row.number,
+                item=row.item,
+                image=row.image,
+                reason=reason,
+                elapsed_s=elapsed_s,
+            )
+        )
+
+    def _land(self, waiter: _Waiter) -> None:
+        pending = self._pending.pop(waiter, None)
+        if pending is None:
+            return
+        row, landing = pending[0], waiter.result()
+        if not isinstance(landing.result, Verdict) and _is_fault(landing.result):
+            self._fail(landing.result)
+        if self._is_owed(landing):
+            self._deliver(_outcome(row, landing, self._loop.time() - row.read_at))
+        else:
+            self._pass_over(row)
+
+    def _fail(self, fault: BaseException) -> None:
+        self._fault = self._fault or fault
+        self.stop()
+
+    def _is_owed(self, landing: Landing) -> bool:
+        """Whether it gets an outcome: a fault of the run, and what it left undone, get none."""
+        error = landing.result
+        if isinstance(error, Verdict):
+            return True
+        if not isinstance(error, DetectError):
+            return False
+        if landing.told["cost_at_most"]:
+            return True
+        undone = isinstance(error, NotSent | RateLimited | ServiceUnavailable)
+        return not error.stops_run and not (self._is_stopped and undone)
+
+    def _drop(self, waiter: _Waiter) -> None:
+        row, flight = self._pending.pop(waiter)
+        flight.leave(waiter)
+        self._pass_over(row)
+
+    def _deliver(self, outcome: Outcome) -> None:
+        self._landed.put(outcome)
+        self._news.set()
+
+    def _pass_over(self, row: _Row) -> None:
+        self._landed.pass_over(row.number)
+        self._room.set()
+        self._news.set()
+
+    def _feeder_ended(self, feeder: "asyncio.Task[None]") -> None:
+        if not feeder.cancelled():
+            self._fault = self._fault or feeder.exception()
+        elif not self._is_stopped:  # the input was cancelled, not we: it is not at its end
+            self._fault = self._fault or asyncio.CancelledError("the input was cancelled")
+        self._news.set()
+
+
+def _is_fault(error: BaseException) -> bool:
+    """Whether every other image would end the same way, or something of ours is broken."""
+    return error.stops_run if isinstance(error, DetectError) else True
+
+
+def _outcome(row: _Row, landing: Landing, elapsed_s: float) -> Outcome:
+    common: dict[str, Any] = {
+        "index": row.number,
+        "item": row.item,
+        "image": row.image,
+        "attempts": landing.attempts,
+        "elapsed_s": elapsed_s,
+        **landing.told,
+    }
+    if isinstance(landing.result, Verdict):
+        return Checked(verdict=landing.result, **common)
+    return Failed(error=landing.result, **common)
+
+
+async def _each(items: Items) -> AsyncIterator[Any]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

@@ -1,0 +1,62 @@
+"""The counts of a run while it goes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from s2v_detect import Checked, Event, Failed, OutcomeUnknown, Skipped
+
+
+@dataclass
+class Tally:
+    """What came of the images so far. The run writes it, anybody may read it at any time."""
+
+    passed: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    failed: int = 0
+    unknown: int = 0
+    """Failed ones that were sent and whose answer never came."""
+    unwritten: int = 0
+    """Outcomes that the output did not take."""
+    sent: int = 0
+    """Requests whose bytes left, the repeated ones included."""
+    answered: int = 0
+    """Sent requests that have ended, with an answer or without."""
+    throttled: int = 0
+    """Times that the service asked to go slower."""
+    rejected_by_code: Counter[str] = field(default_factory=Counter)
+    failed_by_error: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """How many images have an outcome."""
+        return self.passed + self.rejected + self.skipped + self.failed
+
+    @property
+    def awaited(self) -> int:
+        """How many requests are sent and not yet answered."""
+        return max(0, self.sent - self.answered)
+
+    def add(self, outcome: Checked | Skipped | Failed) -> None:
+        """Count an outcome."""
+        match outcome:
+            case Checked(verdict=verdict) if verdict.check_pass:
+                self.passed += 1
+            case Checked(verdict=verdict):
+                self.rejected += 1
+                self.rejected_by_code[verdict.code] += 1
+            case Skipped():
+                self.skipped += 1
+            case Failed(error=error):
+                self.failed += 1
+                self.unknown += isinstance(error, OutcomeUnknown)
+                self.failed_by_error[type(error).__name__] += 1
+
+    def watch(self, event: Event) -> None:
+        """Count an event: hand this to the client as `on_event`."""
+        if event.kind == "sent":
+            self.sent += 1
+        elif event.kind == "answered" and event.error != "NotSent":
+            self.answered += 1
+        elif event.kind == "throttled":
+            self.throttled += 1

@@ -1,0 +1,195 @@
+"""Progress on stderr: a live picture on a terminal, plain lines elsewhere, or nothing."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from s2v_detect import Spend
+from s2v_detect.bulk import Tally
+from s2v_detect.cli._terminal import duration
+
+_LIVE_PER_S = 4
+_PLAIN_EVERY_S = 5.0
+_WINDOW_S = 10.0
+_SETTLING_S = 1.0  # a rate over less says nothing
+
+
+class Watched(Protocol):
+    """What progress is made of."""
+
+    tally: Tally
+
+    @property
+    def spend(self) -> Spend:
+        """What was paid so far."""
+
+    @property
+    def total(self) -> int | None:
+        """How many there will be, if known."""
+
+
+class Pace:
+    """Requests and outcomes a second over the last ten, from samples of the counts."""
+
+    def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
+        self._tally = tally
+        self._clock = clock
+        self._started_at = clock()
+        self._samples = deque([(self._started_at, 0, 0)])
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._started_at
+
+    def now(self) -> tuple[float, float]:
+        """Return requests sent and images done, a second."""
+        at = self._clock()
+        self._samples.append((at, self._tally.sent, self._tally.done))
+        while at - self._samples[1][0] >= _WINDOW_S:
+            self._samples.popleft()
+        since, sent, done = self._samples[0]
+        span_s = max(at - since, _SETTLING_S)
+        return (self._tally.sent - sent) / span_s, (self._tally.done - done) / span_s
+
+
+class Progress:
+    """Shows a run while its block is open; `stop` ends the showing earlier."""
+
+    def __init__(
+        self,
+        watched: Watched,
+        console: Console,
+        *,
+        rate: float,
+        quiet: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watched = watched
+        self._console = console
+        self._rate = rate
+        self._quiet = quiet
+        self._pace = Pace(watched.tally, clock)
+        self._closing = ExitStack()
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            live = self._console.is_terminal and not self._console.is_dumb_terminal
+            self._closing.enter_context(self._live() if live else _Task(self._print_lines()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Show no more, and leave the cursor where it belongs."""
+        self._closing.close()
+
+    def _live(self) -> AbstractContextManager[object]:
+        return Live(
+            get_renderable=self.picture,
+            console=self._console,
+            refresh_per_second=_LIVE_PER_S,
+            transient=True,  # the summary says it all
+            redirect_stdout=False,  # data, not ours to rewrite
+            redirect_stderr=False,
+        )
+
+    async def _print_lines(self) -> None:
+        while True:
+            await asyncio.sleep(_PLAIN_EVERY_S)
+            self._console.print(self.line())
+
+    def picture(self) -> RenderableType:
+        """Return three lines: how far, how fast and how long, and what came of it."""
+        sent_per_s, done_per_s = self._pace.now()
+        done, total = self._watched.tally.done, self._watched.total
+        bar = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        bar.add_column(ratio=1)
+        bar.add_column(no_wrap=True)
+        bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
+        speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
+        speed.append(f"   {self._time_left(done_per_s)}", style="default")
+        return Group(bar, speed, Text("  ").append_text(self._counts()))
+
+    def line(self) -> Text:
+        """Return the same as one plain line."""
+        sent_per_s, done_per_s = self._pace.now()
+        far = Text(self._how_far())
+        speed = f"{sent_per_s:.1f}/s of {self._rate:g}"
+        return Text(" · ").join([far, Text(speed), self._counts(), Text(self._time_left(done_per_s))])
+
+    def _how_far(self) -> str:
+        done, total = self._watched.tally.done, self._watched.total
+        if not total:
+            return f"{done:,} done"
+        return f"{done:,} of {total:,}  {min(100, 100 * done // total)} %"
+
+    def _time_left(self, done_per_s: float) -> str:
+        elapsed = duration(self._pace.elapsed_s)
+        total = self._watched.total
+        if total is None or not done_per_s:
+            return f"{elapsed} so far"
+        left_s = max(0, total - self._watched.tally.done) / done_per_s
+        at = datetime.now().astimezone() + timedelta(seconds=left_s)
+        return f"{duration(left_s)} left, until {at:%H:%M}"
+
+    def _counts(self) -> Text:
+        tally, spend = self._watched.tally, self._watched.spend
+        parts = [
+            Text(f"passed {tally.passed:,}", style="green"),
+            Text(f"rejected {tally.rejected:,}", style="yellow"),
+            Text(f"skipped {tally.skipped:,}", style="" if tally.skipped else "dim"),
+            Text(f"failed {tally.failed:,}", style="red" if tally.failed else "dim"),
+            Text(f"awaited {tally.awaited:,}", style="dim"),
+        ]
+        if tally.throttled:
+            parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
+        money = f"CNY {spend.cost}"
+        if spend.unknown:
+            money += f", at most {spend.cost_at_most}"
+        return Text(" · ").join([*parts, Text(money)])
+
+
+class _Task:
+    """A task that lives as long as a block."""
+
+    def __init__(self, work: "asyncio._CoroutineLike[None]") -> None:
+        self._work = work
+
+    def __enter__(self) -> None:
+        self._task = asyncio.ensure_future(self._work)
+
+    def __exit__(self, *_: object) -> None:
+        self._task.cancel()
+
+
+def _bar(done: int, total: int | None, elapsed_s: float) -> ProgressBar:
+    return ProgressBar(
+        total=total or None, completed=done, pulse=not total, animation_time=elapsed_s
+    )
+
+
+def _meter(sent_per_s: float, rate: float) -> Text:
+    """Return the rate beside the line it is measured against."""
+    share = min(1.0, sent_per_s / rate) if rate else 0.0
+    full = round(share * 10)
+    text = Text("▮" * full, style="green").append("▯" * (10 - full), style="dim")
+    return text.append(f" {sent_per_s:.1f}/s of {rate:g}", style="default")

@@ -1,0 +1,69 @@
+"""What people read, on stdout and stderr: nothing in it may harm a terminal or end a run."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+
+class _Unbreakable:
+    """A stream whose reader may leave: what nobody reads is no reason to stop a paid run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+def stderr_console() -> Console:
+    """Return the console of everything that is not data."""
+    # None where the command was started with the descriptor closed.
+    stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # kept open
+    return Console(file=_Unbreakable(stream), highlight=False, soft_wrap=True)  # type: ignore[arg-type]  # the methods that rich calls are there
+
+
+def printable(text: str) -> str:
+    """Return text without characters that steer a terminal or turn the reading direction."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def shown_image(image: object) -> str:
+    """Return an image's address without what signs it."""
+    text = printable(str(image))
+    try:
+        host = urlsplit(text).netloc
+    except ValueError:
+        host = ""
+    user, at, _ = host.rpartition("@")
+    text = text.replace(user + at, "", 1)
+    path, mark, _ = text.partition("?")
+    return path + ("?…" if mark else "")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    Example:
+        >>> duration(4.25), duration(61), duration(39_960)
+        ('4.2 s', '1 min 01 s', '11 h 06 min')
+    """
+    if seconds < 10:  # noqa: PLR2004  # below it the tenths are of interest
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,318 @@
+"""The client: its lifetime, and one check from top to bottom."""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+import anyio
+import httpx
+
+from s2v_detect._books import Books, Watch
+from s2v_detect._flight import Crew
+from s2v_detect._flights import Flights
+from s2v_detect._http import Endpoint
+from s2v_detect._identity import image_of
+from s2v_detect._retrying import OnUnknown
+from s2v_detect._service import MODEL
+from s2v_detect._settings import from_env
+from s2v_detect._stream import OutcomeStream
+from s2v_detect._turns import Lane, Limiter
+from s2v_detect._window import Items, Window
+from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
+from s2v_detect.limiters import shared_line
+from s2v_detect.models import Event, RetryPolicy, Spend, Verdict
+
+
+class DetectClient:
+    """Checks images with `wan2.2-s2v-detect`, at the account's rate and with true books.
+
+    Args:
+        api_key: Beijing region. Default: `DASHSCOPE_API_KEY`, or the key file of the vendor's SDK.
+        base_url: ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the public address.
+        workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
+        model: the model's name.
+        limiter: the line that requests wait in. Default: one line at 5 a second that all clients
+            of this process with the same base URL, model and key share.
+        retry: how often and how long one image is asked for again.
+        timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
+        max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.
+        on_unknown: what to do when a request was sent and its answer was lost, so that it may have
+            been billed: `"resend"` asks once more and counts both at full price in
+            `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
+        http_client: an `httpx.AsyncClient` to send through (proxies, certificates). Never closed
+            by us; give it no limit on connections, or checks will wait in its pool.
+        on_event: called with an `Event` at every step of every check. Its exceptions are logged.
+
+    Raises:
+        ConfigurationError: no key, or a base URL or workspace that can't be used.
+
+    Example:
+        >>> async def check(url: str) -> bool:
+        ...     async with DetectClient() as client:
+        ...         verdict = await client.check(url)
+        ...     return verdict.check_pass
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        workspace: str | None = None,
+        model: str = MODEL,
+        limiter: Limiter | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen: a shared default is safe
+        timeout_s: float = 60.0,
+        max_in_flight: int = 300,
+        on_unknown: OnUnknown = "resend",
+        http_client: httpx.AsyncClient | None = None,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None:
+        _refuse_nonsense(model, timeout_s, max_in_flight, on_unknown)
+        settings = from_env(api_key, base_url, workspace)
+        self._name = f"{model} at {settings.base_url}"
+        self._timeout_s = timeout_s
+        self._max_in_flight = max_in_flight
+        self._endpoint = Endpoint(settings, model, timeout_s=timeout_s, http_client=http_client)
+        self._limiter = limiter or shared_line(settings.base_url, model, settings.api_key)
+        self._books = Books()
+        self._crew = Crew(
+            self._endpoint, self._limiter, retry, on_unknown, self._books, Watch(on_event)
+        )
+        self._flights: Flights | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        state = "open" if self._flights else "not open"
+        return f"<DetectClient {self._name}, {state}>"
+
+    @property
+    def spend(self) -> Spend:
+        """What this client has paid since it was made; it is kept when the client is closed."""
+        return self._books.spend
+
+    async def aopen(self) -> Self:
+        """Open the client in this event loop. It may be opened again after closing."""
+        if self._flights is not None and self._loop and not self._loop.is_closed():
+            raise ConfigurationError(
+                "the client is open already.", do="Open it once, and share it between tasks."
+            )
+        self._endpoint.open()
+        self._loop = asyncio.get_running_loop()
+        self._flights = Flights(self._crew)
+        return self
+
+    async def aclose(self) -> None:
+        """Close the client: what was sent finishes, for at most `timeout_s`; the rest is not sent.
+
+        Checks still in line get `NotSent`. A cancellation of the caller waits until this is done.
+        """
+        flights, self._flights = self._flights, None
+        if flights is not None:
+            await _unhurried(self._close(flights))
+
+    async def __aenter__(self) -> Self:
+        return await self.aopen()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def check(
+        self,
+        image: str,
+        *,
+        lane: Literal["interactive", "bulk"] = "interactive",
+        give_up_after_s: float | None = None,
+        max_wait_s: float | None = None,
+    ) -> Verdict:
+        """Return the service's verdict on one image.
+
+        Cancelling is free until the check's turn comes. After that the request is finished and
+        counted in `spend`, whoever waits for it. Two checks of one image at one time are one
+        request; the second verdict has `source == "shared"`.
+
+        Args:
+            image: an http, https or oss URL that the service can fetch.
+            lane: `"interactive"` goes before the streams' `"bulk"`.
+            give_up_after_s: bound on the whole check, its line and retries included. Given up in
+                line: `NotSent`. Given up while the answer was to come: `OutcomeUnknown`, and the
+                request is finished and counted all the same.
+            max_wait_s: raise `Busy` when the line is longer than that, or turns out to be.
+
+        Raises:
+            DetectError: one of its kinds; its `billed` says whether the image may have been paid
+                for. A reject is no error: it is a verdict with `check_pass` False.
+
+        Example:
+            >>> async def screen(client: DetectClient, url: str) -> str:
+            ...     verdict = await client.check(url, give_up_after_s=20)
+            ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
+        """
+        flights = self._open_flights()
+        url = self._sendable(image)
+        if max_wait_s is not None and flights.find(url) is None:
+            self._refuse_if_busy(url, lane, max_wait_s)
+        flight, waiter = flights.join(url, lane)
+
+        def give_up() -> None:
+            flight.tell(waiter, flight.so_far(f"given up after {give_up_after_s:g} s"))
+
+        def lose_patience() -> None:
+            if flight.is_in_first_line:
+                flight.tell(waiter, self._busy(url, lane, max_wait_s or 0.0))
+
+        try:
+            with _after(give_up_after_s, give_up), _after(max_wait_s, lose_patience):
+                landing = await waiter
+        finally:
+            flight.leave(waiter)
+        if isinstance(landing.result, BaseException):
+            raise landing.result
+        return landing.result
+
+    def aiter_check(
+        self,
+        items: Items,
+        *,
+        image: Callable[[Any], Any] | str | None = None,
+        ordered: bool = False,
+    ) -> OutcomeStream:
+        """Return a stream of outcomes, one for each item, as they finish.
+
+        At most `max_in_flight` checks are in flight or waiting to be taken, and the input is read
+        no further than that: memory does not grow with it, and a slow consumer slows the sending.
+        Leaving stops the sending: by `async with` around the stream, or by `break` once nothing
+        refers to it. What was already sent is finished and counted in `spend` all the same.
+
+        Args:
+            items: any iterable or async iterable, however long. A plain iterable is read in the
+                event loop: give an async one where reading waits for a disk or a network.
+            image: how to get the image from an item: a function, or the key of a mapping.
+                Default: the item is the image.
+            ordered: yield in the order of the input; one slow image may then hold the rest back.
+
+        Raises:
+            DetectError: out of the iteration, only what every other image would meet as well:
+                `AccessDenied`, `OutOfCredit`, `ConfigurationError`. Images in flight that still
+                answer are yielded first; those never sent get no outcome. What the input itself
+                raises comes last too, as it is.
+
+        Example:
+            >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:
+            ...     usable = []
+            ...     async with client.aiter_check(rows, image="url") as outcomes:
+            ...         async for outcome in outcomes:
+            ...             if outcome.kind == "checked" and outcome.verdict.check_pass:
+            ...                 usable.append(outcome.item["name"])
+            ...     return usable
+        """
+        flights = self._open_flights()
+
+        def open_window() -> Window:
+            return Window(
+                flights,
+                self._books,
+                items,
+                image_in=_getter(image),
+                size=self._max_in_flight,
+                ordered=ordered,
+            )
+
+        return OutcomeStream(open_window)
+
+    def _open_flights(self) -> Flights:
+        if self._flights is None:
+            raise ConfigurationError(
+                "the client is not open.", do="Use it inside `async with DetectClient() as client`."
+            )
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "the client was opened in another event loop.", do="Open one client in each loop."
+            )
+        return self._flights
+
+    def _sendable(self, image: object) -> str:
+        try:
+            return image_of(image)
+        except ImageSkipped:
+            self._books.count("skipped")
+            raise
+
+    def _refuse_if_busy(self, image: str, lane: Lane, max_wait_s: float) -> None:
+        if self._limiter.forecast_s(lane) > max_wait_s:
+            raise self._busy(image, lane, max_wait_s)
+
+    def _busy(self, image: str, lane: Lane, max_wait_s: float) -> Busy:
+        forecast_s = self._limiter.forecast_s(lane)
+        return Busy(
+            f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
+            do="Check it again later; it was not billed.",
+            image=image,
+            retry_after_s=forecast_s,
+        )
+
+    async def _close(self, flights: Flights) -> None:
+        await flights.close(self._timeout_s)
+        await self._endpoint.close()
+
+
+def _getter(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
+    if image is None:
+        return lambda item: item
+    return itemgetter(image) if isinstance(image, str) else image
+
+
+def _refuse_nonsense(
+    model: str, timeout_s: float, max_in_flight: int, on_unknown: OnUnknown
+) -> None:
+    if not model:
+        raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
+    if not 0 < timeout_s < math.inf:
+        raise ConfigurationError(
+            f"timeout_s is {timeout_s}.", do="Give the seconds that one answer may take."
+        )
+    if max_in_flight < 1:
+        raise ConfigurationError(
+            f"max_in_flight is {max_in_flight}.", do="Give 1 or more; 300 is the default."
+        )
+    if on_unknown not in get_args(OnUnknown):
+        raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
+
+
+@contextmanager
+def _after(delay_s: float | None, act: Callable[[], None]) -> Iterator[None]:
+    """Act once after a delay, unless the block is left before."""
+    if delay_s is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(delay_s, act)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` before a cancellation is heard: a plain one, or one of anyio's scopes."""
+    task = asyncio.ensure_future(work)
+    heard: asyncio.CancelledError | None = None
+    # anyio cancels again at every step inside a cancelled scope, plain asyncio once: the shield is
+    # for the one, the loop for the other.
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                heard = error
+    task.result()
+    if heard is not None:
+        raise heard

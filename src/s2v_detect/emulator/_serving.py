@@ -1,0 +1,155 @@
+"""The emulator's HTTP side: the check itself, the files of its folder, and what it reports."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from aiohttp import web
+
+from s2v_detect._service import CHECK_PATH, COST_TIME_HEADER, REQUEST_ID_HEADER
+from s2v_detect.emulator._asking import access_refused, image_asked_for
+from s2v_detect.emulator._counting import Admission
+from s2v_detect.emulator._folder import Folder, reached_at
+from s2v_detect.emulator._looking import Looking
+from s2v_detect.emulator._remote import follow
+from s2v_detect.emulator._report import Arrival, Report
+from s2v_detect.emulator._script import (
+    Answer,
+    Error,
+    Latency,
+    RejectShape,
+    Reply,
+    Script,
+    Throttle,
+    drawn_s,
+)
+from s2v_detect.emulator._sending import sent
+
+BASE_PATH = "/api/v1"
+
+_ORIGIN_HEADER = "X-Emulator"  # "script" or "estimate": nobody takes it for the service itself
+_FREE_USED_UP = Error(
+    403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."
+)
+
+
+@dataclass
+class Account:
+    """What the pretended account is like."""
+
+    api_key: str
+    admission: Admission
+    stop_when_free_used_up: bool
+    reject_shape: RejectShape
+    latency_s: Latency
+    chance: random.Random
+
+
+@dataclass
+class Serving:
+    """Answers every request; `origin` is set once the port is known."""
+
+    account: Account
+    script: Script
+    report: Report
+    looking: Looking
+    folder: Folder | None
+    clock: Callable[[], float]
+    origin: str = ""
+    _looks: set[asyncio.Task[Reply]] = field(default_factory=set)
+
+    async def close(self) -> None:
+        """Give up on the images that are still being looked at."""
+        for task in tuple(self._looks):
+            task.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
+        await self.looking.close()
+
+    def application(self) -> web.Application:
+        """Return the routes."""
+        application = web.Application()
+        application.router.add_post(BASE_PATH + CHECK_PATH, self._check)
+        application.router.add_get("/files/{name:.+}", self._file)
+        application.router.add_get("/emulator", self._reported)
+        application.router.add_post("/emulator/reset", self._reset)
+        application.router.add_post("/emulator/script", self._scripted)
+        return application
+
+    async def _check(self, request: web.Request) -> web.StreamResponse:
+        with self.report.arrived(self.clock(), request.headers) as arrival:
+            arrival.body = await request.read()
+            request_id = str(uuid4())
+            answer = self._said(arrival)
+            reply = (
+                self._settled(arrival, answer, request_id)
+                if answer
+                else await self._estimated(arrival, request_id)
+            )
+            if latency_s := self._latency_s(answer):
+                await asyncio.sleep(latency_s)
+            headers = {
+                REQUEST_ID_HEADER: request_id,
+                COST_TIME_HEADER: str(round((self.clock() - arrival.at_s) * 1000)),
+                _ORIGIN_HEADER: "script" if answer else "estimate",
+            }
+            return await sent(request, reply, headers)
+
+    def _said(self, arrival: Arrival) -> Answer | None:
+        """Return what can be said without looking at the image: None where it must be."""
+        if refused := access_refused(arrival.headers, self.account.api_key):
+            return refused
+        asked = image_asked_for(arrival.headers, arrival.body)
+        if isinstance(asked, Error):
+            return asked
+        arrival.image = asked
+        if not self.account.admission.admit(arrival.at_s):
+            return Throttle()
+        if self.account.stop_when_free_used_up and self.report.free_used_up:
+            return _FREE_USED_UP
+        return self.script.answer(asked)
+
+    def _settled(self, arrival: Arrival, answer: Answer, request_id: str) -> Reply:
+        reply = answer.reply(request_id, self.account.reject_shape)
+        self.report.decided(arrival, reply.status, billed=reply.billed)
+        return reply
+
+    async def _estimated(self, arrival: Arrival, request_id: str) -> Reply:
+        # The service goes on, and bills, when its client leaves: so this is a task of our own,
+        # for the handler is cancelled when its connection ends.
+        task = asyncio.create_task(self._look(arrival, request_id))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+        return await asyncio.shield(task)
+
+    async def _look(self, arrival: Arrival, request_id: str) -> Reply:
+        image = reached_at(arrival.image or "", self.origin)
+        return self._settled(arrival, await self.looking.answer(image), request_id)
+
+    def _latency_s(self, answer: Answer | None) -> float:
+        own = answer.latency_s if answer else None
+        return drawn_s(self.account.latency_s if own is None else own, self.account.chance)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        path = self.folder and self.folder.file(request.match_info["name"])
+        return web.FileResponse(path) if path else web.Response(status=404)
+
+    async def _reported(self, request: web.Request) -> web.StreamResponse:
+        try:
+            arrivals = int(request.query.get("arrivals", "100"))
+        except ValueError:
+            return web.json_response({"message": "arrivals must be a whole number"}, status=400)
+        return web.json_response(self.report.as_json(arrivals=arrivals))
+
+    async def _reset(self, _: web.Request) -> web.StreamResponse:
+        self.report.reset()
+        self.script.clear()
+        return web.json_response(self.report.as_json())
+
+    async def _scripted(self, request: web.Request) -> web.StreamResponse:
+        try:
+            follow(self.script, await request.read())
+        except ValueError as error:
+            return web.json_response({"message": str(error)}, status=400)
+        return web.json_response({})

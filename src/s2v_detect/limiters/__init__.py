@@ -1,0 +1,35 @@
+"""Lines for one account: who may send when."""
+
+import hashlib
+import os
+import threading
+
+from s2v_detect.limiters._local import LocalLimiter
+
+__all__ = ["LocalLimiter", "shared_line"]
+
+_lines: dict[tuple[str, str, bytes], LocalLimiter] = {}
+_lock = threading.Lock()
+
+
+def shared_line(base_url: str, model: str, api_key: str) -> LocalLimiter:
+    """Return the process's one line for this account, made at the first call.
+
+    Lines are kept for good: a client that is opened a moment after another was closed must
+    still know when that one's last request left.
+    """
+    # The key itself is not kept: a dump of these names would hold it.
+    name = (base_url, model, hashlib.sha256(api_key.encode()).digest())
+    with _lock:
+        return _lines.setdefault(name, LocalLimiter())
+
+
+def _forget_lines() -> None:
+    """A forked child has its own line: the waiters in these belong to the parent's loops."""
+    global _lock  # noqa: PLW0603  # the parent may have held it as it forked
+    _lock = threading.Lock()
+    _lines.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget_lines)

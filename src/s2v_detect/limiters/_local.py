@@ -1,0 +1,113 @@
+"""One line for one process."""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from s2v_detect._pacing import Pacer
+from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect._turns import Lane, Turn
+from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._semaphore import LaneSemaphore
+
+
+class LocalLimiter:
+    """A line that starts at most `rate` requests in any `per_s` seconds, evenly.
+
+    Whoever holds the semaphore's one permit is next: it sleeps to its start, and passes the permit
+    on when its bytes leave. `rate` may be lower (others use the account too) or higher (the
+    account's limit was raised); at `math.inf` there is no line. One limiter may be shared by
+    clients of several event loops and threads.
+
+    Example:
+        >>> DetectClient(api_key="sk-…", limiter=LocalLimiter(2.5))  # half the account's rate
+        <DetectClient wan2.2-s2v-detect at https://dashscope.aliyuncs.com/api/v1, not open>
+    """
+
+    def __init__(
+        self,
+        rate: float = REQUESTS_PER_S,
+        per_s: float = 1.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not rate > 0 or not 0 < per_s < math.inf:
+            raise ConfigurationError(
+                f"a line of {rate} requests in {per_s} seconds can't be kept.",
+                do="Give a rate above 0 and a finite number of seconds.",
+            )
+        self.rate = rate
+        self.per_s = per_s
+        self._clock = clock
+        self._semaphore = LaneSemaphore()
+        self._lock = threading.Lock()  # a 429 may be told from any thread
+        self._pacer = None if math.isinf(rate) else Pacer(rate, per_s)
+
+    def __repr__(self) -> str:
+        return f"LocalLimiter({self.rate:g}, per_s={self.per_s:g})"
+
+    async def turn(self, lane: Lane = "bulk") -> Turn:
+        """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
+        if self._pacer is None:
+            return _UNLIMITED
+        await self._semaphore.acquire(lane)
+        try:
+            # Asked again after each sleep: a 429 may have moved the start meanwhile.
+            while (wait_s := self._wait_s(self._pacer)) > 0:  # noqa: ASYNC110  # a start is a time
+                await asyncio.sleep(wait_s)
+        except asyncio.CancelledError:
+            self._semaphore.release()
+            raise
+        return _LocalTurn(self)
+
+    def throttled(self, retry_after_s: float | None = None) -> None:
+        """Slow the whole line once; further 429s of the same episode change nothing."""
+        if self._pacer is not None:
+            with self._lock:
+                self._pacer.throttled(self._clock(), retry_after_s)
+
+    def forecast_s(self, lane: Lane = "bulk") -> float:
+        """Return the seconds that a request joining `lane` now would wait."""
+        if self._pacer is None:
+            return 0.0
+        ahead = self._semaphore.ahead_of(lane)
+        with self._lock:
+            pause_s = max(0.0, self._pacer.start_at(self._clock()) - self._clock())
+            return pause_s + ahead * self._pacer.gap_s
+
+    def _wait_s(self, pacer: Pacer) -> float:
+        now = self._clock()
+        with self._lock:
+            return pacer.start_at(now) - now
+
+    def _left(self) -> None:
+        if self._pacer is not None:
+            with self._lock:
+                self._pacer.left(self._clock())
+        self._semaphore.release()
+
+
+class _LocalTurn:
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: LocalLimiter) -> None:
+        self._limiter = limiter
+
+    def left(self) -> None:
+        self._limiter._left()  # noqa: SLF001  # a turn is its limiter's other half
+
+    def withdrawn(self) -> None:
+        self._limiter._semaphore.release()  # noqa: SLF001  # as above
+
+
+class _Unlimited:
+    def left(self) -> None:
+        """Nothing to stamp."""
+
+    def withdrawn(self) -> None:
+        """Nothing to give back."""
+
+
+_UNLIMITED = _Unlimited()
