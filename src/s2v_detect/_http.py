@@ -47,6 +47,31 @@ _NEVER_SENT = (
 )
 
 
+class _Door:
+    """Lets requests into httpx's pool one after another.
+
+    The pool gives one idle connection to all that ask in the same step of the event loop; all but
+    one then ask again, each with a scan of the whole pool. Measured at 50 in flight: 4.9 ms of
+    CPU a request without the door, 1.0 with it. The first trace event of a request tells that it
+    has its connection; a transport that has no events has no such pool, and needs no door.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self.is_needed = True
+
+    async def enter(self) -> Callable[[], None]:
+        """Return when the way is free, with what to call once the request has its connection."""
+        if not self.is_needed:
+            return _nothing
+        await self._lock.acquire()
+        return self._lock.release
+
+
+def _nothing() -> None:
+    pass
+
+
 class Departure:
     """Knows whether one request's bytes have left, and tells its turn.
 
@@ -60,42 +85,56 @@ class Departure:
         self._turn: Turn | None = turn
         self._retake = retake
         self._on_left = on_left
-        self._has_events = False
+        self._leave_door = _nothing
+        self._has_begun = False
         self._deadline: asyncio.Timeout | None = None
         self._timeout_s = 0.0
         self._grace: asyncio.TimerHandle | None = None
+        self.has_events = False
         self.left = False
         """Whether the bytes have left, or must be taken to have."""
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpx's `trace` extension."""
-        self._has_events = True
+        if not self.has_events:
+            self.has_events = True
+            self._pass_door()
         # A proxy's CONNECT has the same event; only the POST's own counts.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             if self._turn is None:
                 self._turn = await self._retake()
             self._stamp()
 
-    def start(self, deadline: asyncio.Timeout, timeout_s: float) -> None:
-        """Begin the grace; the deadline is set when the bytes leave."""
+    async def start(self, door: _Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
+        """Go through the door and begin the grace; the deadline is set when the bytes leave."""
+        self._leave_door = await door.enter()
+        self._has_begun = True
         self._deadline, self._timeout_s = deadline, timeout_s
         self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over)
 
     def answered(self) -> None:
         """Settle the turn after an answer; of a transport without events it is stamped now."""
         self._stamp()
-        self._stop_grace()
+        self._end()
 
     def failed(self, error: BaseException) -> None:
         """Settle the turn after an error, and `left` with it."""
-        if isinstance(error, _NEVER_SENT):
+        if not self._has_begun or isinstance(error, _NEVER_SENT):
             self.left = False
             self._withdraw()
-        elif self._has_events and not self.left:
+        elif self.has_events and not self.left:
             self._withdraw()
         else:
             self._stamp()
+        self._end()
+
+    def _end(self) -> None:
+        self._pass_door()
         self._stop_grace()
+
+    def _pass_door(self) -> None:
+        leave, self._leave_door = self._leave_door, _nothing
+        leave()
 
     def _stamp(self) -> None:
         turn, self._turn = self._turn, None
@@ -119,7 +158,7 @@ class Departure:
             self._grace.cancel()
 
     def _grace_over(self) -> None:
-        if self._has_events:
+        if self.has_events:
             self._withdraw()
         else:
             # A transport without events may be sending by now: the slot must count as used.
@@ -142,6 +181,7 @@ class Endpoint:
         self._timeout_s = timeout_s
         user_agent = f"s2v-detect/{VERSION}"
         self._headers = standing_headers(settings.api_key, settings.workspace, user_agent)
+        self._door = _Door()
         self._given = http_client
         self._http = http_client
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
@@ -150,6 +190,7 @@ class Endpoint:
         """Have an httpx client of this event loop; a given one is used as it is."""
         # No bound on connections: httpx's pool scans all of them for every one that waits in it,
         # so nothing may ever wait there. The line and max_in_flight are the bounds.
+        self._door = _Door()
         self._http = self._given or httpx.AsyncClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
         )
@@ -167,7 +208,7 @@ class Endpoint:
         """
         try:
             async with asyncio.timeout(None) as deadline:
-                departure.start(deadline, self._timeout_s)
+                await departure.start(self._door, deadline, self._timeout_s)
                 answer = await self._answer(self._request(image, departure))
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)
@@ -179,6 +220,7 @@ class Endpoint:
                 raise _translated(error, left=departure.left) from error
             raise
         departure.answered()
+        self._door.is_needed = departure.has_events
         return answer
 
     def _request(self, image: str, departure: Departure) -> httpx.Request:

@@ -102,8 +102,7 @@ def _line(number: int, raw: bytes) -> Line | None:
 class Input:
     """An input that is open for reading, and what is known of its length."""
 
-    def __init__(self, name: str, descriptor: int, path: Path | None = None) -> None:
-        self.name = name
+    def __init__(self, descriptor: int, path: Path | None = None) -> None:
         self._descriptor = descriptor
         self._path = path
         self._splitter = LineSplitter()
@@ -116,7 +115,7 @@ class Input:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
-        return cls(str(path), descriptor, path)
+        return cls(descriptor, path)
 
     def close(self) -> None:
         """Close a file that was opened here."""

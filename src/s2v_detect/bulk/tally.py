@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from s2v_detect import Checked, Event, Failed, OutcomeUnknown, Skipped
 
@@ -26,6 +27,17 @@ class Tally:
     """Times that the service asked to go slower."""
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     failed_by_error: Counter[str] = field(default_factory=Counter)
+
+    first_sent_at: datetime | None = None
+    last_sent_at: datetime | None = None
+
+    @property
+    def sent_per_s(self) -> float:
+        """Requests a second over the gaps between the first and the last; 0 while there is none."""
+        if not self.first_sent_at or not self.last_sent_at:
+            return 0.0
+        span_s = (self.last_sent_at - self.first_sent_at).total_seconds()
+        return (self.sent - 1) / span_s if span_s > 0 else 0.0
 
     @property
     def done(self) -> int:
@@ -56,6 +68,8 @@ class Tally:
         """Count an event: hand this to the client as `on_event`."""
         if event.kind == "sent":
             self.sent += 1
+            self.first_sent_at = self.first_sent_at or event.at
+            self.last_sent_at = event.at
         elif event.kind == "answered" and event.error != "NotSent":
             self.answered += 1
         elif event.kind == "throttled":

@@ -1,5 +1,6 @@
 """Whom a command asks: the account of the environment, or the emulator."""
 
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -29,7 +30,7 @@ class Account:
     """
 
     _: KW_ONLY
-    emulator: Annotated[bool, Parameter(negative=())] = False
+    emulator: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Ask an emulator on this machine: no key, no cost, and verdicts that are its estimates."""
     base_url: str | None = None
     """The service's address, instead of DASHSCOPE_BASE_URL."""
@@ -38,8 +39,7 @@ class Account:
     timeout_s: Annotated[float, Parameter(validator=POSITIVE)] = 60.0
     """Seconds that one answer may take."""
     on_unknown: Literal["resend", "keep"] = "resend"
-    """When an answer is lost after the image was sent, and perhaps billed: ask once more, which
-    may be billed again, or keep it as failed."""
+    """After a lost answer, which may have been billed: ask once more, or keep it as failed."""
 
     @asynccontextmanager
     async def client(
@@ -59,11 +59,18 @@ class Account:
             ) as client:
                 yield client
             return
+        _reach_directly("127.0.0.1")
         async with (
             emulator_class()(folder=folder, counting="sliding") as emulator,
             DetectClient(emulator.api_key, base_url=emulator.base_url, **common) as client,
         ):
             yield client
+
+
+def _reach_directly(host: str) -> None:
+    """Have no proxy of the environment asked for a host that only this machine can reach."""
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), host)))
 
 
 def emulator_class() -> Any:

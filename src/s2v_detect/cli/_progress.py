@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -28,7 +28,9 @@ _SETTLING_S = 1.0  # a rate over less says nothing
 class Watched(Protocol):
     """What progress is made of."""
 
-    tally: Tally
+    @property
+    def tally(self) -> Tally:
+        """The counts so far."""
 
     @property
     def spend(self) -> Spend:
@@ -40,7 +42,11 @@ class Watched(Protocol):
 
 
 class Pace:
-    """Requests and outcomes a second over the last ten, from samples of the counts."""
+    """Requests and outcomes a second over the last ten, from samples of the counts.
+
+    Skipped ones are not counted: they come as fast as the input is read, and say nothing of the
+    time that the others will take.
+    """
 
     def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
         self._tally = tally
@@ -55,13 +61,14 @@ class Pace:
 
     def now(self) -> tuple[float, float]:
         """Return requests sent and images done, a second."""
-        at = self._clock()
-        self._samples.append((at, self._tally.sent, self._tally.done))
+        at, sent_now = self._clock(), self._tally.sent
+        done_now = self._tally.done - self._tally.skipped
+        self._samples.append((at, sent_now, done_now))
         while at - self._samples[1][0] >= _WINDOW_S:
             self._samples.popleft()
         since, sent, done = self._samples[0]
         span_s = max(at - since, _SETTLING_S)
-        return (self._tally.sent - sent) / span_s, (self._tally.done - done) / span_s
+        return (sent_now - sent) / span_s, (done_now - done) / span_s
 
 
 class Progress:
@@ -134,7 +141,9 @@ class Progress:
         sent_per_s, done_per_s = self._pace.now()
         far = Text(self._how_far())
         speed = f"{sent_per_s:.1f}/s of {self._rate:g}"
-        return Text(" · ").join([far, Text(speed), self._counts(), Text(self._time_left(done_per_s))])
+        return Text(" · ").join(
+            [far, Text(speed), self._counts(), Text(self._time_left(done_per_s))]
+        )
 
     def _how_far(self) -> str:
         done, total = self._watched.tally.done, self._watched.total
@@ -149,7 +158,7 @@ class Progress:
             return f"{elapsed} so far"
         left_s = max(0, total - self._watched.tally.done) / done_per_s
         at = datetime.now().astimezone() + timedelta(seconds=left_s)
-        return f"{duration(left_s)} left, until {at:%H:%M}"
+        return f"{duration(left_s)} left, done at {at:%H:%M}"
 
     def _counts(self) -> Text:
         tally, spend = self._watched.tally, self._watched.spend
@@ -158,7 +167,7 @@ class Progress:
             Text(f"rejected {tally.rejected:,}", style="yellow"),
             Text(f"skipped {tally.skipped:,}", style="" if tally.skipped else "dim"),
             Text(f"failed {tally.failed:,}", style="red" if tally.failed else "dim"),
-            Text(f"awaited {tally.awaited:,}", style="dim"),
+            Text(f"awaiting {tally.awaited:,}", style="dim"),
         ]
         if tally.throttled:
             parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
@@ -171,11 +180,11 @@ class Progress:
 class _Task:
     """A task that lives as long as a block."""
 
-    def __init__(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
         self._work = work
 
     def __enter__(self) -> None:
-        self._task = asyncio.ensure_future(self._work)
+        self._task = asyncio.create_task(self._work)
 
     def __exit__(self, *_: object) -> None:
         self._task.cancel()
@@ -183,7 +192,13 @@ class _Task:
 
 def _bar(done: int, total: int | None, elapsed_s: float) -> ProgressBar:
     return ProgressBar(
-        total=total or None, completed=done, pulse=not total, animation_time=elapsed_s
+        total=total or None,
+        completed=done,
+        pulse=not total,
+        animation_time=elapsed_s,
+        complete_style="cyan",
+        finished_style="cyan",
+        pulse_style="cyan",
     )
 
 

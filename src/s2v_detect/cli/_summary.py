@@ -13,14 +13,12 @@ from s2v_detect.cli._terminal import duration, printable
 _REASONS = 6
 
 
-def print_summary(
-    console: Console, summary: RunSummary, *, output: str, emulated: bool
-) -> None:
+def print_summary(console: Console, summary: RunSummary, *, output: str, emulated: bool) -> None:
     """Print how a run ended and what it came to."""
     console.print()
     console.print(_head(summary))
     console.print(_counts(summary, output=output, emulated=emulated))
-    for problem in _problems(summary, output):
+    for problem in problems_of(summary, output):
         console.print(Text(problem, style="red"))
     code = exit_of(summary)
     style = "green" if code is Exit.DONE else "yellow"
@@ -30,10 +28,10 @@ def print_summary(
 def _head(summary: RunSummary) -> Text:
     tally = summary.tally
     images = "1 image" if tally.done == 1 else f"{tally.done:,} images"
-    pace = tally.sent / summary.elapsed_s if summary.elapsed_s else 0.0
-    text = Text(f"{images} in {duration(summary.elapsed_s)}", style="bold")
     requests = "1 request" if tally.sent == 1 else f"{tally.sent:,} requests"
-    return text.append(f"   {requests}, {pace:.2f} a second", style="default not bold")
+    pace = f", {tally.sent_per_s:.2f} a second" if tally.sent_per_s else ""
+    text = Text(f"{images} in {duration(summary.elapsed_s)}", style="bold")
+    return text.append(f"   {requests}{pace}", style="default not bold")
 
 
 def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableType:
@@ -76,7 +74,7 @@ def _doubt(summary: RunSummary, *, emulated: bool) -> str:
     return f"at most CNY {spend.cost_at_most}: {requests} sent and the answer was lost"
 
 
-def _problems(summary: RunSummary, output: str) -> list[str]:
+def problems_of(summary: RunSummary, output: str) -> list[str]:
     """Return what ended the run or spoilt its output, each with what to do about it."""
     problems = []
     if summary.fault:

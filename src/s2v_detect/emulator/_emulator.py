@@ -55,6 +55,7 @@ class Emulator:
 
     Example:
         >>> import asyncio
+        >>> from s2v_detect.emulator import Emulator, Pass, Reject
         >>> async def main() -> bool:
         ...     async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
         ...         emulator.when("*/blurred-*", Reject("InvalidFile.FullFace"))
@@ -63,7 +64,7 @@ class Emulator:
         False
     """
 
-    def __init__(  # each is an option on its own, given by name
+    def __init__(
         self,
         *,
         host: str = "127.0.0.1",

@@ -1,0 +1,144 @@
+"""The command line: its commands, their options and help, and what a mistake in it prints."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+
+from s2v_detect import DetectError, __version__
+from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
+from s2v_detect.cli._check import check_images
+from s2v_detect.cli._exits import MEANINGS, Exit
+from s2v_detect.cli._run import screen_file
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._serve import Counting, serve
+from s2v_detect.cli._terminal import printable, stderr_console
+
+_CODES = "Exit codes, the first that fits:\n" + "\n".join(
+    f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
+)
+_KEY = """\
+The key is read from DASHSCOPE_API_KEY, else from the file that
+DASHSCOPE_API_KEY_FILE_PATH names, else from ~/.dashscope/api_key."""
+_RUN_EXAMPLES = """\
+Examples:
+  s2v-detect run portraits.txt -o verdicts.jsonl
+  s2v-detect run portraits.txt -o trial.jsonl --emulator
+  zcat portraits.gz | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
+_CHECK_EXAMPLES = """\
+Examples:
+  s2v-detect check https://example.com/face.jpg
+  s2v-detect check --json https://example.com/1.jpg https://example.com/2.jpg"""
+_EMULATOR_EXAMPLES = """\
+Examples:
+  s2v-detect emulator --folder examples/photographs
+  s2v-detect emulator --counting none"""
+
+_FLAG = Parameter(negative=(), show_default=False)
+_REQUIRED = Parameter(required=True)
+
+app = App(
+    name="s2v-detect",
+    help="Screen portraits with wan2.2-s2v-detect: five a second, no lost answer.",
+    help_epilogue=f"{_KEY}\n\n{_CODES}",
+    help_format="plaintext",
+    version=__version__,
+    result_action="return_value",
+)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
+    try:
+        return int(app(arguments, exit_on_error=False, error_console=Console(stderr=True)) or 0)
+    except CycloptsError:
+        return Exit.USAGE  # it has printed what is wrong
+    except (Unusable, EmulatorMissing) as error:
+        return _refused(error, Exit.USAGE)
+    except DetectError as error:
+        return _refused(error, Exit.ACCOUNT)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _refused(error: Exception, code: Exit) -> Exit:
+    stderr_console().print(f"s2v-detect: {printable(str(error))}", style="red", markup=False)
+    return code
+
+
+@app.command(help_epilogue=f"{_CHECK_EXAMPLES}\n\n{_CODES}")
+def check(
+    *images: Annotated[str, _REQUIRED],
+    json: Annotated[bool, _FLAG] = False,
+    account: Account = Account(),  # noqa: B008  # frozen: a shared default is safe
+) -> int:
+    """Check a few images and print a table.
+
+    A rejected image is an answer: the exit code is 0.
+
+    Args:
+        images: URLs. With --emulator, http://photographs.example/NAME is a file of this folder.
+        json: Print JSON lines, with the keys of `run`'s output.
+        account: Whom to ask.
+    """
+    return check_images(images, account, as_json=json)
+
+
+@app.command(help_epilogue=f"{_RUN_EXAMPLES}\n\n{_CODES}")
+def run(
+    source: Annotated[str, Parameter(name="INPUT")],
+    /,
+    *,
+    out: Annotated[str, Parameter(name=("--out", "-o"), allow_leading_hyphen=True)],
+    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    ordered: Annotated[bool, _FLAG] = False,
+    max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300,
+    quiet: Annotated[bool, _FLAG] = False,
+    account: Account = Account(),  # noqa: B008  # frozen: a shared default is safe
+) -> int:
+    """Screen a file of URLs, one a line, into JSON lines.
+
+    Blank lines and lines that begin with # are passed over. A line that can
+    be no URL is an outcome with its line number, never the end of the run.
+    Ctrl-C sends no more, waits for what was sent and writes it; a second one
+    stops at once.
+
+    Args:
+        source: UTF-8 text; - is stdin. --emulator: http://photographs.example/NAME is beside it.
+        out: A new file; - is stdout. One that exists is not touched.
+        rate: Requests a second: lower where others use the account, higher where it was raised.
+        ordered: Write in the order of the input; one slow image then holds up those after it.
+        max_in_flight: Images asked for and not yet written, at most.
+        quiet: No progress on stderr; the closing summary stays.
+        account: Whom to ask.
+    """
+    options = {"rate": rate, "ordered": ordered, "max_in_flight": max_in_flight, "quiet": quiet}
+    return screen_file(source, out, account, **options)
+
+
+@app.command(help_epilogue=_EMULATOR_EXAMPLES)
+def emulator(
+    *,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))] = 8787,
+    counting: Counting = "sliding",
+    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    folder: Path | None = None,
+) -> int:
+    """Serve a stand-in for the service on this machine until Ctrl-C.
+
+    It looks at each image for real, and what it says of it is an estimate.
+    The two lines on stdout, given to a shell, send its clients here.
+
+    Args:
+        port: Where to listen on 127.0.0.1; 0 takes a free one.
+        counting: How the account's rate is counted.
+        rate: Requests a second that the account may make.
+        folder: A folder whose files are images under http://photographs.example/NAME.
+    """
+    return serve(port=port, counting=counting, rate=rate, folder=folder)

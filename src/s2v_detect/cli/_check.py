@@ -1,0 +1,100 @@
+"""`s2v-detect check`: a few images, and a small table."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from s2v_detect import Checked, Failed, Skipped
+from s2v_detect.bulk import JsonLines, Line
+from s2v_detect.cli._account import Account
+from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._run import stdout_lines
+from s2v_detect.cli._screening import Screening
+from s2v_detect.cli._summary import problems_of
+from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+
+_WIDE = 10_000  # columns: one row a line where no terminal sets the width
+
+
+def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
+    """Check the images, print their outcomes in the given order and return the exit code."""
+    console = stderr_console()
+    output = stdout_lines() if as_json else _Rows()
+    screening = Screening(
+        source=_Given(images),
+        output=output,
+        account=account,
+        console=console,
+        folder=Path(),
+        ordered=True,
+        quiet=True,
+    )
+    summary = asyncio.run(screening.run())
+    if isinstance(output, JsonLines):
+        output.close()
+    else:
+        output.print_table()
+    for problem in problems_of(summary, "stdout"):
+        console.print(Text(problem, style="red"))
+    return exit_of(summary)
+
+
+class _Given:
+    """The images of a command line."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self._images = images
+        self.total = len(images)
+
+    async def lines(self) -> AsyncGenerator[Line]:
+        for image in self._images:
+            yield Line(None, image.strip())
+
+
+class _Rows:
+    """Outcomes as the rows of a table."""
+
+    def __init__(self) -> None:
+        self._table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+        self._table.add_column("image", overflow="fold")
+        self._table.add_column("verdict", no_wrap=True)
+        self._table.add_column("why", overflow="fold")
+        self._table.add_column("CNY", no_wrap=True, justify="right")
+
+    async def write(self, outcome: Checked | Skipped | Failed) -> None:
+        """Add a row."""
+        word, style, why = _told(outcome)
+        doubt = "≤ " if outcome.cost_at_most != outcome.cost else ""
+        self._table.add_row(
+            Text(shown_image(outcome.image)),
+            Text(word, style=style),
+            Text(printable(why)),
+            f"{doubt}{outcome.cost_at_most:.3f}",
+        )
+
+    async def finish(self) -> None:
+        """Nothing is out yet."""
+
+    def print_table(self) -> None:
+        """Put the table on stdout."""
+        width = None if sys.stdout.isatty() else _WIDE
+        Console(width=width, highlight=False).print(self._table)
+
+
+def _told(outcome: Checked | Skipped | Failed) -> tuple[str, str, str]:
+    """Return an outcome's word, the style of it, and why."""
+    match outcome:
+        case Checked(verdict=verdict) if verdict.check_pass:
+            return "passed", "green", verdict.message
+        case Checked(verdict=verdict):
+            said = " ".join(filter(None, (verdict.code, verdict.message)))
+            return "rejected", "yellow", said or "the service gives no reason"
+        case Skipped(reason=reason):
+            return "skipped", "dim", reason
+        case Failed(error=error):
+            return "failed", "red", f"{type(error).__name__}: {error.what} {error.do}"

@@ -1,0 +1,114 @@
+"""`s2v-detect check`: a table or JSON lines, and what the exit code says."""
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from s2v_detect.emulator import Cut, Emulator, Error, Reject
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+ONE, TWO = "http://a.example/1.jpg", "http://a.example/2.jpg"
+
+
+def test_a_table_tells_image_verdict_reason_and_cost(command: Command, emulator: Emulator) -> None:
+    """In the order of the arguments, one row a line, on stdout alone."""
+    emulator.when("*/2.jpg", Reject("InvalidFile.NoHuman", "nobody there"))
+    done = command("check", TWO, ONE, "portrait.jpg")
+    head, second, first, local = done.stdout.splitlines()
+    assert head.split() == ["image", "verdict", "why", "CNY"]
+    assert second.split() == [TWO, "rejected", "InvalidFile.NoHuman", "nobody", "there", "0.004"]
+    assert first.split() == [ONE, "passed", "0.004"]
+    assert local.split()[:2] == ["portrait.jpg", "skipped"]
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_json_gives_one_line_an_image(command: Command, emulator: Emulator) -> None:
+    """With the keys of an outcome and nothing else on stdout."""
+    emulator.when("*/2.jpg", Reject())
+    done = command("check", "--json", ONE, TWO)
+    first, second = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (first["image"], first["check_pass"]) == (ONE, True)
+    assert (second["image"], second["check_pass"]) == (TWO, False)
+    assert "line" not in first
+    assert done.returncode == 0
+
+
+def test_a_rejected_image_is_an_answer(command: Command, emulator: Emulator) -> None:
+    """Exit 0: the question was answered."""
+    emulator.when("*", Reject("InvalidFile.FacePose"))
+    assert command("check", ONE).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "code"),
+    [
+        (Error(400, "InvalidURL"), (), 1),
+        (Cut(), ("--on-unknown", "keep"), 5),
+        (Error(400, "Arrearage"), (), 4),
+        (Error(401, "InvalidApiKey"), (), 4),
+    ],
+)
+def test_the_exit_code_says_what_came_of_it(
+    command: Command, emulator: Emulator, answer: Error | Cut, options: tuple[str, ...], code: int
+) -> None:
+    """Failed 1, unknown 5, the account 4; never a traceback."""
+    emulator.when("*", answer)
+    done = command("check", ONE, *options)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_bill_shows_in_the_cost(command: Command, emulator: Emulator) -> None:
+    """At most the price."""
+    emulator.when("*", Cut())
+    done = command("check", ONE, "--on-unknown", "keep")
+    assert "≤ 0.004" in done.stdout
+    assert "OutcomeUnknown" in done.stdout
+
+
+def test_resend_asks_once_more_and_counts_both(command: Command, emulator: Emulator) -> None:
+    """The default of --on-unknown."""
+    emulator.when("*", Cut(), Reject())
+    done = command("check", ONE)
+    assert done.returncode == 0
+    assert "≤ 0.008" in done.stdout
+    assert emulator.billed == 2
+
+
+def test_what_the_service_says_can_not_steer_the_terminal(
+    command: Command, emulator: Emulator
+) -> None:
+    """Escapes and turned text are shown as what they are not."""
+    emulator.when("*", Reject("InvalidFile.NoHuman", "\x1b[2J\u202eevil [red]plain[/red]"))
+    done = command("check", ONE)
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "[red]plain[/red]" in done.stdout
+
+
+def test_what_signs_an_address_is_not_shown(command: Command) -> None:
+    """A table is copied into tickets."""
+    done = command("check", "http://user:word@a.example/1.jpg?Signature=secret")
+    assert "http://a.example/1.jpg?…" in done.stdout
+    assert "secret" not in done.stdout
+    assert "word" not in done.stdout
+
+
+def test_the_workspace_and_the_timeout_reach_the_client(
+    command: Command, emulator: Emulator
+) -> None:
+    """The header is sent; a silent service is given up in time."""
+    assert command("check", ONE, "--workspace", "ws-1").returncode == 0
+    assert emulator.arrivals[0].headers["X-DashScope-WorkSpace"] == "ws-1"
+    assert command("check", ONE, "--timeout-s", "0").returncode == 2
+
+
+def test_a_base_url_of_the_command_line_goes_before_the_environments(
+    command: Command, environment: dict[str, str], emulator: Emulator
+) -> None:
+    """As the more particular of the two."""
+    env = environment | {"DASHSCOPE_BASE_URL": "http://127.0.0.1:9/api/v1"}
+    assert command("check", ONE, "--base-url", emulator.base_url, env=env).returncode == 0

@@ -1,0 +1,56 @@
+"""Where an extra is missing, the message is the line that installs it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from s2v_detect import __version__
+from s2v_detect.cli import main
+
+
+def without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a Python that can't import `module`."""
+    script = f"""
+import sys
+sys.modules[{module!r}] = None
+from s2v_detect.cli import main
+sys.exit(main({list(arguments)!r}))
+"""
+    return subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.mark.parametrize("module", ["cyclopts", "rich"])
+def test_the_command_without_its_extra(module: str) -> None:
+    """Exit 2."""
+    done = without(module, "--help")
+    assert done.returncode == 2
+    assert done.stderr == 'The command needs an extra: pip install "s2v-detect[cli]"\n'
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "--emulator", "http://a.example/1.jpg"), ("emulator", "--port", "0")],
+)
+def test_the_emulator_without_its_extra(arguments: tuple[str, ...]) -> None:
+    """Exit 2."""
+    done = without("aiohttp", *arguments)
+    assert done.returncode == 2
+    assert 'pip install "s2v-detect[cli,emulator]"' in done.stderr
+
+
+def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+    """On stdout, alone."""
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"], ["check", "--help"]])
+def test_help_tells_the_exit_codes(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Also without any argument."""
+    assert main(arguments) == 0
+    told = capfd.readouterr().out
+    assert "130  interrupted" in told
+    assert "s2v-detect" in told

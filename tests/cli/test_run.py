@@ -1,0 +1,255 @@
+"""`s2v-detect run`: what it writes, what it refuses, and what it says."""
+
+import json
+import os
+import pty
+import resource
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+Started = Callable[..., subprocess.Popen[str]]
+
+FAST = ("--rate", "1000")
+
+
+def outcomes(path: Path) -> list[dict[str, object]]:
+    """The lines of an output."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_line_of_the_input_has_its_line_in_the_output(
+    command: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """With its number; what is no address is an outcome too."""
+    emulator.when("*/2.jpg", Reject("InvalidFile.NoHuman"))
+    (tmp_path / "in.txt").write_bytes(
+        b"\xef\xbb\xbf# portraits\r\nhttp://a.example/1.jpg\r\n\r\nhttp://a.example/2.jpg\r\n\xff\r\nx"
+    )
+    done = command("run", "in.txt", "-o", "out.jsonl", "--ordered", *FAST)
+    written = outcomes(tmp_path / "out.jsonl")
+    assert [(each["line"], each["kind"], each["check_pass"]) for each in written] == [
+        (2, "checked", True),
+        (4, "checked", False),
+        (5, "skipped", None),
+        (6, "skipped", None),
+    ]
+    assert done.stdout == ""
+    assert done.returncode == 1
+    for part in (
+        "4 images in",
+        "passed",
+        "InvalidFile.NoHuman 1",
+        "CNY 0.008",
+        "out.jsonl",
+        "Exit 1",
+    ):
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "code"),
+    [
+        (Pass(), (), 0),
+        (Reject(), (), 0),
+        (Error(400, "InvalidURL"), (), 1),
+        (Cut(), ("--on-unknown", "keep"), 5),
+        (Error(400, "Arrearage"), (), 4),
+    ],
+)
+def test_the_exit_code_says_what_came_of_it(  # noqa: PLR0917  # three values, three fixtures
+    command: Command,
+    emulator: Emulator,
+    tmp_path: Path,
+    answer: Pass,
+    options: tuple[str, ...],
+    code: int,
+) -> None:
+    """And the summary says it in words."""
+    emulator.when("*/2.jpg", answer)
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\nhttp://a.example/2.jpg\n")
+    done = command("run", "in.txt", "-o", "out.jsonl", *FAST, *options)
+    assert done.returncode == code
+    assert f"Exit {code}:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_exists_is_refused_before_anything_is_asked(
+    command: Command, emulator: Emulator, many: Path, tmp_path: Path
+) -> None:
+    """It is left as it is, and the message says what to do."""
+    (tmp_path / "out.jsonl").write_text("paid for\n")
+    done = command("run", many, "-o", "out.jsonl")
+    assert done.returncode == 2
+    assert "out.jsonl exists and is not overwritten. Give another name" in done.stderr
+    assert (tmp_path / "out.jsonl").read_text() == "paid for\n"
+    assert emulator.requests == 0
+
+
+def test_without_a_key_nothing_is_begun(
+    command: Command, clean_environment: dict[str, str], many: Path, tmp_path: Path
+) -> None:
+    """Exit 4 in two sentences, and no empty output that would refuse the next run."""
+    done = command("run", many, "-o", "out.jsonl", env=clean_environment)
+    assert done.returncode == 4
+    assert done.stderr.startswith("s2v-detect: there is no API key. Set DASHSCOPE_API_KEY")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_refused_key_leaves_no_output(
+    command: Command, environment: dict[str, str], many: Path, tmp_path: Path
+) -> None:
+    """The key is in none of what is printed."""
+    env = environment | {"DASHSCOPE_API_KEY": "sk-wrong-0123456789"}
+    done = command("run", many, "-o", "out.jsonl", env=env)
+    assert done.returncode == 4
+    assert "The run ended early" in done.stderr
+    assert "0123456789" not in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_empty_input_is_done_at_once(command: Command, tmp_path: Path) -> None:
+    """Its output is empty, and there."""
+    (tmp_path / "in.txt").touch()
+    assert command("run", "in.txt", "-o", "out.jsonl").returncode == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "missing.txt", "-o", "out.jsonl"), "missing.txt can't be read: No such file"),
+        (("run", ".", "-o", "out.jsonl"), "can't be read: it is a folder"),
+        (("run", "many.txt", "-o", "no/out.jsonl"), "no/out.jsonl can't be written: No such file"),
+        (("run", "many.txt"), "--out"),
+        (("run", "many.txt", "-o", "out.jsonl", "--rate", "0"), "--rate"),
+        (("run", "many.txt", "-o", "out.jsonl", "--api-key", "sk-1"), "--api-key"),
+        (("check",), "IMAGES"),
+        (("chekc", "x"), "chekc"),
+    ],
+)
+def test_a_mistake_in_the_command_is_exit_2_and_says_where(
+    command: Command, many: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """On stderr; nothing is asked and nothing is written."""
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_slow_pipe_is_answered_line_by_line(started: Started) -> None:
+    """The first outcome is out while the second line is not yet in."""
+    process = started("run", "-", "-o", "-", *FAST)
+    assert process.stdin
+    assert process.stdout
+    for number in (1, 2):
+        process.stdin.write(f"http://a.example/{number}.jpg\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["line"] == number
+    process.stdin.close()
+    assert process.stdout.read() == ""
+    assert process.wait() == 0
+
+
+def test_a_reader_that_leaves_stops_the_sending(
+    started: Started, emulator: Emulator, many: Path
+) -> None:
+    """The summary says that outcomes are lost; the books are the emulator's."""
+    process = started("run", many, "-o", "-", "--rate", "100")
+    assert process.stdout
+    assert process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    told = process.stderr.read()
+    assert process.wait() == 2
+    assert "stdout takes no more: Broken pipe. Sending was stopped" in told
+    assert "are lost" in told
+    assert f"CNY {emulator.cost}" in told
+    assert emulator.requests < 400
+
+
+def test_a_full_disk_leaves_whole_lines_and_stops_the_sending(
+    started: Started, emulator: Emulator, many: Path, tmp_path: Path
+) -> None:
+    """The half of a line that still fitted is taken back."""
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    process = started("run", many, "-o", "out.jsonl", "--rate", "100", preexec_fn=small_disk)
+    assert process.stderr
+    told = process.stderr.read()
+    assert process.wait() == 2
+    assert 1 <= len(outcomes(tmp_path / "out.jsonl")) <= 3
+    assert (tmp_path / "out.jsonl").read_text().endswith("}\n")
+    assert "out.jsonl takes no more: File too large" in told
+    assert f"CNY {emulator.cost}" in told
+    assert emulator.requests < 400
+
+
+def test_a_reader_of_stderr_that_leaves_stops_nothing(
+    started: Started, many: Path, tmp_path: Path
+) -> None:
+    """Nobody reading the summary is no reason to lose a run."""
+    process = started("run", many, "-o", "out.jsonl", *FAST)
+    assert process.stderr
+    process.stderr.close()
+    assert process.wait() == 0
+    assert len(outcomes(tmp_path / "out.jsonl")) == 400
+
+
+def test_a_terminal_gets_a_live_picture_and_quiet_none(
+    started: Started, many: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Rate against the line, counts and cost; the summary comes in both."""
+    told = {}
+    for name, options in (("loud", ()), ("quiet", ("--quiet",))):
+        ours, theirs = pty.openpty()
+        process = started(
+            "run", many, "-o", f"{name}.jsonl", "--rate", "400", *options,
+            stderr=theirs, env=environment | {"TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(theirs)
+        told[name] = _all_of(ours)
+        assert process.wait() == 0
+    assert "/s of 400" in told["loud"]
+    assert "of 400  " in told["loud"]
+    assert "/s of 400" not in told["quiet"]
+    assert all("400 images in" in text for text in told.values())
+
+
+def _all_of(terminal: int) -> str:
+    content = b""
+    try:
+        while piece := os.read(terminal, 65_536):
+            content += piece
+    except OSError:  # how a terminal's end shows on Linux
+        pass
+    os.close(terminal)
+    return content.decode()
+
+
+def test_the_embedded_emulator_needs_no_key_and_serves_the_files_beside_the_input(
+    command: Command, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """It looks at them for real; a proxy of the environment is not asked; nothing is billed."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "text.jpg").write_text("no image")
+    (folder / "in.txt").write_text("http://photographs.example/text.jpg\n")
+    proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    done = command(
+        "run", "set/in.txt", "-o", "out.jsonl", "--emulator", env=clean_environment | proxies
+    )
+    assert done.returncode == 0
+    (outcome,) = outcomes(tmp_path / "out.jsonl")
+    assert outcome["code"] == "InvalidFile.Format"
+    assert "its verdicts are estimates" in done.stderr
+    assert "nothing was billed" in done.stderr

@@ -1,0 +1,191 @@
+"""What the emulator reports, as attributes and over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from s2v_detect.emulator import Emulator, Pass, Throttle
+from s2v_detect.emulator._report import Report
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+IMAGE = "http://a.example/face.jpg"
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """An emulator under which every image passes."""
+    async with Emulator(answer=Pass()) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def http(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
+    """A client at the emulator's own address."""
+    async with httpx.AsyncClient(base_url=emulator.origin) as http:
+        yield http
+
+
+async def test_a_request_is_kept_with_its_headers_and_body(emulator: Emulator, ask: Ask) -> None:
+    """A test may look at what its client really sent."""
+    await ask(emulator, headers={"X-DashScope-WorkSpace": "w1"})
+    (arrival,) = emulator.arrivals
+    assert (arrival.image, arrival.status, arrival.billed) == (IMAGE, 200, True)
+    assert arrival.headers["x-dashscope-workspace"] == "w1"
+    assert IMAGE.encode() in arrival.body
+
+
+async def test_a_key_is_in_no_repr_and_no_report(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient
+) -> None:
+    """Somebody may send a real key by mistake."""
+    await ask(emulator, headers={"Authorization": "Bearer sk-real-secret"})
+    assert "secret" in emulator.arrivals[0].headers["Authorization"]
+    assert "secret" not in repr(emulator.arrivals)
+    assert "secret" not in (await http.get("/emulator")).text
+
+
+async def test_the_report_over_http_says_the_same(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient
+) -> None:
+    """Counts, bills and the last requests, as JSON."""
+    emulator.when("*/fast.jpg", Throttle())
+    await ask(emulator)
+    await ask(emulator, "http://a.example/fast.jpg")
+    report: dict[str, Any] = (await http.get("/emulator")).json()
+    first, second = report.pop("arrivals")
+    assert report == {
+        "requests": 2,
+        "statuses": {"200": 1, "429": 1},
+        "throttled": 1,
+        "busiest_second": 2,
+        "in_flight": 0,
+        "most_in_flight": 1,
+        "billed": 1,
+        "free_used": 0,
+        "cost": "0.004",
+        "bills": {IMAGE: 1},
+    }
+    assert first | {"at_s": 0} == {"at_s": 0, "image": IMAGE, "status": 200, "billed": True}
+    assert second["at_s"] >= first["at_s"]
+
+
+async def test_how_many_requests_are_listed_can_be_said(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient
+) -> None:
+    """`?arrivals=1` lists the last one, and what is no number is refused."""
+    await ask(emulator)
+    await ask(emulator, "http://a.example/2.jpg")
+    (last,) = (await http.get("/emulator?arrivals=1")).json()["arrivals"]
+    assert last["image"] == "http://a.example/2.jpg"
+    assert (await http.get("/emulator?arrivals=0")).json()["arrivals"] == []
+    assert (await http.get("/emulator?arrivals=all")).status_code == 400
+
+
+@pytest.mark.parametrize("over_http", [True, False])
+async def test_a_reset_forgets_requests_bills_and_rules(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient, over_http: bool
+) -> None:
+    """Afterwards it is as it was opened."""
+    emulator.when("*", Throttle())
+    await ask(emulator)
+    if over_http:
+        await http.post("/emulator/reset")
+    else:
+        emulator.reset()
+    assert (emulator.requests, emulator.throttled, emulator.arrivals) == (0, 0, [])
+    assert (await ask(emulator)).status_code == 200
+
+
+async def test_a_request_that_is_under_way_at_a_reset_is_not_counted_back(
+    emulator: Emulator, ask: Ask
+) -> None:
+    """Its end is nobody's: `in_flight` never falls below nothing."""
+    emulator.when("*", Pass(latency_s=0.1))
+    asking = asyncio.ensure_future(ask(emulator))
+    async with asyncio.timeout(2):
+        while not emulator.in_flight:
+            await asyncio.sleep(0.001)
+    emulator.reset()
+    await asking
+    assert emulator.in_flight == 0
+
+
+async def test_another_process_can_script_it(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient
+) -> None:
+    """Rules as JSON are the rules of `when`."""
+    rules = [
+        {
+            "pattern": "*",
+            "answers": [
+                {"kind": "Cut", "after": "headers", "latency_s": [0.0, 0.01]},
+                {"kind": "Error", "status": 503, "code": "ModelUnavailable"},
+                {"kind": "Pass"},
+            ],
+            "each": "request",
+        }
+    ]
+    assert (await http.post("/emulator/script", json={"rules": rules})).status_code == 200
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ask(emulator)
+    assert (await ask(emulator, "http://a.example/2.jpg")).status_code == 503
+    assert (await ask(emulator)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ({}, "rules"),
+        ({"rules": [{"pattern": "*", "answers": []}]}, "answers"),
+        ({"rules": [{"pattern": "*", "answers": [{"kind": "Fail"}]}]}, "kind must be one of Pass"),
+        ({"rules": [{"pattern": "*", "answers": [{}]}]}, "kind must be one of Pass"),
+        ({"rules": [{"pattern": "*", "answers": [{"kind": ["Pass"]}]}]}, "kind must be one of"),
+        ({"rules": [{"pattern": "*", "answers": [{"kind": "Cut", "when": 1}]}]}, "no when"),
+        ({"rules": [{"pattern": "*", "answers": [{"kind": "Cut", "after": "x"}]}]}, "after"),
+        ({"rules": [{"pattern": "*", "answers": [{"kind": "Pass"}], "each": "x"}]}, "each"),
+    ],
+)
+async def test_a_script_that_is_none_is_refused_whole(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient, script: Any, message: str
+) -> None:
+    """The answer says what is wrong, and no rule of it is followed."""
+    first = {"pattern": "*", "answers": [{"kind": "Throttle"}]}
+    if "rules" in script:
+        script = {"rules": [first, *script["rules"]]}
+    refused = await http.post("/emulator/script", json=script)
+    assert refused.status_code == 400
+    assert message in refused.json()["message"]
+    assert (await ask(emulator)).status_code == 200
+
+
+async def test_the_most_in_flight_is_what_was_held_at_one_time(
+    emulator: Emulator, ask: Ask
+) -> None:
+    """Ten requests of 0.1 s each, all at once."""
+    emulator.when("*", Pass(latency_s=0.1))
+    await asyncio.gather(*(ask(emulator, f"http://a.example/{n}.jpg") for n in range(10)))
+    assert (emulator.most_in_flight, emulator.in_flight) == (10, 0)
+
+
+def test_the_busiest_second_is_any_second() -> None:
+    """Five around the edge of a clock's second are five in one second."""
+    report = Report()
+    for at_s in (0.0, 0.9, 0.95, 1.0, 1.05, 1.89, 1.9, 5.0):
+        with report.arrived(at_s, {}):
+            pass
+    assert report.busiest_second == 6
+    assert report.requests == 8
+
+
+def test_requests_are_kept_in_bounded_memory() -> None:
+    """The last 10,000 whole, all of them counted."""
+    report = Report()
+    for number in range(10_005):
+        with report.arrived(float(number), {}) as arrival:
+            report.decided(arrival, 200, billed=False)
+    assert (len(report.arrivals), report.requests) == (10_000, 10_005)
+    assert report.arrivals[0].at_s == 5.0
+    assert report.statuses == {200: 10_005}
