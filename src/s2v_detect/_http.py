@@ -103,7 +103,7 @@ class Departure:
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             if self._turn is None:
                 self._turn = await self._retake()
-            self._stamp()
+            self._depart()
 
     async def start(self, door: _Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
         """Go through the door and begin the grace; the deadline is set when the bytes leave."""
@@ -136,17 +136,19 @@ class Departure:
         leave, self._leave_door = self._leave_door, _nothing
         leave()
 
-    def _stamp(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is None or self.left:
-            return
-        self.left = True
-        turn.left()
-        self._stop_grace()
+    def _depart(self) -> None:
+        self._stamp()
         if self._deadline is not None and self._deadline.when() is None:
             loop = asyncio.get_running_loop()
             self._deadline.reschedule(loop.time() + self._timeout_s)
-        self._on_left()
+
+    def _stamp(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None and not self.left:
+            self.left = True
+            turn.left()
+            self._stop_grace()
+            self._on_left()
 
     def _withdraw(self) -> None:
         turn, self._turn = self._turn, None
@@ -162,7 +164,7 @@ class Departure:
             self._withdraw()
         else:
             # A transport without events may be sending by now: the slot must count as used.
-            self._stamp()
+            self._depart()
 
 
 class Endpoint:

@@ -4,10 +4,8 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-
-import pytest
 
 from s2v_detect import Checked, Failed, OutOfCredit, Skipped
 from s2v_detect.bulk import Input, JsonLines, Line, Run, Tally
@@ -29,13 +27,6 @@ class Kept:
 
     async def finish(self) -> None:
         """It is all there."""
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """One under which every image passes."""
-    async with Emulator(answer=Pass()) as opened:
-        yield opened
 
 
 async def lines(*texts: str) -> AsyncGenerator[Line]:

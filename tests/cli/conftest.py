@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from s2v_detect.cli import main
 from s2v_detect.emulator import Emulator, Pass
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -63,6 +64,29 @@ def command(tmp_path: Path, environment: dict[str, str]) -> Command:
             check=False,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def called(
+    tmp_path: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Command:
+    """Run the command in this process: quicker, where nothing depends on its being another."""
+
+    def run(
+        *arguments: object, env: Mapping[str, str] = environment
+    ) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        for name in filter(lambda name: name.upper().startswith(_NOT_OURS), list(os.environ)):
+            monkeypatch.delenv(name)
+        for name in env:
+            monkeypatch.setenv(name, env[name])
+        words = [str(word) for word in arguments]
+        return subprocess.CompletedProcess(words, main(words), *capfd.readouterr())
 
     return run
 

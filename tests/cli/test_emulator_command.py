@@ -33,10 +33,3 @@ def test_a_port_that_is_taken_is_told(command: Command, started: Started) -> Non
     done = command("emulator", "--port", port)
     assert done.returncode == 2
     assert "Give another --port" in done.stderr
-
-
-def test_a_folder_that_is_none_is_told(command: Command) -> None:
-    """Exit 2, with what to do."""
-    done = command("emulator", "--port", "0", "--folder", "missing")
-    assert done.returncode == 2
-    assert "--folder" in done.stderr

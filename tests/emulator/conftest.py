@@ -1,5 +1,7 @@
 """A way to ask the emulator that is not our own client: plain httpx, one request, no retry."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,16 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 IMAGE = "http://a.example/face.jpg"
 
 
+@pytest.fixture(scope="session")
+def tls() -> ssl.SSLContext:
+    """What httpx would make anew for every client, in most of a test's time."""
+    return ssl.create_default_context()
+
+
 @pytest.fixture
-async def ask() -> AsyncIterator[Ask]:
+async def ask(tls: ssl.SSLContext) -> AsyncIterator[Ask]:
     """Ask an emulator for a check; keyword arguments replace parts of the request."""
-    async with httpx.AsyncClient(timeout=5.0) as http:
+    async with httpx.AsyncClient(timeout=5.0, verify=tls) as http:
 
         async def asked(
             emulator: Emulator,
@@ -35,6 +43,18 @@ async def ask() -> AsyncIterator[Ask]:
             return await http.post(emulator.base_url + CHECK_PATH, **{**request, **replaced})
 
         yield asked
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Wait until something is so; fail after a while."""
+
+    async def wait(is_so: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not is_so():  # noqa: ASYNC110  # the emulator's counts announce nothing
+                await asyncio.sleep(0.001)
+
+    return wait
 
 
 @pytest.fixture

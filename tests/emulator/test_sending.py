@@ -10,6 +10,7 @@ import pytest
 from s2v_detect.emulator import Cut, Emulator, HalfBody, Html, Pass, Raw, Silent, Trickle
 
 Ask = Callable[..., Awaitable[httpx.Response]]
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 IMAGE = "http://a.example/face.jpg"
 
 
@@ -26,12 +27,12 @@ async def emulator() -> AsyncIterator[Emulator]:
         (Cut(), httpx.RemoteProtocolError, "without sending a response"),
         (Cut(after="headers"), httpx.RemoteProtocolError, "received 0 bytes"),
         (Cut(after="half body"), httpx.RemoteProtocolError, "received 66 bytes, expected 133"),
-        (Cut(reset=True), httpx.ReadError, ""),
+        (Cut(reset=True), httpx.ReadError, "^$"),
     ],
 )
 @pytest.mark.parametrize("billed", [True, False])
 async def test_the_line_is_cut_where_it_was_said(
-    emulator: Emulator, ask: Ask, cut: Cut, error: type[Exception], message: str, billed: bool
+    emulator: Emulator, ask: Ask, *, cut: Cut, error: type[Exception], message: str, billed: bool
 ) -> None:
     """The client reads as much as was said, then the end; the bill is as was said, too."""
     emulator.when("*", Cut(billed, cut.after, cut.reset), Pass())
@@ -43,25 +44,21 @@ async def test_the_line_is_cut_where_it_was_said(
 
 @pytest.mark.parametrize("after", ["request", "headers", "half body"])
 async def test_silence_lasts_until_the_client_leaves(
-    emulator: Emulator, ask: Ask, after: str
+    emulator: Emulator, ask: Ask, until: Until, after: str
 ) -> None:
     """Billed, then nothing; when the client hangs up, the request is in flight no more."""
     emulator.when("*", Silent(after=after))  # type: ignore[arg-type]  # a parameter of the test
     with pytest.raises(httpx.ReadTimeout):
         await ask(emulator, timeout=0.1)
     assert emulator.bills == {IMAGE: 1}
-    async with asyncio.timeout(2):
-        while emulator.in_flight:
-            await asyncio.sleep(0.001)
+    await until(lambda: not emulator.in_flight)
 
 
-async def test_silence_ends_when_the_emulator_closes(ask: Ask) -> None:
+async def test_silence_ends_when_the_emulator_closes(ask: Ask, until: Until) -> None:
     """Closing waits for no answer that never comes."""
-    async with Emulator(answer=Silent(), host="127.0.0.1") as emulator:
+    async with Emulator(answer=Silent()) as emulator:
         asking = asyncio.ensure_future(ask(emulator))
-        async with asyncio.timeout(2):
-            while not emulator.billed:
-                await asyncio.sleep(0.001)
+        await until(lambda: emulator.billed)
         started = time.monotonic()
     assert time.monotonic() - started < 1
     with pytest.raises(httpx.RemoteProtocolError):
@@ -74,7 +71,7 @@ async def test_a_half_body_is_whole_http(emulator: Emulator, ask: Ask) -> None:
     answer = await ask(emulator)
     assert answer.status_code == 200
     assert answer.text.startswith('{"output"')
-    with pytest.raises(ValueError, match="Expecting"):
+    with pytest.raises(ValueError, match="Unterminated"):
         answer.json()
     assert emulator.billed == 1
 
@@ -103,7 +100,7 @@ async def test_the_emulator_s_latency_is_for_answers_without_their_own(ask: Ask)
         emulator.when("*/fast.jpg", Pass(latency_s=0))
         slow = await ask(emulator)
         fast = await ask(emulator, "http://a.example/fast.jpg")
-    assert 100 <= int(slow.headers["req-cost-time"])
+    assert int(slow.headers["req-cost-time"]) >= 100
     assert int(fast.headers["req-cost-time"]) < 100
 
 

@@ -13,7 +13,7 @@ from s2v_detect import DetectError, __version__
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._exits import MEANINGS, Exit
-from s2v_detect.cli._run import screen_file
+from s2v_detect.cli._run import STANDARD, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -40,6 +40,14 @@ Examples:
 
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
+
+
+def _no_option(_: object, name: str) -> None:
+    if name.startswith("-") and name != STANDARD:
+        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
+
+
+_FILE = Parameter(allow_leading_hyphen=True, validator=_no_option)  # the hyphen is for "-" alone
 
 app = App(
     name="s2v-detect",
@@ -92,10 +100,10 @@ def check(
 
 @app.command(help_epilogue=f"{_RUN_EXAMPLES}\n\n{_CODES}")
 def run(
-    source: Annotated[str, Parameter(name="INPUT")],
+    source: Annotated[str, Parameter(name="INPUT"), _FILE],
     /,
     *,
-    out: Annotated[str, Parameter(name=("--out", "-o"), allow_leading_hyphen=True)],
+    out: Annotated[str, Parameter(name=("--out", "-o")), _FILE],
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
     ordered: Annotated[bool, _FLAG] = False,
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300,

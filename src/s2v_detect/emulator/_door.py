@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 _log = logging.getLogger("s2v_detect.emulator")
 
@@ -44,8 +44,7 @@ class Door:
 
     async def _stop(self) -> None:
         self._accepting.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._accepting
+        await asyncio.wait({self._accepting})
 
     async def close(self) -> None:
         """Accept nothing any more; connections that are open stay so."""

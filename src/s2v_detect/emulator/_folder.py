@@ -21,7 +21,7 @@ class Folder:
         """Return the file of that name, or None where there is none inside the folder."""
         try:
             found = (self._path / name).resolve(strict=True)
-        except (OSError, ValueError):  # not there, a ring of links, a zero byte
+        except (OSError, ValueError, RuntimeError):  # not there, a zero byte, a ring of links
             return None
         return found if found.is_relative_to(self._path) and found.is_file() else None
 

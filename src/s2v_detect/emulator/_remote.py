@@ -56,7 +56,7 @@ def follow(script: Script, body: bytes) -> None:
 
 def _answer(fields: dict[str, Any]) -> Answer:
     kind = fields.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
     unknown = fields.keys() - _KINDS[kind].__dataclass_fields__.keys()
     if unknown:

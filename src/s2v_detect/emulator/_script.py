@@ -7,6 +7,7 @@ import json
 import math
 import random
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,14 +44,14 @@ class Reply(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(ABC):
     """What one request gets. `latency_s` comes before it; None is the emulator's own latency."""
 
     latency_s: Latency | None = None
 
+    @abstractmethod
     def reply(self, request_id: str, reject_shape: RejectShape) -> Reply:
         """Return what goes onto the socket."""
-        raise NotImplementedError  # each kind of answer has its own
 
 
 def _json(status: int, body: Mapping[str, object], *, billed: bool) -> Reply:

@@ -36,10 +36,10 @@ def test_json_gives_one_line_an_image(command: Command, emulator: Emulator) -> N
     assert done.returncode == 0
 
 
-def test_a_rejected_image_is_an_answer(command: Command, emulator: Emulator) -> None:
+def test_a_rejected_image_is_an_answer(called: Command, emulator: Emulator) -> None:
     """Exit 0: the question was answered."""
     emulator.when("*", Reject("InvalidFile.FacePose"))
-    assert command("check", ONE).returncode == 0
+    assert called("check", ONE).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -52,63 +52,60 @@ def test_a_rejected_image_is_an_answer(command: Command, emulator: Emulator) -> 
     ],
 )
 def test_the_exit_code_says_what_came_of_it(
-    command: Command, emulator: Emulator, answer: Error | Cut, options: tuple[str, ...], code: int
+    called: Command, emulator: Emulator, answer: Error | Cut, options: tuple[str, ...], code: int
 ) -> None:
     """Failed 1, unknown 5, the account 4; never a traceback."""
     emulator.when("*", answer)
-    done = command("check", ONE, *options)
+    done = called("check", ONE, *options)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_bill_shows_in_the_cost(command: Command, emulator: Emulator) -> None:
+def test_an_unknown_bill_shows_in_the_cost(called: Command, emulator: Emulator) -> None:
     """At most the price."""
     emulator.when("*", Cut())
-    done = command("check", ONE, "--on-unknown", "keep")
+    done = called("check", ONE, "--on-unknown", "keep")
     assert "≤ 0.004" in done.stdout
     assert "OutcomeUnknown" in done.stdout
 
 
-def test_resend_asks_once_more_and_counts_both(command: Command, emulator: Emulator) -> None:
+def test_resend_asks_once_more_and_counts_both(called: Command, emulator: Emulator) -> None:
     """The default of --on-unknown."""
     emulator.when("*", Cut(), Reject())
-    done = command("check", ONE)
+    done = called("check", ONE)
     assert done.returncode == 0
     assert "≤ 0.008" in done.stdout
     assert emulator.billed == 2
 
 
 def test_what_the_service_says_can_not_steer_the_terminal(
-    command: Command, emulator: Emulator
+    called: Command, emulator: Emulator
 ) -> None:
     """Escapes and turned text are shown as what they are not."""
     emulator.when("*", Reject("InvalidFile.NoHuman", "\x1b[2J\u202eevil [red]plain[/red]"))
-    done = command("check", ONE)
+    done = called("check", ONE)
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "[red]plain[/red]" in done.stdout
 
 
-def test_what_signs_an_address_is_not_shown(command: Command) -> None:
+def test_what_signs_an_address_is_not_shown(called: Command) -> None:
     """A table is copied into tickets."""
-    done = command("check", "http://user:word@a.example/1.jpg?Signature=secret")
+    done = called("check", "http://user:word@a.example/1.jpg?Signature=secret")
     assert "http://a.example/1.jpg?…" in done.stdout
     assert "secret" not in done.stdout
     assert "word" not in done.stdout
 
 
-def test_the_workspace_and_the_timeout_reach_the_client(
-    command: Command, emulator: Emulator
-) -> None:
-    """The header is sent; a silent service is given up in time."""
-    assert command("check", ONE, "--workspace", "ws-1").returncode == 0
+def test_the_workspace_is_sent(called: Command, emulator: Emulator) -> None:
+    """As the header that the service knows."""
+    assert called("check", ONE, "--workspace", "ws-1").returncode == 0
     assert emulator.arrivals[0].headers["X-DashScope-WorkSpace"] == "ws-1"
-    assert command("check", ONE, "--timeout-s", "0").returncode == 2
 
 
 def test_a_base_url_of_the_command_line_goes_before_the_environments(
-    command: Command, environment: dict[str, str], emulator: Emulator
+    called: Command, environment: dict[str, str], emulator: Emulator
 ) -> None:
     """As the more particular of the two."""
     env = environment | {"DASHSCOPE_BASE_URL": "http://127.0.0.1:9/api/v1"}
-    assert command("check", ONE, "--base-url", emulator.base_url, env=env).returncode == 0
+    assert called("check", ONE, "--base-url", emulator.base_url, env=env).returncode == 0
