@@ -78,6 +78,8 @@ def test_a_lifted_rate_and_more_done_than_counted_are_shown_all_the_same() -> No
     watched = Watched(Tally(passed=20, sent=20, answered=20, throttled=2), total=10)
     told = shown(watched, Clock(), after_s=1, rate=float("inf"))
     assert "20 of 10  100 %" in told
+    assert "20.0/s" in told
+    assert "inf" not in told
     assert "slowed 2 times" in told
 
 

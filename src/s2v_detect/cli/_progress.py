@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
+from math import isinf
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -22,6 +23,7 @@ from s2v_detect.cli._terminal import duration
 _LIVE_PER_S = 4
 _PLAIN_EVERY_S = 5.0
 _WINDOW_S = 10.0
+_METER = 10  # marks
 _SETTLING_S = 1.0  # a rate over less says nothing
 
 
@@ -140,7 +142,7 @@ class Progress:
         """Return the same as one plain line."""
         sent_per_s, done_per_s = self._pace.now()
         far = Text(self._how_far())
-        speed = f"{sent_per_s:.1f}/s of {self._rate:g}"
+        speed = _speed(sent_per_s, self._rate)
         return Text(" · ").join(
             [far, Text(speed), self._counts(), Text(self._time_left(done_per_s))]
         )
@@ -204,7 +206,13 @@ def _bar(done: int, total: int | None, elapsed_s: float) -> ProgressBar:
 
 def _meter(sent_per_s: float, rate: float) -> Text:
     """Return the rate beside the line it is measured against."""
-    share = min(1.0, sent_per_s / rate) if rate else 0.0
-    full = round(share * 10)
-    text = Text("▮" * full, style="green").append("▯" * (10 - full), style="dim")
-    return text.append(f" {sent_per_s:.1f}/s of {rate:g}", style="default")
+    text = Text()
+    if not isinf(rate):
+        full = round(min(1.0, sent_per_s / rate) * _METER)
+        text.append("▮" * full, style="green").append("▯" * (_METER - full), style="dim")
+        text.append(" ")
+    return text.append(_speed(sent_per_s, rate), style="default")
+
+
+def _speed(sent_per_s: float, rate: float) -> str:
+    return f"{sent_per_s:.1f}/s" + ("" if isinf(rate) else f" of {rate:g}")

@@ -13,6 +13,10 @@ from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._semaphore import LaneSemaphore
 
 
+_TICK_S = 1e-5
+"""A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
+
+
 class LocalLimiter:
     """A line that starts at most `rate` requests in any `per_s` seconds, evenly.
 
@@ -55,7 +59,7 @@ class LocalLimiter:
         await self._semaphore.acquire(lane)
         try:
             # Asked again after each sleep: a 429 may have moved the start meanwhile.
-            while (wait_s := self._wait_s(self._pacer)) > 0:  # noqa: ASYNC110  # a start is a time
+            while (wait_s := self._wait_s(self._pacer)) > _TICK_S:  # noqa: ASYNC110  # a time, no event
                 await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
             self._semaphore.release()

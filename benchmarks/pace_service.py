@@ -1,0 +1,112 @@
+"""The service of the pace table, in virtual time: it counts, refuses, and remembers who came when.
+
+It counts by the emulator's own pure admissions. What is made up here is the network before it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from _virtual import run_virtually
+from s2v_detect.emulator._counting import Admission, Counting, counted
+
+RATE = 5.0
+VERDICT_S = (0.4, 0.8)
+REFUSAL_S = (0.02, 0.06)
+GIVE_UP_TIMES = 10
+"""A client that takes so many times as long as the rate allows is stopped where it is."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What happens to a request on its way to the service."""
+
+    name: str
+    jitter_s: float
+    cold_share: float = 0.0
+    cold_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """How the service counts."""
+
+    name: str
+    counting: Counting
+    rejected_count_too: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: how much of the rate was used, and how many 429s it cost."""
+
+    utilisation: float
+    """In percent of `RATE`, over the gaps between the requests that were admitted."""
+    refused: float
+    """429s for each 1,000 admitted."""
+
+
+class Service:
+    """One account's service, and the way to it."""
+
+    def __init__(self, admission: Admission, network: Network, chance: Random) -> None:
+        self._admission = admission
+        self._network = network
+        self._chance = chance
+        self.admitted_at: list[float] = []
+        self.refused = 0
+
+    @property
+    def chance(self) -> Random:
+        """The run's own chance, for a client's own jitter."""
+        return self._chance
+
+    async def connect(self) -> None:
+        """Have a connection: nearly always at once."""
+        if self._network.cold_share and self._chance.random() < self._network.cold_share:
+            await asyncio.sleep(self._network.cold_s)
+
+    async def ask(self) -> bool:
+        """Return whether a request whose bytes leave now was admitted, when its answer is here."""
+        await asyncio.sleep(self._chance.uniform(0.0, self._network.jitter_s))
+        now = asyncio.get_running_loop().time()
+        admitted = self._admission.admit(now)
+        if admitted:
+            self.admitted_at.append(now)
+        else:
+            self.refused += 1
+        await asyncio.sleep(self._chance.uniform(*(VERDICT_S if admitted else REFUSAL_S)))
+        return admitted
+
+    def result(self) -> Result:
+        """Return the figures of the run so far."""
+        admitted = len(self.admitted_at)
+        if admitted < 2:
+            return Result(0.0, float("inf"))
+        took_s = self.admitted_at[-1] - self.admitted_at[0]
+        return Result(100 * (admitted - 1) / took_s / RATE, 1000 * self.refused / admitted)
+
+
+Client = Callable[[Service, int], Awaitable[None]]
+"""Has the service answer so many checks, asking again after each 429."""
+
+
+def measure(client: Client, model: Model, network: Network, *, checks: int, seed: int) -> Result:
+    """Return the figures of one client against one model."""
+    chance = Random(seed)
+    admission = counted(model.counting, RATE, rejected_count_too=model.rejected_count_too)
+    service = Service(admission, network, chance)
+
+    async def run() -> None:
+        running = asyncio.ensure_future(client(service, checks))
+        await asyncio.wait({running}, timeout=GIVE_UP_TIMES * checks / RATE)
+        if not running.done():
+            running.cancel()
+            await asyncio.wait({running})
+        elif (error := running.exception()) is not None:
+            raise error
+
+    # Where in a second of the service's clock the run begins is chance, too.
+    run_virtually(run, began_at=1e6 + chance.random())
+    return service.result()
