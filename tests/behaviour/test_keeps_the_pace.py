@@ -1,9 +1,10 @@
-"""Never over the account's rate: on real sockets, and on a virtual clock where it would take long."""
+"""Never over the account's rate, on real sockets."""
 
 import asyncio
 import math
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import httpcore
@@ -34,7 +35,7 @@ async def test_five_a_second_is_never_refused_however_the_service_counts(
 async def test_clients_of_one_account_share_one_line(urls: Urls) -> None:
     """Three clients made without a limiter, one of them after another was closed: one line."""
     async with Emulator(answer=Pass(), counting="sliding") as emulator:
-        account = {"api_key": emulator.api_key, "base_url": emulator.base_url}
+        account: dict[str, Any] = {"api_key": emulator.api_key, "base_url": emulator.base_url}
         async with DetectClient(**account) as first, DetectClient(**account) as second:
             checks = [first.check(url) for url in urls(4)]
             checks += [second.check(url + "?2") for url in urls(4)]
@@ -47,7 +48,7 @@ async def test_clients_of_one_account_share_one_line(urls: Urls) -> None:
 
 def test_threads_and_loops_of_one_process_share_one_line(s2v_emulator: Emulator) -> None:
     """Two threads, each with a loop of its own: together no more than five in a second."""
-    account = {"api_key": s2v_emulator.api_key, "base_url": s2v_emulator.base_url}
+    account: dict[str, Any] = {"api_key": s2v_emulator.api_key, "base_url": s2v_emulator.base_url}
 
     async def screen(name: str) -> None:
         async with DetectClient(**account) as client:
@@ -81,7 +82,7 @@ async def test_interactive_checks_go_before_bulk(emulator: Emulator, urls: Urls)
 async def test_a_check_takes_a_bulk_flight_of_the_same_image_along(
     emulator: Emulator, urls: Urls
 ) -> None:
-    """The image was last in the bulk lane; one who waits for it moves it up, and it is one request."""
+    """Last in the bulk lane, it is moved up by one who waits for it, and is one request."""
     sent: list[Any] = []
     watch = lambda event: sent.append(event.image) if event.kind == "sent" else None  # noqa: E731
     last = urls(12)[-1]
@@ -154,7 +155,7 @@ async def test_given_up_in_line_nothing_was_sent(emulator: Emulator) -> None:
     """`give_up_after_s` in line is `NotSent`, and free."""
     async with emulator.client(limiter=LocalLimiter(1, per_s=60)) as client:
         await client.check(IMAGE)
-        with pytest.raises(NotSent, match="given up after 0.05 s"):
+        with pytest.raises(NotSent, match=r"given up after 0\.05 s"):
             await client.check(IMAGE + "?2", give_up_after_s=0.05)
     assert emulator.requests == 1
 
@@ -167,15 +168,18 @@ class SlowBackend(httpcore.AsyncNetworkBackend):
         self._delays_s = delays_s
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        """Connect, after the next of the delays."""
         if self._delays_s:
             await asyncio.sleep(self._delays_s.pop(0))
         return await self._backend.connect_tcp(*args, **kwargs)
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep."""
         await asyncio.sleep(seconds)
 
 
 def slow_http(delays_s: list[float]) -> httpx.AsyncClient:
+    """Return a client whose connections open after these delays, and serve one request each."""
     transport = httpx.AsyncHTTPTransport()
     transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001  # httpx hands no backend through
         network_backend=SlowBackend(delays_s), max_keepalive_connections=0
@@ -206,7 +210,9 @@ async def test_slow_connections_do_not_break_the_pace(urls: Urls) -> None:
     assert emulator.throttled == 0
 
 
-async def test_a_connection_refused_is_asked_for_again_and_costs_nothing(emulator: Emulator) -> None:
+async def test_a_connection_refused_is_asked_for_again_and_costs_nothing(
+    emulator: Emulator,
+) -> None:
     """Nobody listens: `NotSent`, with the attempts, and the turns went back to the line."""
     retry = RetryPolicy(max_attempts=3, first_wait_s=0.001, longest_wait_s=0.001)
     async with emulator.client(base_url="http://127.0.0.1:9/api/v1", retry=retry) as client:
@@ -224,13 +230,15 @@ async def test_a_transport_without_events_is_paced_by_the_end_of_its_posts() -> 
 
     def answer(request: httpx.Request) -> httpx.Response:
         starts.append(loop.time())
-        return httpx.Response(200, json={"output": {"check_pass": True}, "usage": {"image_count": 1}})
+        return httpx.Response(
+            200, json={"output": {"check_pass": True}, "usage": {"image_count": 1}}
+        )
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     line = LocalLimiter(20)
     async with http, DetectClient("sk-x", limiter=line, http_client=http) as client:
         await asyncio.gather(*(client.check(f"{IMAGE}?{n}") for n in range(8)))
-    gaps = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(starts)]
     assert min(gaps) > 0.9 / 20
     assert client.spend.billed == 8
 

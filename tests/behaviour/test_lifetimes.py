@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -181,7 +182,10 @@ async def test_a_skipped_image_is_raised_by_check_and_counted(opened: DetectClie
 
 def test_check_all_gives_a_list_in_the_order_of_the_input(s2v_emulator: Emulator) -> None:
     """For code that is not async."""
-    options = {"api_key": s2v_emulator.api_key, "base_url": s2v_emulator.base_url}
+    options: dict[str, Any] = {
+        "api_key": s2v_emulator.api_key,
+        "base_url": s2v_emulator.base_url,
+    }
     images = [f"https://images.example/{number}.jpg" for number in range(4)]
     outcomes = check_all([*images, "no url"], **options)
     assert [outcome.image for outcome in outcomes] == [*images, "no url"]
@@ -189,7 +193,10 @@ def test_check_all_gives_a_list_in_the_order_of_the_input(s2v_emulator: Emulator
 
 async def test_check_all_works_where_a_loop_runs_already(s2v_emulator: Emulator) -> None:
     """A notebook cell runs inside a loop."""
-    options = {"api_key": s2v_emulator.api_key, "base_url": s2v_emulator.base_url}
+    options: dict[str, Any] = {
+        "api_key": s2v_emulator.api_key,
+        "base_url": s2v_emulator.base_url,
+    }
     outcomes = check_all([{"url": IMAGE}], image="url", **options)
     assert outcomes[0].kind == "checked"
 
@@ -209,7 +216,7 @@ async def test_given_up_while_the_answer_is_to_come_the_check_is_finished_all_th
     """`give_up_after_s` frees the caller; the request that was sent is settled and counted."""
     emulator.when("*", Pass(latency_s=0.2))
     async with emulator.client() as client:
-        with pytest.raises(OutcomeUnknown, match="given up after 0.05 s"):
+        with pytest.raises(OutcomeUnknown, match=r"given up after 0\.05 s"):
             await client.check(IMAGE, give_up_after_s=0.05)
     assert client.spend.billed == emulator.billed == 1
 

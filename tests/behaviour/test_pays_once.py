@@ -104,7 +104,9 @@ async def test_an_error_after_a_lost_answer_says_that_the_image_may_have_been_bi
 
 async def test_free_answers_cost_nothing(emulator: Emulator) -> None:
     """Throttles, faults and refusals are free; so is a reject in the shape of an error."""
-    emulator.when("*", Throttle(), Error(500, "InternalError"), Reject("InvalidFile.NoHuman", shape="400"))
+    emulator.when(
+        "*", Throttle(), Error(500, "InternalError"), Reject("InvalidFile.NoHuman", shape="400")
+    )
     async with emulator.client(retry=QUICK) as client:
         verdict = await client.check(IMAGE)
     assert not verdict.check_pass
@@ -131,7 +133,9 @@ async def test_the_lines_delivered_add_up_to_the_spend(emulator: Emulator) -> No
     emulator.when("*/refused-*", Error(400, "DataInspectionFailed"))
     emulator.when("*/slow-*", Pass(latency_s=0.05))
     kinds = ("cut", "lost", "refused", "slow", "plain")
-    images = [f"https://images.example/{kind}-{number}.jpg" for number in range(8) for kind in kinds]
+    images = [
+        f"https://images.example/{kind}-{number}.jpg" for number in range(8) for kind in kinds
+    ]
     items = [*images, "no url", *images[:20]]
     async with emulator.client(retry=QUICK) as client:
         outcomes = [outcome async for outcome in client.aiter_check(items)]
@@ -149,7 +153,12 @@ async def test_the_lines_delivered_add_up_to_the_spend(emulator: Emulator) -> No
 async def test_two_checks_of_one_image_at_one_time_are_one_request(emulator: Emulator) -> None:
     """The first has the cost, the others share the answer; spellings of one address are one."""
     emulator.when("*", Pass(latency_s=0.05))
-    same = [IMAGE, "HTTPS://images.EXAMPLE/face.jpg", IMAGE + "#top", "https://images.example:443/face.jpg"]
+    same = [
+        IMAGE,
+        "HTTPS://images.EXAMPLE/face.jpg",
+        IMAGE + "#top",
+        "https://images.example:443/face.jpg",
+    ]
     async with emulator.client() as client:
         outcomes = [outcome async for outcome in client.aiter_check(same, ordered=True)]
     assert emulator.requests == 1

@@ -55,7 +55,7 @@ async def test_only_an_oss_address_has_the_resolve_header() -> None:
 
 @respx.mock
 async def test_cookies_of_the_service_are_not_sent_back() -> None:
-    """httpx would keep them; the documented request has none."""
+    """A cookie jar would keep them; the documented request has none."""
     route = respx.post(URL).respond(json=VERDICT, headers={"Set-Cookie": "track=1; Path=/"})
     async with DetectClient("sk-x", limiter=LocalLimiter(1000)) as client:
         await client.check(IMAGE)
@@ -90,9 +90,7 @@ async def test_neither_key_nor_signature_is_in_what_is_shown() -> None:
 @respx.mock
 async def test_an_answer_that_never_ends_is_cut_at_a_bound() -> None:
     """A hostile or broken gateway can't fill the memory."""
-    respx.post(URL).mock(
-        return_value=httpx.Response(200, stream=_Endless())  # type: ignore[arg-type]  # any async byte stream will do
-    )
+    respx.post(URL).mock(return_value=httpx.Response(200, stream=_Endless()))
     async with DetectClient(
         "sk-x", limiter=LocalLimiter(1000), retry=ONCE, on_unknown="keep"
     ) as client:

@@ -38,12 +38,15 @@ class Source:
 
 
 async def one_by_one(items: list[str]) -> AsyncIterator[str]:
+    """Give the items, each in a step of the loop of its own."""
     for item in items:
         await asyncio.sleep(0)
         yield item
 
 
-@pytest.mark.parametrize("make", [list, tuple, set, iter, one_by_one, lambda items: (i for i in items)])
+@pytest.mark.parametrize(
+    "make", [list, tuple, set, iter, one_by_one, lambda items: (i for i in items)]
+)
 async def test_any_iterable_will_do(
     emulator: Emulator, urls: Urls, make: Callable[[list[str]], object]
 ) -> None:
@@ -61,14 +64,18 @@ async def test_an_empty_input_gives_an_empty_stream(emulator: Emulator) -> None:
     assert emulator.requests == 0
 
 
-async def test_rows_keep_their_images_and_their_other_columns(emulator: Emulator, urls: Urls) -> None:
+async def test_rows_keep_their_images_and_their_other_columns(
+    emulator: Emulator, urls: Urls
+) -> None:
     """`image=` takes a key or a function; `outcome.item` is the row itself."""
     rows = [{"url": url, "name": number} for number, url in enumerate(urls(5))]
     async with emulator.client() as client:
         by_key = [outcome async for outcome in client.aiter_check(rows, image="url", ordered=True)]
         by_function = [
             outcome
-            async for outcome in client.aiter_check(rows, image=lambda row: row["url"], ordered=True)
+            async for outcome in client.aiter_check(
+                rows, image=lambda row: row["url"], ordered=True
+            )
         ]
     for outcomes in (by_key, by_function):
         assert [outcome.item for outcome in outcomes] == rows
@@ -88,7 +95,9 @@ async def test_a_row_without_an_image_is_skipped_and_the_rest_goes_on(
         {"url": urls(1)[0]},
     ]
     async with emulator.client() as client:
-        outcomes = [outcome async for outcome in client.aiter_check(rows, image="url", ordered=True)]
+        outcomes = [
+            outcome async for outcome in client.aiter_check(rows, image="url", ordered=True)
+        ]
     assert [type(outcome) for outcome in outcomes] == [Skipped] * 5 + [Checked]
     assert "KeyError" in outcomes[0].reason  # type: ignore[union-attr]  # seen to be Skipped above
     assert client.spend.skipped == 5
@@ -201,7 +210,10 @@ async def test_an_input_that_is_cancelled_is_not_at_its_end(emulator: Emulator, 
 )
 @pytest.mark.parametrize("ordered", [False, True])
 async def test_a_fault_of_the_run_is_raised_last(
-    emulator: Emulator, answer: Error, error: type[Exception], ordered: bool  # noqa: FBT001  # pytest's way of giving it
+    emulator: Emulator,
+    answer: Error,
+    error: type[Exception],
+    ordered: bool,  # noqa: FBT001  # pytest's way of giving it
 ) -> None:
     """Those in flight that still answer are yielded; the fault names its image and ends it."""
     emulator.when("*/slow-*", Pass(latency_s=0.15))
@@ -265,17 +277,20 @@ async def test_one_bad_image_is_data(emulator: Emulator) -> None:
 
 
 async def leave_by_block(client: DetectClient, source: Source) -> None:
+    """Leave the `async with` of the stream."""
     async with client.aiter_check(source) as stream:
         async for _ in stream:
             break
 
 
 async def leave_by_break(client: DetectClient, source: Source) -> None:
+    """Break out of a stream that nothing else refers to."""
     async for _ in client.aiter_check(source):
         break
 
 
 async def leave_by_aclose(client: DetectClient, source: Source) -> None:
+    """Close it by hand."""
     stream = client.aiter_check(source)
     await anext(stream)
     await stream.aclose()
@@ -284,12 +299,14 @@ async def leave_by_aclose(client: DetectClient, source: Source) -> None:
 
 
 async def leave_by_exception(client: DetectClient, source: Source) -> None:
+    """Raise in the loop's body."""
     with pytest.raises(ZeroDivisionError):
         async for _ in client.aiter_check(source):
             raise ZeroDivisionError
 
 
 async def leave_by_cancellation(client: DetectClient, source: Source) -> None:
+    """Be cancelled in the loop's body."""
     first = asyncio.Event()
 
     async def consume() -> None:
@@ -341,7 +358,9 @@ async def test_leaving_ends_an_input_that_is_being_awaited(emulator: Emulator) -
     assert closed
 
 
-async def test_stop_sends_no_more_and_delivers_what_was_sent(emulator: Emulator, urls: Urls) -> None:
+async def test_stop_sends_no_more_and_delivers_what_was_sent(
+    emulator: Emulator, urls: Urls
+) -> None:
     """What the command does at the first Ctrl-C: nothing that was paid for is lost."""
     emulator.when("*", Pass(latency_s=0.1))
     async with (

@@ -21,10 +21,12 @@ class Watched:
         self._changed = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
+        """Remember an event."""
         self.events.append(event)
         self._changed.set()
 
     async def until(self, kind: str, count: int = 1) -> None:
+        """Return once so many events of a kind were seen."""
         while sum(event.kind == kind for event in self.events) < count:
             self._changed.clear()
             await self._changed.wait()

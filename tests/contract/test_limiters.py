@@ -178,7 +178,7 @@ def test_threads_take_turns_in_one_line() -> None:
 
     async def work() -> None:
         for _ in range(50):
-            taken.append(await leave(limiter))  # noqa: PERF401  # appended as the turns come
+            taken.append(await leave(limiter))  # appended as the turns come
 
     threads = [threading.Thread(target=lambda: asyncio.run(work())) for _ in range(4)]
     for thread in threads:

@@ -82,7 +82,7 @@ class Screening:
                 f" billed. Known so far: {run.tally.done:,} images, CNY {run.summary.spend.cost}."
             )
             # Closing the client would wait for those answers; every line written is whole.
-            pass
+            os._exit(Exit.INTERRUPTED)
 
         with heeding_signals(stop, stop_now), progress:
             await run.finish(self.source.lines())

@@ -12,7 +12,6 @@ from s2v_detect._turns import Lane, Turn
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._semaphore import LaneSemaphore
 
-
 _TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
 
