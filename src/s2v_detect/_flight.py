@@ -56,6 +56,7 @@ class Flight:
         self._loop = asyncio.get_running_loop()
         self._place: Literal["line", "air", "rest"] = "line"
         self._started_at = self._loop.time()
+        self._asked_at = self._started_at
         self._line_s = 0.0
         self._attempts = 0
         self._errors: list[DetectError] = []
@@ -143,6 +144,7 @@ class Flight:
             turn = await self._turn()
         self._place = "air"
         self._attempts += 1
+        self._asked_at = self._loop.time()
         self._tell("turn", wait_s=self._line_s)
         try:
             return await self._ask(Departure(turn, self._late_turn, lambda: self._tell("sent")))
@@ -153,7 +155,6 @@ class Flight:
             self._place = "rest"
 
     async def _ask(self, departure: Departure) -> Verdict:
-        asked_at = self._loop.time()
         try:
             answer = await self._crew.endpoint.post(self.image, departure)
         except DetectError:
@@ -166,13 +167,13 @@ class Flight:
             raise
         verdict = decode(answer)
         self._count(verdict.billed)
-        self._tell("answered", wait_s=self._loop.time() - asked_at, service_ms=service_ms(answer))
+        self._tell("answered", wait_s=self._waited_s(), service_ms=service_ms(answer))
         return verdict
 
     def _met(self, error: DetectError) -> None:
         self._count(error.billed)
         self._errors.append(self._about(error))
-        self._tell("answered", error=type(error).__name__)
+        self._tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
             self._crew.limiter.throttled(getattr(error, "retry_after_s", None))
             self._tell("throttled", error=type(error).__name__)
@@ -248,6 +249,9 @@ class Flight:
         elif isinstance(result, DetectError):
             result = result.copy()
         return Landing(result, 0, Costs().told())
+
+    def _waited_s(self) -> float:
+        return self._loop.time() - self._asked_at
 
     def _count(self, billed: Billed) -> None:
         self._costs.add(billed)

@@ -201,6 +201,7 @@ class DetectClient:
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
+            TypeError: `items` is a single string.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `ConfigurationError`. Images in flight that still
                 answer are yielded first; those never sent get no outcome. What the input itself
@@ -216,6 +217,8 @@ class DetectClient:
             ...     return usable
         """
         flights = self._open_flights()
+        if isinstance(items, str | bytes):
+            raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
 
         def open_window() -> Window:
             return Window(

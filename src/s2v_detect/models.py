@@ -222,7 +222,7 @@ class Event(_Value):
     """1 for the first request; 0 before it."""
     lane: Lane
     wait_s: float = 0.0
-    """`turn`: seconds spent in line. `answered`: seconds from the bytes leaving to the answer.
+    """`turn`: seconds spent in line. `answered`: seconds from the turn to the answer.
     `retrying`: seconds until the next attempt joins the line. `settled`: seconds in all."""
     billed: Billed = "no"
     cost: Decimal = _NOTHING

@@ -64,6 +64,13 @@ async def test_an_empty_input_gives_an_empty_stream(emulator: Emulator) -> None:
     assert emulator.requests == 0
 
 
+async def test_one_string_is_no_list_of_images(emulator: Emulator, urls: Urls) -> None:
+    """Its characters would each be skipped; it is refused at once."""
+    async with emulator.client() as client:
+        with pytest.raises(TypeError, match="give one to `check`"):
+            client.aiter_check(urls(1)[0])
+
+
 async def test_rows_keep_their_images_and_their_other_columns(
     emulator: Emulator, urls: Urls
 ) -> None:

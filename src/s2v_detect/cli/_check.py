@@ -31,7 +31,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         account=account,
         console=console,
         folder=Path(),
-        ordered=False,
+        ordered=True,
         quiet=True,
     )
     summary = asyncio.run(screening.run())

@@ -1,0 +1,53 @@
+"""Counts from events."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from s2v_detect import Event
+from s2v_detect.bulk import Tally
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def after(*kinds: str, error: str | None = None, gap_s: float = 0.5) -> Tally:
+    """A tally that watched these, one after another; the error is that of the last."""
+    tally = Tally()
+    for place, kind in enumerate(kinds):
+        fields = {"kind": kind, "at": NOON + timedelta(seconds=gap_s * place), "lane": "bulk"}
+        is_last = place == len(kinds) - 1
+        event = {**fields, "image": "x", "error": error if is_last else None}
+        tally.watch(Event.model_validate(event))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("kinds", "error", "awaited"),
+    [
+        (("queued", "turn"), None, 0),
+        (("queued", "turn", "sent"), None, 1),
+        (("sent", "sent", "answered"), None, 1),
+        (("sent", "answered", "settled"), "OutcomeUnknown", 0),
+        (("sent", "answered"), "NotSent", 1),  # that one had never left
+        (("sent", "answered", "sent", "answered"), "RateLimited", 0),
+    ],
+)
+def test_awaited_is_what_was_sent_and_has_not_ended(
+    kinds: tuple[str, ...], error: str | None, awaited: int
+) -> None:
+    """A request that was not sent owes no answer."""
+    assert after(*kinds, error=error).awaited == awaited
+
+
+@pytest.mark.parametrize(
+    ("sent", "rate"),
+    [(0, 0.0), (1, 0.0), (2, 2.0), (11, 2.0)],
+)
+def test_the_rate_is_counted_over_the_gaps(sent: int, rate: float) -> None:
+    """Eleven requests half a second apart are two a second, not 2.2."""
+    assert after(*["sent"] * sent).sent_per_s == rate
+
+
+def test_throttles_are_counted() -> None:
+    """As often as the service asked."""
+    assert after("sent", "throttled", "sent", "throttled").throttled == 2
