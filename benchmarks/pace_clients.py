@@ -97,7 +97,7 @@ async def limits(service: Service, checks: int) -> None:
 
 async def ours(service: Service, checks: int) -> None:
     """Our line, with the grace that the wire gives to a connection."""
-    limiter = LocalLimiter()
+    limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
 
     async def check() -> None:
         while True:

@@ -173,7 +173,8 @@ class Flight:
     def _met(self, error: DetectError) -> None:
         self._count(error.billed)
         self._errors.append(self._about(error))
-        self._tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
+        if not isinstance(error, NotSent):
+            self._tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
             self._crew.limiter.throttled(getattr(error, "retry_after_s", None))
             self._tell("throttled", error=type(error).__name__)

@@ -173,7 +173,7 @@ class Window:
             row = row._replace(image=self._image(item))
             image = image_of(row.image)
         except ImageSkipped as skipped:
-            self._skip(row, skipped.reason)
+            self._skip(row._replace(image=skipped.image), skipped.reason)
             return
         flight, waiter = self._flights.join(image, "bulk")
         self._pending[waiter] = (row, flight)
@@ -182,6 +182,8 @@ class Window:
     def _image(self, item: Any) -> Any:
         try:
             return self._image_in(item)
+        except ImageSkipped:
+            raise
         except Exception as error:  # the user's function on the user's row: one bad row is one row
             reason = f"image= raised {type(error).__name__} on it ({error})"
             raise ImageSkipped(reason, image=item) from error

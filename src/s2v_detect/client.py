@@ -197,7 +197,7 @@ class DetectClient:
             items: any iterable or async iterable, however long. A plain iterable is read in the
                 event loop: give an async one where reading waits for a disk or a network.
             image: how to get the image from an item: a function, or the key of a mapping.
-                Default: the item is the image.
+                Default: the item is the image. A function that raises skips that item.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:

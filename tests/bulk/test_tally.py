@@ -28,7 +28,6 @@ def after(*kinds: str, error: str | None = None, gap_s: float = 0.5) -> Tally:
         (("queued", "turn", "sent"), None, 1),
         (("sent", "sent", "answered"), None, 1),
         (("sent", "answered", "settled"), "OutcomeUnknown", 0),
-        (("sent", "answered"), "NotSent", 1),  # that one had never left
         (("sent", "answered", "sent", "answered"), "RateLimited", 0),
     ],
 )

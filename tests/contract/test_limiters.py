@@ -11,7 +11,7 @@ from s2v_detect import ConfigurationError, LocalLimiter
 from s2v_detect._pacing import GRACE_S
 from s2v_detect._turns import Lane, Limiter
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.usefixtures("virtual_clock")
 
 Make = Callable[[float], Limiter]
 

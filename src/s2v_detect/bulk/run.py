@@ -5,7 +5,15 @@ from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from s2v_detect import Checked, DetectClient, DetectError, Failed, Skipped, Spend
+from s2v_detect import (
+    Checked,
+    DetectClient,
+    DetectError,
+    Failed,
+    ImageSkipped,
+    Skipped,
+    Spend,
+)
 from s2v_detect.bulk.inputs import Line
 from s2v_detect.bulk.outputs import Output
 from s2v_detect.bulk.tally import Tally
@@ -97,7 +105,7 @@ class Run:
             if self._interrupted:
                 self._send_no_more()
             async for outcome in stream:
-                await self._take(_with_fault(outcome))
+                await self._take(outcome)
 
     async def _take(self, outcome: Checked | Skipped | Failed) -> None:
         self.tally.add(outcome)
@@ -121,14 +129,8 @@ class Run:
             self._stream.stop()
 
 
-def _image(line: Line) -> str | None:
-    """Return what is to be checked; None, which is no image, for a line that can be none."""
-    return None if line.fault else line.text
-
-
-def _with_fault(outcome: Checked | Skipped | Failed) -> Checked | Skipped | Failed:
-    """Return the outcome of a faulty line in the words of its fault, not of the None it gave."""
-    line = outcome.item
-    if isinstance(outcome, Skipped) and isinstance(line, Line) and line.fault:
-        return outcome.model_copy(update={"reason": line.fault, "image": line.text})
-    return outcome
+def _image(line: Line) -> str:
+    """Return what is to be checked, or raise `ImageSkipped` for a line that can be no image."""
+    if line.fault:
+        raise ImageSkipped(line.fault, image=line.text)
+    return line.text

@@ -70,7 +70,7 @@ class Tally:
             self.sent += 1
             self.first_sent_at = self.first_sent_at or event.at
             self.last_sent_at = event.at
-        elif event.kind == "answered" and event.error != "NotSent":
+        elif event.kind == "answered":
             self.answered += 1
         elif event.kind == "throttled":
             self.throttled += 1

@@ -135,7 +135,7 @@ class Progress:
         bar.add_column(no_wrap=True)
         bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
         speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
-        speed.append(f"   {self._time_left(done_per_s)}", style="default")
+        speed.append(f"   {self._time_left(done_per_s)}   {self._money()}", style="default")
         return Group(bar, speed, Text("  ").append_text(self._counts()))
 
     def line(self) -> Text:
@@ -143,9 +143,8 @@ class Progress:
         sent_per_s, done_per_s = self._pace.now()
         far = Text(self._how_far())
         speed = _speed(sent_per_s, self._rate)
-        return Text(" · ").join(
-            [far, Text(speed), self._counts(), Text(self._time_left(done_per_s))]
-        )
+        left = Text(self._time_left(done_per_s))
+        return Text(" · ").join([far, Text(speed), self._counts(), Text(self._money()), left])
 
     def _how_far(self) -> str:
         done, total = self._watched.tally.done, self._watched.total
@@ -163,7 +162,7 @@ class Progress:
         return f"{duration(left_s)} left, done at {at:%H:%M}"
 
     def _counts(self) -> Text:
-        tally, spend = self._watched.tally, self._watched.spend
+        tally = self._watched.tally
         parts = [
             Text(f"passed {tally.passed:,}", style="green"),
             Text(f"rejected {tally.rejected:,}", style="yellow"),
@@ -173,10 +172,12 @@ class Progress:
         ]
         if tally.throttled:
             parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
-        money = f"CNY {spend.cost}"
-        if spend.unknown:
-            money += f", at most {spend.cost_at_most}"
-        return Text(" · ").join([*parts, Text(money)])
+        return Text(" · ").join(parts)
+
+    def _money(self) -> str:
+        spend = self._watched.spend
+        doubt = f", at most {spend.cost_at_most}" if spend.unknown else ""
+        return f"CNY {spend.cost}{doubt}"
 
 
 class _Task:

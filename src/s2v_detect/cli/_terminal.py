@@ -32,7 +32,8 @@ def stderr_console() -> Console:
     """Return the console of everything that is not data."""
     # None where the command was started with the descriptor closed.
     stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # kept open
-    return Console(file=_Unbreakable(stream), highlight=False, soft_wrap=True)  # type: ignore[arg-type]  # the methods that rich calls are there
+    # A terminal has a width to break lines at; what reads a pipe has none.
+    return Console(file=_Unbreakable(stream), highlight=False, soft_wrap=not stream.isatty())  # type: ignore[arg-type]  # the methods that rich calls are there
 
 
 def printable(text: str) -> str:
