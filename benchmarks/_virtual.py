@@ -8,14 +8,16 @@ every time.
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 from unittest.mock import patch
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 STEP_S = 5e-6
-"""What one step of the loop takes. At no cost at all, a peer that sleeps for less than the clock can
-show would do so for ever."""
+"""What one step of the loop takes. At no cost at all, a peer that sleeps for less than the clock
+can show would do so for ever."""
 
 
 def run_virtually(main: Callable[[], Awaitable[T]], *, began_at: float) -> T:
@@ -40,9 +42,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time."""
         return self.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002  # asyncio hands it in
+        func: Callable[[Unpack[Ts]], T],
+        *args: *Ts,
+    ) -> asyncio.Future[T]:
         """Return a future that is done: a thread would run in real time."""
-        done = self.create_future()
+        done: asyncio.Future[T] = self.create_future()
         done.set_result(func(*args))
         return done
 
@@ -60,9 +67,7 @@ class _JumpingSelector(selectors.BaseSelector):
         self._loop.now += max(STEP_S, timeout)
         return []
 
-    def register(
-        self, fileobj: Any, events: int, data: Any = None
-    ) -> selectors.SelectorKey:
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:

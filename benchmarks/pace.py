@@ -10,7 +10,7 @@ sockets against an emulator in another process. Both end with 1 where a goal is 
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from pace_clients import CLIENTS, OURS
 from pace_plot import plot
 from pace_real import real
-from pace_service import Model, Network, Result, measure
+from pace_service import Cell, Model, Network, Result, Table, measure
 
 MODELS = (
     Model("sliding", "sliding"),
@@ -59,25 +59,17 @@ GOALS = (
 )
 
 
-class Cell(NamedTuple):
-    """One place in the table."""
-
-    client: str
-    network: Network
-    model: Model
-
-
-Table = Mapping[Cell, Result]
-
-
 def averaged(cell: Cell, checks: int, seeds: int) -> Result:
     """Return the mean of a cell's runs."""
     client = CLIENTS[cell.client]
     runs = [
-        measure(client, cell.model, cell.network, checks=checks, seed=seed)
-        for seed in range(seeds)
+        measure(client, cell.model, cell.network, checks=checks, seed=seed) for seed in range(seeds)
     ]
-    return Result(fmean(run.utilisation for run in runs), fmean(run.refused for run in runs))
+    return Result(
+        fmean(run.utilisation for run in runs),
+        fmean(run.refused for run in runs),
+        ended=all(run.ended for run in runs),
+    )
 
 
 def measured(clients: Iterable[str], checks: int, seeds: int, jobs: int) -> Table:
@@ -102,6 +94,8 @@ def print_table(table: Table) -> None:
 
 def shown(result: Result) -> str:
     """Return a cell as it is printed."""
+    if not result.ended:
+        return f"{result.utilisation:.1f} / no end"
     digits = 1 if result.refused < 100 else 0
     refused = f"{result.refused:.{digits}f}" if result.refused else "0"
     return f"{result.utilisation:.1f} / {refused}"

@@ -13,9 +13,9 @@ from aiolimiter import AsyncLimiter
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from pace_service import Client, Service
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
+from pace_service import Client, Service
 from s2v_detect import LocalLimiter
 from s2v_detect._pacing import GRACE_S
 
@@ -126,9 +126,7 @@ async def _leave(limiter: LocalLimiter, service: Service) -> None:
     turn.left()
 
 
-async def _check_all(
-    service: Service, checks: int, turn: Callable[[], Awaitable[object]]
-) -> None:
+async def _check_all(service: Service, checks: int, turn: Callable[[], Awaitable[object]]) -> None:
     async def check() -> None:
         admitted = False
         while not admitted:

@@ -4,9 +4,10 @@ It counts by the emulator's own pure admissions. What is made up here is the net
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any, NamedTuple
 
 from _virtual import run_virtually
 from s2v_detect.emulator._counting import Admission, Counting, counted
@@ -14,8 +15,8 @@ from s2v_detect.emulator._counting import Admission, Counting, counted
 RATE = 5.0
 VERDICT_S = (0.4, 0.8)
 REFUSAL_S = (0.02, 0.06)
-GIVE_UP_TIMES = 10
-"""A client that takes so many times as long as the rate allows is stopped where it is."""
+GIVE_UP_REFUSED = 20
+"""A client that was refused so many times as often as it has checks is stopped where it is."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,29 @@ class Result:
     utilisation: float
     """In percent of `RATE`, over the gaps between the requests that were admitted."""
     refused: float
-    """429s for each 1,000 admitted."""
+    """429s for each 1,000 admitted; of a client that was stopped, for each 1,000 checks."""
+    ended: bool = True
+
+
+class Cell(NamedTuple):
+    """One place in the table."""
+
+    client: str
+    network: Network
+    model: Model
+
+
+Table = Mapping[Cell, Result]
 
 
 class Service:
     """One account's service, and the way to it."""
 
-    def __init__(self, admission: Admission, network: Network, chance: Random) -> None:
+    def __init__(
+        self, admission: Admission, network: Network, chance: Random, *, checks: int
+    ) -> None:
+        self.checks = checks
+        self.given_up = asyncio.Event()
         self._admission = admission
         self._network = network
         self._chance = chance
@@ -76,19 +93,26 @@ class Service:
             self.admitted_at.append(now)
         else:
             self.refused += 1
+            if self.refused >= GIVE_UP_REFUSED * self.checks:
+                self.given_up.set()
         await asyncio.sleep(self._chance.uniform(*(VERDICT_S if admitted else REFUSAL_S)))
         return admitted
 
     def result(self) -> Result:
-        """Return the figures of the run so far."""
-        admitted = len(self.admitted_at)
-        if admitted < 2:
-            return Result(0.0, float("inf"))
-        took_s = self.admitted_at[-1] - self.admitted_at[0]
-        return Result(100 * (admitted - 1) / took_s / RATE, 1000 * self.refused / admitted)
+        """Return the figures of a run that ends now."""
+        admitted_at = self.admitted_at
+        if self.given_up.is_set():
+            took_s = asyncio.get_running_loop().time() - admitted_at[0]
+            return Result(
+                100 * len(admitted_at) / took_s / RATE, 1000 * GIVE_UP_REFUSED, ended=False
+            )
+        took_s = admitted_at[-1] - admitted_at[0]
+        return Result(
+            100 * (len(admitted_at) - 1) / took_s / RATE, 1000 * self.refused / len(admitted_at)
+        )
 
 
-Client = Callable[[Service, int], Awaitable[None]]
+Client = Callable[[Service, int], Coroutine[Any, Any, None]]
 """Has the service answer so many checks, asking again after each 429."""
 
 
@@ -96,17 +120,21 @@ def measure(client: Client, model: Model, network: Network, *, checks: int, seed
     """Return the figures of one client against one model."""
     chance = Random(seed)
     admission = counted(model.counting, RATE, rejected_count_too=model.rejected_count_too)
-    service = Service(admission, network, chance)
 
-    async def run() -> None:
-        running = asyncio.ensure_future(client(service, checks))
-        await asyncio.wait({running}, timeout=GIVE_UP_TIMES * checks / RATE)
-        if not running.done():
-            running.cancel()
-            await asyncio.wait({running})
-        elif (error := running.exception()) is not None:
-            raise error
+    async def run() -> Result:
+        service = Service(admission, network, chance, checks=checks)
+        ways_to_end = {
+            asyncio.ensure_future(client(service, checks)),
+            asyncio.ensure_future(service.given_up.wait()),
+        }
+        done, others = await asyncio.wait(ways_to_end, return_when=asyncio.FIRST_COMPLETED)
+        result = service.result()
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
+        for each in done:
+            each.result()
+        return result
 
     # Where in a second of the service's clock the run begins is chance, too.
-    run_virtually(run, began_at=1e6 + chance.random())
-    return service.result()
+    return run_virtually(run, began_at=1e6 + chance.random())

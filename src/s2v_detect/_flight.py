@@ -68,7 +68,7 @@ class Flight:
         self._waiters: dict[asyncio.Future[Landing], bool] = {}
         self._tell("queued")
         self.task = asyncio.create_task(self._fly(), name="s2v-detect flight")
-        self.task.add_done_callback(self._land)
+        self.task.add_done_callback(self._ended)
 
     @property
     def is_free(self) -> bool:
@@ -129,14 +129,36 @@ class Flight:
             return self._errors[-1].copy()
         return self._about(_not_sent(why))
 
-    async def _fly(self) -> Verdict:
+    async def _fly(self) -> None:
+        try:
+            result: Verdict | BaseException = await self._ask_until_answered()
+        except asyncio.CancelledError:
+            result = self._last_word()
+        except Exception as error:  # noqa: BLE001  # told to all who wait, and raised there
+            result = error
+        self._land(result)
+
+    async def _ask_until_answered(self) -> Verdict:
+        try:
+            return await self._attempt()
+        except DetectError as error:
+            if not self._is_wanted(error):
+                raise
+            met = [error]
+
+        # tenacity is asked from the first error on: it costs 50 µs, and most images need no more.
+        async def attempt() -> Verdict:
+            if met:
+                raise met.pop()
+            return await self._attempt()
+
         rules = retrying(
             self._crew.retry,
             is_wanted=self._is_wanted,
             spent_s=lambda: self._loop.time() - self._started_at - self._line_s,
             sleep=self._rest,
         )
-        verdict: Verdict = await rules(self._attempt)
+        verdict: Verdict = await rules(attempt)
         return verdict
 
     async def _attempt(self) -> Verdict:
@@ -227,12 +249,14 @@ class Flight:
             error.do += " An earlier request for it may have been billed."
         return error
 
-    def _land(self, task: "asyncio.Task[Verdict]") -> None:
-        result: Verdict | BaseException
-        if task.cancelled():
-            result = self.so_far(self._grounded or "its event loop was stopped")
-        else:
-            result = task.exception() or task.result()
+    def _last_word(self) -> DetectError:
+        return self.so_far(self._grounded or "its event loop was stopped")
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled():  # before its first step, so that it could not land by itself
+            self._land(self._last_word())
+
+    def _land(self, result: Verdict | BaseException) -> None:
         self._on_end(self)
         self._tell("settled", wait_s=self._loop.time() - self._started_at, **self._costs.told())
         waiters = [waiter for waiter in self._waiters if not waiter.done()]

@@ -6,7 +6,6 @@ from s2v_detect._flight import Crew, Flight, Landing
 from s2v_detect._identity import identity_of
 from s2v_detect._turns import Lane
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.models import Verdict
 
 
 class Flights:
@@ -15,7 +14,7 @@ class Flights:
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._by_identity: dict[str, Flight] = {}
-        self._tasks: set[asyncio.Task[Verdict]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     def find(self, image: str) -> Flight | None:

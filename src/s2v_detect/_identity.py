@@ -31,13 +31,13 @@ def image_of(value: object) -> str:
 def identity_of(url: str) -> str:
     """Return the one spelling of an image's address that all its equal spellings share."""
     parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    if parts.scheme == "oss":
-        host = parts.netloc  # the bucket's name and the key: the store's own words, kept as written
-    else:
-        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        default = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
-        host = f"{user}{at}{name}" + ("" if default else f":{parts.port}")
+    host = parts.netloc
+    if parts.scheme != "oss":  # a bucket's name is the store's own word, kept as written
+        user, at, _ = host.rpartition("@")
+        name, port = parts.hostname or "", parts.port
+        host = f"{user}{at}[{name}]" if ":" in name else f"{user}{at}{name}"
+        if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+            host = f"{host}:{port}"
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
 

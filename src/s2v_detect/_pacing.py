@@ -198,6 +198,8 @@ class Pacer:
         """
         back_s = self._lefts[-1] - now
         if back_s > self._window_s:
-            self._lefts = deque((at - back_s for at in self._lefts), self._lefts.maxlen)
+            earlier = [at - back_s for at in self._lefts]
+            self._lefts.clear()
+            self._lefts.extend(earlier)
             self._paused_until -= back_s
             self._episode_ends_at -= back_s
