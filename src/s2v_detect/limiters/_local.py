@@ -25,8 +25,8 @@ class LocalLimiter:
     clients of several event loops and threads.
 
     Example:
-        >>> DetectClient(api_key="sk-…", limiter=LocalLimiter(2.5))  # half the account's rate
-        <DetectClient wan2.2-s2v-detect at https://dashscope.aliyuncs.com/api/v1, not open>
+        >>> LocalLimiter(2.5)  # half of the account's rate, for `DetectClient(limiter=…)`
+        LocalLimiter(2.5, per_s=1)
     """
 
     def __init__(
