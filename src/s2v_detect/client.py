@@ -308,8 +308,8 @@ async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
     """Finish `work` before a cancellation is heard: a plain one, or one of anyio's scopes."""
     task = asyncio.ensure_future(work)
     heard: asyncio.CancelledError | None = None
-    # anyio cancels again at every step inside a cancelled scope, plain asyncio once: the shield is
-    # for the one, the loop for the other.
+    # Plain asyncio cancels once, and the loop is for that. anyio cancels again at every step inside
+    # a cancelled scope: without its shield the loop would spin until the work is done.
     with anyio.CancelScope(shield=True):
         while not task.done():
             try:
