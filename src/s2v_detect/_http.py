@@ -13,10 +13,8 @@ import httpx
 
 from s2v_detect._pacing import GRACE_S
 from s2v_detect._service import CHECK_PATH
-from s2v_detect._settings import Settings
 from s2v_detect._turns import Turn
-from s2v_detect._version import VERSION
-from s2v_detect._wire import Answer, request_body, request_headers, standing_headers
+from s2v_detect._wire import Answer, request_body, request_headers
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -174,21 +172,17 @@ class Endpoint:
 
     def __init__(
         self,
-        settings: Settings,
+        base_url: str,
         model: str,
+        standing: Mapping[str, str],
         *,
         timeout_s: float,
         http_client: httpx.AsyncClient | None,
     ) -> None:
-        self._url = httpx.URL(settings.base_url + CHECK_PATH)
+        self._url = httpx.URL(base_url + CHECK_PATH)
         self._model = model
         self._timeout_s = timeout_s
-        user_agent = f"s2v-detect/{VERSION}"
-        host = self._url.netloc.decode("ascii")
-        self._headers = {
-            "Host": host,
-            **standing_headers(settings.api_key, settings.workspace, user_agent),
-        }
+        self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
         self._door = _Door()
         self._given = http_client
         self._http = http_client

@@ -21,7 +21,9 @@ from s2v_detect._service import MODEL
 from s2v_detect._settings import from_env
 from s2v_detect._stream import OutcomeStream
 from s2v_detect._turns import Lane, Limiter
+from s2v_detect._version import VERSION
 from s2v_detect._window import Items, Window
+from s2v_detect._wire import standing_headers
 from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
 from s2v_detect.limiters import shared_line
 from s2v_detect.models import Event, RetryPolicy, Spend, Verdict
@@ -77,7 +79,10 @@ class DetectClient:
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight
-        self._endpoint = Endpoint(settings, model, timeout_s=timeout_s, http_client=http_client)
+        standing = standing_headers(settings.api_key, settings.workspace, f"s2v-detect/{VERSION}")
+        self._endpoint = Endpoint(
+            settings.base_url, model, standing, timeout_s=timeout_s, http_client=http_client
+        )
         self._limiter = limiter or shared_line(settings.base_url, model, settings.api_key)
         self._books = Books()
         self._crew = Crew(

@@ -1,0 +1,78 @@
+"""The error tree: as drawn, picklable, and of two sentences."""
+
+import pickle
+import re
+
+import pytest
+
+from s2v_detect import errors
+from s2v_detect._service import Meaning
+from s2v_detect.errors import Busy, DetectError, ImageSkipped, NotSent, RateLimited, ServiceError
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, DetectError)
+]
+
+
+def made(kind: type[DetectError]) -> DetectError:
+    """Return an error of this kind."""
+    if issubclass(kind, ServiceError):
+        return kind("it failed.", do="Do this.", status=400, meaning=Meaning.FAULT, code="C")
+    if issubclass(kind, ImageSkipped):
+        return kind("it is no URL", image="x")
+    if issubclass(kind, Busy):
+        return kind("busy.", do="Wait.", image="x", retry_after_s=3.0)
+    return kind("it failed.", do="Do this.")
+
+
+def test_the_tree_is_the_one_drawn_at_the_top() -> None:
+    """Name, place and parent of every error."""
+    drawn: dict[str, str] = {}
+    parents = {0: "Exception"}
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"([│├└─ ]*)([A-Z]\w+)  +\S", line)
+        if found:
+            depth = len(found[1]) // 3
+            drawn[found[2]] = parents[depth]
+            parents[depth + 1] = found[2]
+    assert drawn == {kind.__name__: kind.__mro__[1].__name__ for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_pickles_with_all_its_fields(kind: type[DetectError]) -> None:
+    """A pool of processes hands them around."""
+    error = made(kind)
+    error.image, error.attempts, error.billed = "https://a.example/x?s=1", 3, "unknown"
+    for twin in (pickle.loads(pickle.dumps(error)), error.copy()):  # noqa: S301  # our own bytes
+        assert type(twin) is kind
+        assert vars(twin) == vars(error)
+        assert str(twin) == str(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_message_says_which_image_what_happened_and_what_to_do(kind: type[DetectError]) -> None:
+    """Two sentences, and the signature of the address is in neither."""
+    error = made(kind)
+    error.image = "https://a.example/x.jpg?Signature=secret"
+    assert re.fullmatch(r"https://a\.example/x\.jpg\?…: .+\. [A-Z].+\.", str(error))
+
+
+def test_a_copy_has_the_cause_and_no_traceback() -> None:
+    """Each of those who share a flight raises an error of its own."""
+    with pytest.raises(NotSent) as raised:
+        raise NotSent("n.", do="D.") from ValueError("cause")
+    twin = raised.value.copy()
+    assert twin is not raised.value
+    assert isinstance(twin.__cause__, ValueError)
+    assert twin.__traceback__ is None
+
+
+def test_an_error_of_the_service_keeps_its_words() -> None:
+    """Whole, as fields; in the message they are redacted and short."""
+    message = "see https://a.example/?key=1 " + "x" * 1000
+    error = RateLimited(f"said {message}", do="D.", status=429, message=message)
+    assert error.message == message
+    assert "key=1" not in str(error)
+    assert len(str(error)) < 400

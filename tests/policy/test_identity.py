@@ -1,0 +1,113 @@
+"""What is an image, and when two of them are one."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2v_detect import ImageSkipped
+from s2v_detect._identity import identity_of, image_of
+
+SAME = [
+    ("https://a.example/x", "HTTPS://A.example/x"),
+    ("https://a.example/x", "https://a.example:443/x"),
+    ("http://a.example/x", "http://a.example:80/x"),
+    ("https://a.example", "https://a.example/"),
+    ("https://a.example/x", "https://a.example/x#top"),
+    ("https://[2001:DB8::1]/x", "https://[2001:db8::1]:443/x"),
+]
+NOT_SAME = [
+    ("https://a.example/x", "http://a.example/x"),
+    ("https://a.example/x", "https://a.example/X"),
+    ("https://a.example/x", "https://a.example/x/"),
+    ("https://a.example/x", "https://a.example:8443/x"),
+    ("https://a.example/x?a=1&b=2", "https://a.example/x?b=2&a=1"),
+    ("https://a.example/x?a=1", "https://a.example/x?a=2"),
+    ("https://a.example/~x", "https://a.example/%7Ex"),
+    ("https://u:1@a.example/x", "https://u:2@a.example/x"),
+    ("https://a.example/x", "https://a.example./x"),
+    ("oss://Bucket/x", "oss://bucket/x"),
+    ("oss://bucket/x", "oss://bucket/X"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_spellings_that_every_server_takes_for_one_are_one(one: str, other: str) -> None:
+    """Scheme, host, default port, empty path, fragment."""
+    assert identity_of(one) == identity_of(other)
+
+
+@pytest.mark.parametrize(("one", "other"), NOT_SAME)
+def test_spellings_that_a_server_may_tell_apart_are_two(one: str, other: str) -> None:
+    """Taking two images for one would give one of them the other's verdict."""
+    assert identity_of(one) != identity_of(other)
+
+
+HOPELESS = [
+    ("", "empty"),
+    ("   ", "empty"),
+    ("face.jpg", "no http, https or oss URL"),
+    ("/home/me/face.jpg", "no http, https or oss URL"),
+    (r"C:\faces\1.jpg", "no http, https or oss URL"),
+    ("file:///etc/passwd", "no http, https or oss URL"),
+    ("ftp://a.example/x", "no http, https or oss URL"),
+    ("javascript:alert(1)", "no http, https or oss URL"),
+    ("data:image/png;base64,AAAA", "no http, https or oss URL"),
+    ("//a.example/x", "no http, https or oss URL"),
+    ("https://", "no host"),
+    ("https:///x", "no host"),
+    ("https://a.example:port/x", "can't be read"),
+    ("https://a.example:99999/x", "can't be read"),
+    ("https://[::1/x", "can't be read"),
+    ("https://a.example/a b.jpg", "white space"),
+    ("https://a.example/a\nb.jpg", "white space"),
+    ("https://a.example/a\x00.jpg", "white space or a control character"),
+    (" https://a.example/x", "white space"),
+    ("https://a.example/\ud800.jpg", "not Unicode text"),
+    ("https://a.example/" + "x" * 70_000, "characters"),
+    ("oss://bucket", "no object"),
+    ("oss://bucket/", "no object"),
+    (None, "None"),
+    (float("nan"), "float"),
+    (7, "int"),
+    (b"\xff\xd8", "bytes"),
+    (Path("face.jpg"), "Path"),
+    (["https://a.example/x"], "list"),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), HOPELESS)
+def test_what_is_no_address_is_skipped_with_its_reason(value: object, reason: str) -> None:
+    """Never guessed to be a path, never sent, never billed."""
+    with pytest.raises(ImageSkipped, match="skipped") as raised:
+        image_of(value)
+    assert reason in raised.value.reason
+    assert raised.value.billed == "no"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/face.jpg",
+        "http://user:word@a.example:8080/x?y=z#w",
+        "https://münchen.example/gesicht-ü.jpg",
+        "https://[2001:db8::1]/x",
+        "HTTP://A.EXAMPLE",
+        "oss://bucket/key/of/it.jpg",
+        "https://a.example/" + "x" * 60_000,
+    ],
+)
+def test_an_address_is_sent_as_it_was_written(url: str) -> None:
+    """Not a character is changed."""
+    assert image_of(url) is url
+
+
+@given(st.text() | st.from_regex(r"(?i)(https?|oss)://[^\s]{0,40}", fullmatch=True))
+def test_any_text_is_an_image_or_is_skipped(text: str) -> None:
+    """And an identity's identity is itself."""
+    try:
+        image = image_of(text)
+    except ImageSkipped:
+        return
+    assert identity_of(identity_of(image)) == identity_of(image)

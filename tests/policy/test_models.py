@@ -1,0 +1,116 @@
+"""The values a user holds."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from s2v_detect import (
+    Checked,
+    Event,
+    Failed,
+    NotSent,
+    Outcome,
+    RateLimited,
+    RetryPolicy,
+    Skipped,
+    Spend,
+    Verdict,
+)
+
+KEYS = (
+    *("index", "image", "kind", "check_pass", "humanoid", "code", "message", "request_id"),
+    *("error", "source", "billed", "cost", "cost_at_most", "attempts", "elapsed_s", "at"),
+)
+COST = Decimal("0.004")
+OUTCOMES: list[Any] = [
+    Checked(
+        index=1,
+        image="https://a.example/1.jpg?s=1",
+        verdict=Verdict(check_pass=False, code="InvalidFile.NoHuman", request_id="r"),
+        billed="yes",
+        cost=COST,
+        cost_at_most=COST,
+    ),
+    Skipped(index=2, image=None, reason="it is no URL"),
+    Failed(index=3, image="x", error=NotSent("not sent.", do="Try again."), attempts=2),
+]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_an_outcome_is_a_flat_line_of_json_with_the_same_keys(outcome: Outcome) -> None:
+    """In one order, whatever its kind, so that a table of them has the same columns."""
+    line = json.loads(outcome.model_dump_json())
+    assert tuple(line) == KEYS
+    assert line["kind"] == outcome.kind
+    assert all(not isinstance(value, dict | list) for value in line.values())
+
+
+def test_a_line_says_what_came_of_the_image() -> None:
+    """The verdict's words, the reason, or the error's name; money as numbers."""
+    checked, skipped, failed = (json.loads(outcome.model_dump_json()) for outcome in OUTCOMES)
+    assert (checked["check_pass"], checked["code"]) == (False, "InvalidFile.NoHuman")
+    assert (checked["cost"], checked["source"]) == (0.004, "service")
+    assert (skipped["error"], skipped["message"]) == ("ImageSkipped", "it is no URL")
+    assert (failed["error"], failed["attempts"]) == ("NotSent", 2)
+
+
+def test_a_line_of_an_error_of_the_service_has_its_code() -> None:
+    """Code, message and request id, as the service gave them."""
+    error = RateLimited("t", do="d", status=429, code="Throttling", message="slow", request_id="q")
+    line = json.loads(Failed(index=0, image="x", error=error).model_dump_json())
+    assert (line["code"], line["message"], line["request_id"]) == ("Throttling", "slow", "q")
+
+
+@pytest.mark.parametrize("value", [*OUTCOMES, Spend(), RetryPolicy(), Verdict(check_pass=True)])
+def test_values_are_frozen(value: Any) -> None:
+    """What was told stays told."""
+    with pytest.raises(ValidationError):
+        value.index = 9
+
+
+def test_outcome_is_the_three_kinds() -> None:
+    """For `isinstance` and for annotations."""
+    assert all(isinstance(outcome, Outcome) for outcome in OUTCOMES)
+
+
+def test_the_spend_counts_to_the_fen() -> None:
+    """A thousand and three are 4.012, not 4.0120000000000005."""
+    spend = Spend(billed=1003, unknown=2, shared=5, known=1)
+    assert (spend.cost, spend.cost_at_most) == (Decimal("4.012"), Decimal("4.020"))
+    assert spend.saved == Decimal("0.024")
+    assert json.loads(spend.model_dump_json())["cost"] == "4.012"
+
+
+def test_a_repr_leaves_out_the_item() -> None:
+    """A row may hold anything."""
+    assert "secret" not in repr(Skipped(index=0, item={"secret": 1}, image="x", reason="r"))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"max_attempts": 0},
+        {"give_up_after_s": -1},
+        {"first_wait_s": 0},
+        {"first_wait_s": 30, "longest_wait_s": 20},
+        {"max_retries": 3},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
+    """A misspelled option as well."""
+    with pytest.raises(ValidationError):
+        RetryPolicy(**nonsense)
+
+
+def test_an_event_shows_no_signature() -> None:
+    """Watchers log them."""
+    event = Event(
+        kind="sent",
+        at="2026-11-23T10:00:00Z",
+        image="https://a.example/?s=1",
+        lane="bulk",  # type: ignore[arg-type]  # pydantic reads the text
+    )
+    assert "s=1" not in repr(event)

@@ -1,0 +1,123 @@
+"""Key, address and workspace: where they come from, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from s2v_detect import ConfigurationError
+from s2v_detect._settings import Settings, from_env
+
+KEY = {"DASHSCOPE_API_KEY": "sk-env"}
+DEFAULT = "https://dashscope.aliyuncs.com/api/v1"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def settings(
+    environ: dict[str, str],
+    api_key: str | None = None,
+    base_url: str | None = None,
+    workspace: str | None = None,
+) -> Settings:
+    """Return the settings of this environment alone."""
+    return from_env(api_key, base_url, workspace, environ)
+
+
+def test_the_key_is_taken_from_the_first_place_that_has_one(tmp_path: Path) -> None:
+    """Argument, variable, named file, the vendor's own file; white space around it is removed."""
+    named = tmp_path / "named"
+    named.write_text("sk-named\n")
+    environ = {"DASHSCOPE_API_KEY_FILE_PATH": str(named)}
+    own = tmp_path / ".dashscope" / "api_key"
+    own.parent.mkdir()
+    own.write_text("  sk-own\n")
+    assert settings({**environ, **KEY}, api_key=" sk-arg ").api_key == "sk-arg"
+    assert settings({**environ, **KEY}).api_key == "sk-env"
+    assert settings({**environ, "DASHSCOPE_API_KEY": " "}).api_key == "sk-named"
+    assert settings({}).api_key == "sk-own"
+
+
+def test_without_a_key_it_says_what_to_set() -> None:
+    """The first thing a new user meets."""
+    with pytest.raises(ConfigurationError, match="Set DASHSCOPE_API_KEY"):
+        settings({})
+
+
+def test_a_key_file_that_is_missing_or_unreadable_says_so(tmp_path: Path) -> None:
+    """Named by the user, so not passed over in silence."""
+    environ = {"DASHSCOPE_API_KEY_FILE_PATH": str(tmp_path / "none")}
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        settings(environ)
+    (tmp_path / "none").write_bytes(b"\xff\xfe\x00s")
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        settings(environ)
+
+
+@pytest.mark.parametrize("key", ["sk-a b", "sk-\x00", "sk-ключ", "sk-a\nX-Evil: 1", "“sk-1”"])
+def test_a_key_that_can_be_none_is_refused_and_not_shown(key: str) -> None:
+    """It would break the header, or put another into it."""
+    with pytest.raises(ConfigurationError) as raised:
+        settings({}, api_key=key)
+    assert key not in str(raised.value)
+    assert "sk-" not in str(raised.value)
+
+
+def test_the_address_is_taken_from_the_first_place_that_has_one() -> None:
+    """Argument, newer variable, older variable, the public address; no slash at the end."""
+    old = {"DASHSCOPE_HTTP_BASE_URL": "https://old.example/api/v1/"}
+    new = {"DASHSCOPE_BASE_URL": "https://new.example/api/v1"}
+    assert settings(KEY).base_url == DEFAULT
+    assert settings({**KEY, **old}).base_url == "https://old.example/api/v1"
+    assert settings({**KEY, **old, **new}).base_url == "https://new.example/api/v1"
+    given = settings({**KEY, **old, **new}, base_url="http://127.0.0.1:8787/api/v1/")
+    assert given.base_url == "http://127.0.0.1:8787/api/v1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dashscope.aliyuncs.com/api/v1",
+        "ftp://a.example/api/v1",
+        "https://",
+        "https://a.example:port/api/v1",
+        "https://[::1/api/v1",
+        "https://a.example/api/v1?x=1",
+        "https://a.example/api/v1#x",
+        "https://me:word@a.example/api/v1",
+        "https://a.example/a b",
+        "https://dashscope.aliyuncs.com/compatible-mode/v1",
+        f"{DEFAULT}/services/aigc/image2video/face-detect",
+    ],
+)
+def test_an_address_that_can_not_be_the_services_is_refused(url: str) -> None:
+    """Before anything is sent there, with what one looks like."""
+    with pytest.raises(ConfigurationError, match="base URL"):
+        settings(KEY, base_url=url)
+
+
+def test_a_workspace_goes_into_the_header_and_where_the_address_names_it() -> None:
+    """`{WorkspaceId}` in a base URL is how the vendor writes it."""
+    template = "https://{WorkspaceId}.cn-beijing.maas.aliyuncs.com/api/v1"
+    found = settings(KEY, base_url=template, workspace="ws-1")
+    assert found.base_url == "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"
+    assert found.workspace == "ws-1"
+    assert settings({**KEY, "DASHSCOPE_WORKSPACE_ID": "ws-2"}).workspace == "ws-2"
+    both = {"DASHSCOPE_WORKSPACE": "ws-3", "DASHSCOPE_WORKSPACE_ID": "ws-2"}
+    assert settings({**KEY, **both}).workspace == "ws-3"
+    with pytest.raises(ConfigurationError, match="no workspace is set"):
+        settings(KEY, base_url=template)
+
+
+@pytest.mark.parametrize("workspace", ["a.b", "evil.example/x", "-a", "a b", "a\r\nX: 1", "x" * 64])
+def test_a_workspace_is_one_label(workspace: str) -> None:
+    """It goes into a host name: a dot in it would send the key elsewhere."""
+    with pytest.raises(ConfigurationError, match="workspace"):
+        settings(KEY, workspace=workspace)
+
+
+def test_settings_do_not_show_the_key() -> None:
+    """Not even in a debugger."""
+    assert "sk-env" not in repr(settings(KEY))

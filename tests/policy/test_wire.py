@@ -1,0 +1,343 @@
+"""Every answer the service is known to give is a verdict or exactly one error."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2v_detect import (
+    AccessDenied,
+    BadRequest,
+    ConfigurationError,
+    DetectError,
+    ImageUnusable,
+    OutcomeUnknown,
+    OutOfCredit,
+    RateLimited,
+    ServiceError,
+    ServiceUnavailable,
+    Verdict,
+)
+from s2v_detect._retrying import is_worth_another
+from s2v_detect._wire import (
+    Answer,
+    decode,
+    request_body,
+    request_headers,
+    retry_after_s,
+    service_ms,
+    standing_headers,
+)
+from s2v_detect.emulator import CODES, REJECT_CODES
+
+DOWNLOAD = "Unable to download the media resource during the data inspection process."
+
+ERRORS: list[tuple[int, str, str, type[DetectError], bool]] = [
+    # status, code, message, the error, whether it is asked again
+    (400, "InvalidParameter", "Required parameter missing", BadRequest, False),
+    (400, "BadRequest.TooLarge", "Payload Too Large", BadRequest, False),
+    (400, "InvalidParameter", "Failed to download image", ImageUnusable, True),
+    (400, "InvalidParameter", "oss download error", ImageUnusable, True),
+    (400, "BadRequest.Input", "read image failed", ImageUnusable, True),
+    (400, "InvalidParameter", "url error, please check url!", ConfigurationError, False),
+    (400, "InvalidParameter.DataInspection", DOWNLOAD, ImageUnusable, True),
+    (400, "InvalidURL", "", ImageUnusable, False),
+    (400, "InvalidURL.ConnectionRefused", "", ImageUnusable, False),
+    (400, "InvalidURL.Timeout", "", ImageUnusable, True),
+    (400, "DataInspectionFailed", "", ImageUnusable, False),
+    (400, "data_inspection_failed", "", ImageUnusable, False),
+    (400, "IPInfringementSuspect", "", ImageUnusable, False),
+    (400, "Arrearage", "Access denied, account overdue.", OutOfCredit, False),
+    (401, "InvalidApiKey", "Invalid API-key provided.", AccessDenied, False),
+    (401, "invalid_api_key", "", AccessDenied, False),
+    (401, "NOT AUTHORIZED", "", AccessDenied, False),
+    (401, "", "invalid access token or token expired", AccessDenied, False),
+    (403, "AccessDenied", "user api does not support asynchronous calls", AccessDenied, False),
+    (403, "AccessDenied.Unpurchased", "", AccessDenied, False),
+    (403, "Model.AccessDenied", "", AccessDenied, False),
+    (403, "Workspace.AccessDenied", "", AccessDenied, False),
+    (403, "Endpoint.AccessDenied", "", AccessDenied, False),
+    (403, "AllocationQuota.FreeTierOnly", "", OutOfCredit, False),
+    (404, "ModelNotFound", "", AccessDenied, False),
+    (404, "WorkSpaceNotFound", "", AccessDenied, False),
+    (429, "Throttling", "", RateLimited, True),
+    (429, "Throttling.RateQuota", "", RateLimited, True),
+    (429, "LimitRequests", "", RateLimited, True),
+    (429, "limit_requests", "", RateLimited, True),
+    (429, "Throttling.Concurrency", "", RateLimited, True),
+    (429, "Throttling.BurstRate", "", RateLimited, True),
+    (429, "limit_burst_rate", "", RateLimited, True),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded", RateLimited, True),
+    (429, "insufficient_quota", "You exceeded your current quota", RateLimited, True),
+    (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", OutOfCredit, False),
+    (429, "insufficient_quota", "Free allocated quota exceeded.", OutOfCredit, False),
+    (429, "CommodityNotPurchased", "", OutOfCredit, False),
+    (429, "PrepaidBillOverdue", "", OutOfCredit, False),
+    (429, "PostpaidBillOverdue", "", OutOfCredit, False),
+    (500, "InternalError", "", ServiceUnavailable, True),
+    (500, "InternalError.Algo", "", ServiceUnavailable, True),
+    (500, "SystemError", "", ServiceUnavailable, True),
+    (500, "ModelServiceFailed", "", ServiceUnavailable, True),
+    (500, "RequestTimeOut", "", ServiceUnavailable, True),
+    (500, "ModelServingError", "Too many requests", ServiceUnavailable, True),
+    (503, "ModelServingError", "Too many requests", ServiceUnavailable, True),
+    (503, "ModelUnavailable", "", ServiceUnavailable, True),
+    (503, "ServiceUnavailable", "", ServiceUnavailable, True),
+    # nobody has listed these: the status decides
+    (400, "SomethingNew", "", BadRequest, False),
+    (418, "", "", BadRequest, False),
+    (403, "SomethingNew", "", AccessDenied, False),
+    (429, "", "", RateLimited, True),
+    (500, "SomethingNew", "", ServiceUnavailable, True),
+    (503, "", "", ServiceUnavailable, True),
+]
+
+
+def answer(status: int, body: object, **headers: str) -> Answer:
+    """Return an answer with a JSON body, or with bytes as they are."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, {name.replace("_", "-"): text for name, text in headers.items()}, content)
+
+
+def error_of(given_answer: Answer) -> DetectError:
+    """Return the error that an answer comes to."""
+    with pytest.raises(DetectError) as raised:
+        decode(given_answer)
+    return raised.value
+
+
+@pytest.mark.parametrize(("status", "code", "message", "kind", "again"), ERRORS)
+def test_every_code_is_exactly_one_error(
+    status: int,
+    code: str,
+    message: str,
+    kind: type[DetectError],
+    again: bool,  # noqa: FBT001  # a column of the table
+) -> None:
+    """With its class, free of charge, and asked again or not."""
+    body = {"code": code, "message": message, "request_id": "r-1"}
+    error = error_of(answer(status, body))
+    assert type(error) is kind
+    assert error.billed == "no"
+    assert error.stops_run is (kind in (AccessDenied, OutOfCredit, ConfigurationError))
+    assert is_worth_another(error, [], "resend") is again
+    if isinstance(error, ServiceError):
+        assert (error.status, error.code, error.message) == (status, code, message)
+        assert error.request_id == "r-1"
+
+
+@pytest.mark.parametrize("row", CODES)
+def test_every_code_of_the_emulator_is_in_the_table(row: tuple[int, str, str]) -> None:
+    """The emulator speaks the vendor's list: none of it falls back on its status alone."""
+    known = {code.replace("_", "").replace(" ", "").lower() for _, code, _, _, _ in ERRORS}
+    folded = row[1].replace("_", "").replace(" ", "").lower()
+    prefixes = ("badrequest.", "internalerror.", "invalidapi", "invalidaccess")
+    assert folded in known or folded.startswith(prefixes)
+
+
+@pytest.mark.parametrize("code", [*REJECT_CODES, "InvalidFile.NotListedYet", "InvalidImageNew"])
+def test_a_reject_as_a_400_is_a_verdict(code: str) -> None:
+    """Not a failure: the image was examined. An error's body is not billed."""
+    verdict = decode(answer(400, {"code": code, "message": "why", "request_id": "r-1"}))
+    assert verdict == Verdict(
+        check_pass=False, code=code, message="why", request_id="r-1", billed="no"
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ({"check_pass": True, "humanoid": True}, {"check_pass": True, "humanoid": True}),
+        ({"check_pass": False, "code": "", "message": ""}, {"check_pass": False}),
+        ({"check_pass": False, "humanoid": False}, {"check_pass": False, "humanoid": False}),
+        ({"check_pass": True, "humanoid": "yes"}, {"check_pass": True, "humanoid": None}),
+        ({"check_pass": False, "code": None}, {"check_pass": False, "code": ""}),
+        ({"check_pass": False, "code": "X", "message": "m"}, {"code": "X", "message": "m"}),
+    ],
+)
+def test_a_verdict_is_read_as_it_is_said(output: dict[str, Any], expected: dict[str, Any]) -> None:
+    """True, false or not said; an empty code is no code."""
+    verdict = decode(answer(200, {"output": output, "usage": {"image_count": 1}}))
+    assert {name: getattr(verdict, name) for name in expected} == expected
+    assert verdict.billed == "yes"
+
+
+@pytest.mark.parametrize(
+    ("usage", "billed"),
+    [
+        ({"image_count": 1}, "yes"),
+        ({"image_count": "1"}, "yes"),
+        ({"image_count": 0}, "no"),
+        ({"image_count": -1}, "no"),
+        ({"image_count": True}, "unknown"),
+        ({"image_count": None}, "unknown"),
+        ({"image_count": "many"}, "unknown"),
+        ({"image_count": 1.5}, "unknown"),
+        ({}, "unknown"),
+        (None, "unknown"),
+        ([1], "unknown"),
+    ],
+)
+def test_the_count_of_images_says_what_was_billed(usage: object, billed: str) -> None:
+    """The verdict stands in any case; a count that says nothing leaves the bill unknown."""
+    verdict = decode(answer(200, {"output": {"check_pass": True}, "usage": usage}))
+    assert verdict.billed == billed
+
+
+def test_a_code_at_the_top_of_a_200_is_an_error() -> None:
+    """HTTP 200 alone proves nothing."""
+    error = error_of(answer(200, {"code": "InternalError", "msg": "busy", "request_id": "r"}))
+    assert isinstance(error, ServiceUnavailable)
+    assert (error.message, error.billed) == ("busy", "no")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b""),
+        (200, b"<html>gateway</html>"),
+        (200, b'{"output": {"check_pass": true'),
+        (200, b"[" * 100_000),
+        (200, b"\xff\xfe\x00"),
+        (200, b"[1]"),
+        (200, b"null"),
+        (200, b"{}"),
+        (200, b'{"output": {"check_pass": "true"}}'),
+        (200, b'{"output": {"check_pass": 1}}'),
+        (204, b""),
+        (502, b'{"code": "InternalError"}'),
+        (504, b"<html>"),
+    ],
+)
+def test_what_cannot_be_read_may_have_been_billed(status: int, body: bytes) -> None:
+    """An answer without a verdict or an error in it: unknown, and resent once if allowed."""
+    error = error_of(answer(status, body))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.billed == "unknown"
+    assert is_worth_another(error, [], "resend")
+    assert not is_worth_another(error, [], "keep")
+    assert not is_worth_another(error, [error], "resend")
+
+
+def test_a_billed_answer_of_another_shape_is_not_paid_for_twice() -> None:
+    """A sibling's shape: it was billed for certain, and asking again would give the same."""
+    error = error_of(answer(200, {"output": {"pass": True}, "usage": {"image_count": 1}}))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.billed == "yes"
+    assert not is_worth_another(error, [], "resend")
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 503])
+def test_a_page_of_html_with_an_error_status_is_free(status: int) -> None:
+    """A gateway refused it: no service, no bill."""
+    assert error_of(answer(status, b"<html>no</html>")).billed == "no"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_a_fault_of_the_base_url(status: int) -> None:
+    """The same for every image."""
+    assert isinstance(error_of(answer(status, b"")), ConfigurationError)
+
+
+def test_the_request_id_is_in_the_body_or_in_the_header() -> None:
+    """The body's comes first."""
+    body = {"output": {"check_pass": True}, "usage": {"image_count": 1}}
+    assert decode(answer(200, body, x_request_id="h")).request_id == "h"
+    assert decode(answer(200, {**body, "request_id": "b"}, x_request_id="h")).request_id == "b"
+    assert decode(answer(200, body)).request_id is None
+
+
+DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 10:00:12 GMT", "date": DATE}, 12.0),
+        ({"retry-after": "Mon, 23 Nov 2026 09:00:00 GMT", "date": DATE}, 0.0),
+        ({"retry-after": "Mon, 23 Nov 2026 10:00:12 GMT"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 10:00:12", "date": DATE}, None),
+    ],
+)
+def test_a_wish_to_wait_is_heeded_where_it_makes_sense(
+    headers: dict[str, str], expected: float | None
+) -> None:
+    """Seconds, milliseconds, or a date counted from the answer's own."""
+    assert retry_after_s(headers) == expected
+
+
+def test_the_service_may_ask_not_to_be_asked_again() -> None:
+    """`x-should-retry: false` is heeded, as the vendor's SDK does."""
+    body = {"code": "InternalError"}
+    assert not is_worth_another(error_of(answer(500, body, x_should_retry="false")), [], "resend")
+    assert is_worth_another(error_of(answer(500, body, x_should_retry="true")), [], "resend")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("120", 120), ("", None), ("fast", None), ("9" * 40, None), ("²", None)]
+)
+def test_the_services_own_time_is_read_where_it_is_a_number(
+    text: str, expected: int | None
+) -> None:
+    """`req-cost-time`, in milliseconds."""
+    assert service_ms(answer(200, b"", req_cost_time=text)) == expected
+
+
+def test_the_request_is_the_documented_one() -> None:
+    """Nothing else is in its body; the resolve header is for the temporary store alone."""
+    assert json.loads(request_body("m", "https://a.example/ü.jpg")) == {
+        "model": "m",
+        "input": {"image_url": "https://a.example/ü.jpg"},
+    }
+    standing = standing_headers("sk-1", "ws", "agent")
+    assert "X-DashScope-Async" not in standing
+    assert standing["X-DashScope-WorkSpace"] == "ws"
+    assert request_headers(standing, "https://a.example/") == standing
+    extra = set(request_headers(standing, "oss://b/k")) - set(standing)
+    assert extra == {"X-DashScope-OssResourceResolve"}
+    assert "X-DashScope-WorkSpace" not in standing_headers("sk-1", None, "agent")
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["code", "message", "output", "usage", "check_pass", "image_count", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    status=st.integers(200, 599),
+    body=st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()),
+    wish=st.text(max_size=12),
+)
+def test_no_answer_is_anything_else(status: int, body: bytes, wish: str) -> None:
+    """Whatever comes: a verdict, or an error of ours."""
+    try:
+        told: Verdict | DetectError = decode(Answer(status, {"retry-after": wish}, body))
+    except DetectError as error:
+        told = error
+    assert told.billed in {"no", "yes", "unknown"}
+    wait_s = getattr(told, "retry_after_s", None)
+    assert wait_s is None or (wait_s >= 0 and math.isfinite(wait_s))
