@@ -1,6 +1,6 @@
 """One check by an interpreter that has the wheel and no extra, against an emulator in this one.
 
-    python .ci/check_wheel.py PATH_OF_THE_CLEAN_PYTHON
+python .ci/check_wheel.py PATH_OF_THE_CLEAN_PYTHON
 """
 
 import os

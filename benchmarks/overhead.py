@@ -1,6 +1,6 @@
 """CPU time per check at a lifted rate, beside a bare httpx loop against the same emulator.
 
-    python benchmarks/overhead.py [--checks 2000] [--rounds 7]
+    python benchmarks/overhead.py [--checks 1000] [--rounds 7]
 
 The emulator answers from another process. Rounds alternate between the contestants, and the ratio
 is the median of the rounds' ratios: the machine may be busy with other things.
@@ -8,53 +8,19 @@ is the median of the rounds' ratios: the machine may be busy with other things.
 
 import argparse
 import asyncio
-import json
 import math
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from statistics import median
 
 import httpx
 
+from _serving import emulator_process, urls
 from s2v_detect import DetectClient, LocalLimiter
 
-SERVE = """
-import asyncio, json
-from s2v_detect.emulator import Emulator, Pass
-
-async def main():
-    async with Emulator(answer=Pass()) as emulator:
-        print(json.dumps([emulator.base_url, emulator.api_key]), flush=True)
-        await emulator.wait()
-
-asyncio.run(main())
-"""
 CHECK_PATH = "/services/aigc/image2video/face-detect"
 
 Contestant = Callable[[str, str, int, int], Awaitable[float]]
-
-
-@asynccontextmanager
-async def emulator_process() -> AsyncIterator[tuple[str, str]]:
-    """Give the base URL and the key of an emulator in another process."""
-    process = subprocess.Popen(  # noqa: ASYNC220, S603  # before anything runs; our own script
-        [sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        base_url, api_key = json.loads(process.stdout.readline())
-        yield base_url, api_key
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def urls(count: int) -> list[str]:
-    """Return addresses that are all different."""
-    return [f"https://images.example/{number}.jpg" for number in range(count)]
 
 
 async def bare_httpx(base_url: str, api_key: str, checks: int, in_flight: int) -> float:
@@ -78,9 +44,7 @@ async def bare_httpx(base_url: str, api_key: str, checks: int, in_flight: int) -
 async def our_check(base_url: str, api_key: str, checks: int, in_flight: int) -> float:
     """Return the CPU seconds of `check` in as many workers."""
     todo = iter(urls(checks))
-    async with DetectClient(
-        api_key, base_url=base_url, limiter=LocalLimiter(math.inf)
-    ) as client:
+    async with DetectClient(api_key, base_url=base_url, limiter=LocalLimiter(math.inf)) as client:
 
         async def worker() -> None:
             for url in todo:
@@ -102,29 +66,43 @@ async def our_stream(base_url: str, api_key: str, checks: int, in_flight: int) -
         return time.process_time() - began_s
 
 
+CONTESTANTS: dict[str, Contestant] = {
+    "bare httpx": bare_httpx,
+    "check": our_check,
+    "aiter_check": our_stream,
+}
+
+
 async def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--checks", type=int, default=2000)
+    parser = argparse.ArgumentParser(description="CPU time per check beside a bare httpx loop.")
+    parser.add_argument("--checks", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    contestants = {"check": our_check, "aiter_check": our_stream}
-    print(f"{'':14}{'in flight':>10}{'ms a check':>12}{'bare httpx':>12}{'ratio':>8}   goal <= 1.12")
-    async with emulator_process() as (base_url, api_key):
+    print(f"{'':14}{'in flight':>10}{'ms a check':>12}{'bare httpx':>12}{'ratio':>8}   goal")
+    async with emulator_process() as account:
         for in_flight in (10, 50):
-            times: dict[str, list[float]] = {name: [] for name in ("bare", *contestants)}
-            for _ in range(options.rounds + 1):  # the first warms up, and is left out
-                times["bare"].append(await bare_httpx(base_url, api_key, options.checks, in_flight))
-                for name, contestant in contestants.items():
-                    times[name].append(await contestant(base_url, api_key, options.checks, in_flight))
-            bare = times["bare"][1:]
-            for name in contestants:
-                ours = times[name][1:]
+            times = await raced(account, options.checks, options.rounds, in_flight)
+            bare = times.pop("bare httpx")
+            for name, ours in times.items():
                 ratio = median(mine / its for mine, its in zip(ours, bare, strict=True))
                 print(
                     f"{name:14}{in_flight:>10}{1000 * median(ours) / options.checks:>12.3f}"
-                    f"{1000 * median(bare) / options.checks:>12.3f}{ratio:>8.2f}"
+                    f"{1000 * median(bare) / options.checks:>12.3f}{ratio:>8.2f}   <= 1.12"
                 )
+
+
+async def raced(
+    account: tuple[str, str], checks: int, rounds: int, in_flight: int
+) -> dict[str, list[float]]:
+    """Return each contestant's CPU seconds in each round; the first round warms up."""
+    times: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    for number in range(rounds + 1):
+        for name, contestant in CONTESTANTS.items():
+            took_s = await contestant(*account, checks, in_flight)
+            if number:
+                times[name].append(took_s)
+    return times
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What most tests begin with: an emulator in their own event loop, and addresses to check."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -21,7 +21,7 @@ def urls() -> Callable[[int], list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may use a key, an address or a proxy of whoever runs it."""
     for name in (
         "DASHSCOPE_API_KEY",
@@ -33,4 +33,3 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    yield

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from anyio.from_thread import start_blocking_portal
-
 from s2v_detect._window import Items
 from s2v_detect.client import DetectClient
 from s2v_detect.errors import DetectError
@@ -48,7 +46,10 @@ def check_all(
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(gather())
-    with start_blocking_portal("asyncio") as portal:  # a loop runs here: use another thread
+    # A loop runs here: use another thread.
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # 10 ms of every import
+
+    with start_blocking_portal("asyncio") as portal:
         return portal.call(gather)
 
 

@@ -103,7 +103,7 @@ class Departure:
                 self._turn = await self._retake()
             self._depart()
             # Nothing more is to be learned, and each further event would cost 5 µs.
-            info["request"].extensions.pop("trace", None)
+            getattr(info["request"], "extensions", {}).pop("trace", None)
 
     async def start(self, door: _Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
         """Go through the door and begin the grace; the deadline is set when the bytes leave."""

@@ -51,7 +51,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 
     async def wait(is_so: Callable[[], object]) -> None:
         async with asyncio.timeout(5):
-            while not is_so():  # noqa: ASYNC110  # the emulator's counts announce nothing
+            while not is_so():  # the emulator's counts announce nothing
                 await asyncio.sleep(0.001)
 
     return wait

@@ -184,7 +184,7 @@ def test_a_mix_is_the_same_every_time_and_near_its_shares() -> None:
 
 def test_a_latency_is_seconds_or_drawn_from_a_range() -> None:
     """A range is drawn from with the emulator's own seed."""
-    chance = random.Random(1)  # noqa: S311  # latencies are no secret
+    chance = random.Random(1)  # latencies are no secret
     assert drawn_s(0.5, chance) == 0.5
     drawn = [drawn_s((0.1, 0.2), chance) for _ in range(50)]
     assert all(0.1 <= seconds <= 0.2 for seconds in drawn)

@@ -111,6 +111,6 @@ def test_an_event_shows_no_signature() -> None:
         kind="sent",
         at="2026-11-23T10:00:00Z",
         image="https://a.example/?s=1",
-        lane="bulk",  # type: ignore[arg-type]  # pydantic reads the text
+        lane="bulk",
     )
     assert "s=1" not in repr(event)

@@ -1,0 +1,78 @@
+"""A web application that checks portraits for its visitors.
+
+    uvicorn --app-dir examples web_app:app
+
+One client for the application's life. A visitor who leaves while a check is still in line costs
+nothing; a check that was sent is finished and counted, whoever waits for it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from s2v_detect import (
+    AccessDenied,
+    BadRequest,
+    Busy,
+    ConfigurationError,
+    DetectClient,
+    DetectError,
+    ImageSkipped,
+    ImageUnusable,
+    OutOfCredit,
+    Verdict,
+)
+
+# What a visitor can mend, what is ours to mend, and (the rest) what may be better in a while.
+STATUSES: dict[type[DetectError], int] = {
+    ImageSkipped: 422,
+    ImageUnusable: 422,
+    BadRequest: 422,
+    AccessDenied: 500,
+    OutOfCredit: 500,
+    ConfigurationError: 500,
+    Busy: 503,
+}
+
+
+class Portrait(BaseModel):
+    """What a visitor sends."""
+
+    url: str
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the client with the application, and close it after its last answer."""
+    async with DetectClient() as client:
+        app.state.client = client
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/portraits")
+async def check(portrait: Portrait, request: Request) -> Verdict:
+    """Return the verdict, or 503 at once when the line is longer than five seconds."""
+    client: DetectClient = request.app.state.client
+    return await client.check(portrait.url, max_wait_s=5, give_up_after_s=60)
+
+
+@app.get("/spend")
+async def spend(request: Request) -> dict[str, Any]:
+    """Return what the application has paid since it was started."""
+    client: DetectClient = request.app.state.client
+    return client.spend.model_dump(mode="json")
+
+
+@app.exception_handler(DetectError)
+async def explain(_: Request, error: DetectError) -> JSONResponse:
+    """Tell the visitor what went wrong; the message holds no key and no signature."""
+    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if isinstance(error, Busy) else {}
+    told = {"error": type(error).__name__, "detail": str(error), "billed": error.billed}
+    return JSONResponse(told, STATUSES.get(type(error), 502), headers)
