@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from s2v_detect._pacing import GRACE_S
-from s2v_detect._service import CHECK_PATH
+from s2v_detect._service import BASE_URL, CHECK_PATH
 from s2v_detect._turns import Turn
 from s2v_detect._wire import Answer, request_body, request_headers
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
@@ -179,7 +179,7 @@ class Endpoint:
         timeout_s: float,
         http_client: httpx.AsyncClient | None,
     ) -> None:
-        self._url = httpx.URL(base_url + CHECK_PATH)
+        self._url = _url_of(base_url)
         self._model = model
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
@@ -255,6 +255,15 @@ class Endpoint:
         finally:
             await response.aclose()
         return Answer(response.status_code, response.headers, bytes(body))
+
+
+def _url_of(base_url: str) -> httpx.URL:
+    try:
+        return httpx.URL(base_url + CHECK_PATH)
+    except httpx.InvalidURL as error:  # a host that is no name in any alphabet, or too long
+        raise ConfigurationError(
+            "the base URL can't be used.", do=f"It looks like {BASE_URL}."
+        ) from error
 
 
 def _translated(error: httpx.HTTPError, *, left: bool) -> DetectError:

@@ -31,14 +31,15 @@ def image_of(value: object) -> str:
 def identity_of(url: str) -> str:
     """Return the one spelling of an image's address that all its equal spellings share."""
     parts = urlsplit(url)
-    host = parts.netloc
-    if parts.scheme != "oss":  # a bucket's name is the store's own word, kept as written
-        user, at, _ = host.rpartition("@")
-        name, port = parts.hostname or "", parts.port
-        host = f"{user}{at}[{name}]" if ":" in name else f"{user}{at}{name}"
-        if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-            host = f"{host}:{port}"
-    query = f"?{parts.query}" if parts.query else ""
+    if parts.scheme == "oss":  # the store's own words, kept as written: a key may hold a `#`
+        return "oss" + url[len("oss") :]
+    user, at, _ = parts.netloc.rpartition("@")
+    name, port = parts.hostname or "", parts.port
+    host = f"{user}{at}[{name}]" if ":" in name else f"{user}{at}{name}"
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    # An empty query is one: servers may tell `x?` from `x`.
+    query = f"?{parts.query}" if "?" in url.partition("#")[0] else ""
     return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
 
 
@@ -59,8 +60,8 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
     try:
         parts = urlsplit(url)
         hostname, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return f"the address can't be read ({error})"
+    except ValueError:  # its text quotes the host, and what was taken for one may be a password
+        return "the address can't be read: its host or its port is malformed"
     if parts.scheme not in IMAGE_SCHEMES:
         return "it is no http, https or oss URL"
     if not hostname:

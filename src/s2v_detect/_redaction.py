@@ -6,14 +6,15 @@ A signed address is a key to somebody's file, and error messages, reprs, logs an
 import re
 
 _URL = re.compile(
-    r"""(?P<head>\b[a-z][a-z0-9+.-]*://)   # scheme
-        (?:[^\s/?\#@"'<>]*@)?              # user and password: never shown
+    # A scheme of bounded length: without the bound a long "a.a.a.a…" costs its length squared.
+    r"""(?P<head>[a-z][a-z0-9+.-]{0,30}://)
+        (?:[^\s/?\#]*@)?                   # user and password, which may hold an @: never shown
         (?P<path>[^\s?\#"'<>]*)
-        (?P<query>[?\#][^\s"'<>]*)?        # query and fragment: shown as ?…""",
+        # Query and fragment: shown as ?…. Quotes are allowed in it; only what ends it is not of it.
+        (?P<query>[?\#]\S*?(?=["'<>,;.)\]}]{0,3}(?:\s|\Z)))?""",
     re.VERBOSE | re.IGNORECASE,
 )
 _KEY = re.compile(r"\bsk-[\w.-]{6,}")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 _SHOWN_CHARACTERS = 300
 
 
@@ -23,14 +24,18 @@ def redacted(text: str) -> str:
         lambda url: url["head"] + url["path"] + ("?…" if url["query"] else ""),
         text,
     )
-    text = _UNPRINTABLE.sub("�", _KEY.sub("sk-…", text))
+    text = _KEY.sub("sk-…", text)
+    # Controls, marks of direction, line breaks of Unicode, lone surrogates.
+    text = "".join(character if character.isprintable() else "�" for character in text)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
 def shown(image: object) -> str:
     """Return what a message or a repr may say of an image."""
     if isinstance(image, str):
-        return redacted(image)
+        # Cut by hand: it may be no good address, and signed all the same.
+        path, *query = re.split(r"[?#]", image, maxsplit=1)
+        return redacted(path) + ("?…" if query else "")
     if isinstance(image, bytes | bytearray | memoryview):
         return f"{len(image)} bytes"
     return redacted(repr(image))

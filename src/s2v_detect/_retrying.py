@@ -32,11 +32,13 @@ def is_worth_another(
     error: DetectError, earlier: Sequence[DetectError], on_unknown: OnUnknown
 ) -> bool:
     """Whether asking again may help and is allowed; `earlier` are this image's errors before."""
+    if error.billed == "yes":
+        return False  # paid for, whatever came of it: asking again would pay twice
     if isinstance(error, OutcomeUnknown):
         resent = any(isinstance(past, OutcomeUnknown) for past in earlier)
         return on_unknown == "resend" and error.billed == "unknown" and not resent
-    if isinstance(error, ServiceError) and error.should_retry is False:
-        return False
+    if isinstance(error, ServiceError) and error.should_retry is not None:
+        return error.should_retry and not error.stops_run
     if isinstance(error, ImageUnusable):
         asked_once = any(isinstance(past, ImageUnusable) for past in earlier)
         return error.meaning is Meaning.UNREACHED and not asked_once

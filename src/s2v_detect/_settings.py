@@ -66,9 +66,10 @@ def _key_from(environ: Mapping[str, str]) -> str:
     if environ.get(API_KEY_VARIABLE, "").strip():
         return environ[API_KEY_VARIABLE]
     named = environ.get(API_KEY_FILE_VARIABLE)
-    path = Path(named) if named else Path(API_KEY_FILE).expanduser()
+    # Not Path.expanduser: that raises where nobody knows the user's home, as in a container.
+    path = Path(named or os.path.expanduser(API_KEY_FILE))  # noqa: PTH111  # as above
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if not named:
             return ""
@@ -108,9 +109,9 @@ def _checked_url(url: str, workspace: str | None) -> str:
         is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:
         raise _bad_url("can't be read", f"It looks like {BASE_URL}.") from error
-    if not is_usable or re.search(r"[\s\x00-\x1f]", url):
+    if not is_usable or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise _bad_url("is no http or https URL", f"It looks like {BASE_URL}.")
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if "?" in url or "#" in url or "@" in parts.netloc:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
     if "compatible-mode" in parts.path or parts.path.rstrip("/").endswith(CHECK_PATH):
         raise _bad_url("is that of another interface", f"It ends in /api/v1, as {BASE_URL} does.")

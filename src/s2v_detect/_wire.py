@@ -129,8 +129,8 @@ def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
     if meaning is Meaning.MISMATCH:
         raise ConfigurationError(f"{said}: model and endpoint do not match.", do=_MISMATCH_DO)
     kind, do = _ERRORS[meaning]
-    raise kind(
-        f"{said}: {message}" if message else f"{said}.",
+    error = kind(
+        f"{said}: {message.rstrip('. ')}." if message else f"{said}.",
         do=do,
         status=answer.status,
         meaning=meaning,
@@ -140,6 +140,9 @@ def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
         retry_after_s=retry_after_s(answer.headers),
         should_retry=_SHOULD_RETRY.get(answer.headers.get("x-should-retry", "").lower()),
     )
+    if _billed(told) == "yes":  # the count is the oracle, beside an error too
+        error.billed = "yes"
+    raise error
 
 
 _MISMATCH_DO = "Check `model` and `base_url`: it is not about the image's URL."
@@ -201,11 +204,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             wait_s = float(text) * unit_s
         except ValueError:
             continue
-        return wait_s if isfinite(wait_s) and wait_s >= 0 else None
+        if isfinite(wait_s) and wait_s >= 0:
+            return wait_s
     try:
         until = parsedate_to_datetime(headers.get("retry-after", ""))
         return max(0.0, (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds())
-    except (ValueError, TypeError):  # TypeError: one of the two dates has no time zone
+    # TypeError: one of the two dates has no time zone. OverflowError: a year of twenty digits.
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -239,9 +244,10 @@ def _billed(told: dict[str, Any]) -> Billed:
     if isinstance(count, bool) or not isinstance(count, int | str):
         return "unknown"
     try:
-        return "yes" if int(count) > 0 else "no"
+        images = int(count)
     except ValueError:
         return "unknown"
+    return "yes" if images > 0 else "no" if images == 0 else "unknown"
 
 
 def _request_id(answer: Answer, told: dict[str, Any]) -> str | None:

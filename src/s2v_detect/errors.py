@@ -154,7 +154,7 @@ class ServiceUnavailable(ServiceError):
 
 
 class NotSent(DetectError):
-    """Nothing left this machine: no connection, a closed client, or given up in line."""
+    """Nothing left this machine: no connection, closed, or given up in line. Never billed."""
 
 
 class OutcomeUnknown(DetectError):
@@ -162,7 +162,7 @@ class OutcomeUnknown(DetectError):
 
 
 class Busy(DetectError):
-    """The line is longer than `max_wait_s`. Nothing was sent; try after `retry_after_s`."""
+    """The line is longer than `max_wait_s`. Never sent or billed; try after `retry_after_s`."""
 
     def __init__(self, what: str, *, do: str, image: object, retry_after_s: float) -> None:
         super().__init__(what, do=do, image=image)

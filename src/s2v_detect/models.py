@@ -33,15 +33,16 @@ class _Value(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             if name in ("image", "message", "reason"):
-                yield name, _Shown(shown(value) if name == "image" else redacted(value))
+                yield name, shown(value) if name == "image" else redacted(value)
             else:
                 yield name, value
 
     __str__ = BaseModel.__repr__
 
 
-class _Shown(str):
-    __slots__ = ()
+def _text(image: str) -> str:
+    """Return the address; half a character, which no UTF-8 can hold, as its escape."""
+    return image.encode(errors="backslashreplace").decode()
 
 
 class Verdict(_Value):
@@ -94,7 +95,7 @@ class _Outcome(_Value):
         own = self._line()
         return {
             "index": self.index,
-            "image": self.image if isinstance(self.image, str) else shown(self.image),
+            "image": _text(self.image) if isinstance(self.image, str) else shown(self.image),
             "kind": own["kind"],
             "check_pass": own.get("check_pass"),
             "humanoid": own.get("humanoid"),

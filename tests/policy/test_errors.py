@@ -76,3 +76,10 @@ def test_an_error_of_the_service_keeps_its_words() -> None:
     assert error.message == message
     assert "key=1" not in str(error)
     assert len(str(error)) < 400
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_says_about_the_money(kind: type[DetectError]) -> None:
+    """In its own docstring, or in that of the kind it belongs to."""
+    families = [each for each in kind.__mro__ if each in KINDS and each is not DetectError]
+    assert any(re.search("bill|paid", each.__doc__ or "") for each in families or [kind])

@@ -111,3 +111,25 @@ def test_any_text_is_an_image_or_is_skipped(text: str) -> None:
     except ImageSkipped:
         return
     assert identity_of(identity_of(image)) == identity_of(image)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("oss://bucket/photo#1.jpg", "oss://bucket/photo#2.jpg"),
+        ("https://a.example/x", "https://a.example/x?"),
+    ],
+)
+def test_what_only_looks_alike_is_two(one: str, other: str) -> None:
+    """A key of the store may hold a `#`; an empty query is not the same as none."""
+    assert identity_of(one) != identity_of(other)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:S3CR3T@exa\u2100mple.com/x", "https://me:S3CR3T/x", "https://[S3CR3T]/x"]
+)
+def test_a_reason_quotes_nothing_of_the_address(url: str) -> None:
+    """It goes into a line of the output, where nothing is redacted any more."""
+    with pytest.raises(ImageSkipped) as raised:
+        image_of(url)
+    assert "S3CR3T" not in raised.value.reason

@@ -57,6 +57,12 @@ def test_a_line_says_what_came_of_the_image() -> None:
     assert (failed["error"], failed["attempts"]) == ("NotSent", 2)
 
 
+def test_an_address_that_is_no_unicode_text_is_a_line_all_the_same() -> None:
+    """One bad row must not be the end of a run's output."""
+    line = json.loads(Skipped(index=0, image="https://a/\ud800", reason="r").model_dump_json())
+    assert line["image"] == "https://a/\\ud800"
+
+
 def test_a_line_of_an_error_of_the_service_has_its_code() -> None:
     """Code, message and request id, as the service gave them."""
     error = RateLimited("t", do="d", status=429, code="Throttling", message="slow", request_id="q")

@@ -1,5 +1,7 @@
 """What signs an address, and the key, are never shown."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,51 @@ def test_no_query_survives_anywhere(secret: str) -> None:
     for value in values:
         assert "S3CR3T" not in str(value)
         assert "S3CR3T" not in repr(value)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "https://a.example/x?y='z'&Signature=S3CR3T",
+        'https://a.example/x?y="z"&Signature=S3CR3T',
+        "https://a.example/x?y=<z>&Signature=S3CR3T",
+        "https://a.example/x?y=a b&Signature=S3CR3T",
+        "//a.example/x?Signature=S3CR3T",
+        "a.example/x?Signature=S3CR3T",
+        "https://me:wo@S3CR3T@a.example/x",
+        "https://me:wo'S3CR3T@a.example/x",
+    ],
+)
+def test_an_address_that_is_not_well_formed_hides_what_signs_it_too(image: str) -> None:
+    """A row of a user's data is shown before anybody knows that it is a good address."""
+    assert "S3CR3T" not in shown(image)
+    assert "S3CR3T" not in repr(Skipped(index=0, image=image, reason="it can't be read"))
+    assert "S3CR3T" not in str(NotSent("not sent.", do="Try.", image=image))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://a.example/x?y='z'&Signature=S3CR3T now",
+        "see https://me:wo@S3CR3T@a.example/x now",
+        "url_https://a.example/x?Signature=S3CR3T",
+    ],
+)
+def test_an_address_within_a_text_hides_all_of_its_query(text: str) -> None:
+    """Quotes are allowed in a query, and do not end it."""
+    assert "S3CR3T" not in redacted(text)
+
+
+@pytest.mark.parametrize("character", "\u2028\u2029\u061c\ufeff\U000e0041\x7f\x9b\ud800")
+def test_what_would_break_a_line_or_a_terminal_is_not_shown(character: str) -> None:
+    """Line breaks and marks of Unicode as well; a lone surrogate could not even be printed."""
+    assert redacted(f"a{character}b") == "a�b"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", ["a.", "sk-", "a://", "@", "'?"])
+def test_a_long_text_is_redacted_in_little_time(piece: str) -> None:
+    """A message of the service may be a megabyte of anything; the event loop waits for it."""
+    before = time.process_time()
+    redacted(piece * 50_000)
+    assert time.process_time() - before < 1.0

@@ -1,10 +1,12 @@
 """Key, address and workspace: where they come from, and what is refused."""
 
+import pwd
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from s2v_detect import ConfigurationError
+from s2v_detect import ConfigurationError, DetectClient
 from s2v_detect._settings import Settings, from_env
 
 KEY = {"DASHSCOPE_API_KEY": "sk-env"}
@@ -121,3 +123,40 @@ def test_a_workspace_is_one_label(workspace: str) -> None:
 def test_settings_do_not_show_the_key() -> None:
     """Not even in a debugger."""
     assert "sk-env" not in repr(settings(KEY))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{DEFAULT}?",
+        f"{DEFAULT}#",
+        "https://a.example/\x7f",
+        "https://\N{SNOWMAN}.example/api/v1",
+        "https://a\u200bb.example/api/v1",
+        "https://" + "ü" * 70 + ".example/api/v1",
+        "https://a.example/" + "a" * 70_000,
+    ],
+)
+def test_an_address_that_httpx_would_not_take_is_refused_as_ours(url: str) -> None:
+    """Not with an error of httpx, and not by asking a path behind a question mark."""
+    with pytest.raises(ConfigurationError, match="base URL"):
+        DetectClient("sk-1", base_url=url)
+
+
+def test_without_a_home_there_is_just_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as a user that no password file knows."""
+
+    def nobody(number: int) -> NoReturn:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(ConfigurationError, match="Set DASHSCOPE_API_KEY"):
+        settings({})
+
+
+def test_a_key_file_written_by_an_editor_of_windows_is_read(tmp_path: Path) -> None:
+    """It begins with a mark of three bytes."""
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsk-bom\r\n")
+    environ = {"DASHSCOPE_API_KEY_FILE_PATH": str(tmp_path / "key")}
+    assert settings(environ).api_key == "sk-bom"

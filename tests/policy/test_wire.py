@@ -171,7 +171,7 @@ def test_a_verdict_is_read_as_it_is_said(output: dict[str, Any], expected: dict[
         ({"image_count": 1}, "yes"),
         ({"image_count": "1"}, "yes"),
         ({"image_count": 0}, "no"),
-        ({"image_count": -1}, "no"),
+        ({"image_count": -1}, "unknown"),
         ({"image_count": True}, "unknown"),
         ({"image_count": None}, "unknown"),
         ({"image_count": "many"}, "unknown"),
@@ -284,6 +284,17 @@ def test_the_service_may_ask_not_to_be_asked_again() -> None:
     body = {"code": "InternalError"}
     assert not is_worth_another(error_of(answer(500, body, x_should_retry="false")), [], "resend")
     assert is_worth_another(error_of(answer(500, body, x_should_retry="true")), [], "resend")
+    wanted = error_of(answer(400, {"code": "SomethingNew"}, x_should_retry="true"))
+    assert is_worth_another(wanted, [], "resend")
+    denied = error_of(answer(401, {"code": "InvalidApiKey"}, x_should_retry="true"))
+    assert not is_worth_another(denied, [], "resend")
+
+
+def test_an_error_that_was_billed_is_not_asked_again() -> None:
+    """The count is the oracle beside an error too: asking again would pay twice."""
+    error = error_of(answer(500, {"code": "InternalError", "usage": {"image_count": 1}}))
+    assert error.billed == "yes"
+    assert not is_worth_another(error, [], "resend")
 
 
 @pytest.mark.parametrize(
@@ -341,3 +352,46 @@ def test_no_answer_is_anything_else(status: int, body: bytes, wish: str) -> None
     assert told.billed in {"no", "yes", "unknown"}
     wait_s = getattr(told, "retry_after_s", None)
     assert wait_s is None or (wait_s >= 0 and math.isfinite(wait_s))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2026 07:28:00 +99999999",
+        "Wed, 99 Oct 2026 07:28:00 GMT",
+        "Wed, 21 Oct 2026",
+        "Wed,",
+    ],
+)
+@pytest.mark.parametrize("name", ["retry-after", "date"])
+def test_a_date_that_is_none_is_no_wish(name: str, date: str) -> None:
+    """A hostile header is not an error of another kind."""
+    headers = {"retry-after": DATE, "date": DATE, name: date}
+    assert retry_after_s(headers) is None
+    assert isinstance(error_of(Answer(429, headers, b"{}")), RateLimited)
+
+
+def test_a_wish_in_milliseconds_that_makes_no_sense_leaves_the_one_in_seconds() -> None:
+    """They are two headers; one may be broken."""
+    assert retry_after_s({"retry-after-ms": "nan", "retry-after": "5"}) == 5.0
+
+
+def test_an_error_that_carries_a_count_was_billed() -> None:
+    """The count is the oracle, whatever stands beside it."""
+    body = {"code": "InternalError", "message": "late", "usage": {"image_count": 1}}
+    assert error_of(answer(200, body)).billed == "yes"
+
+
+@pytest.mark.parametrize(("status", "code", "message", "kind", "again"), ERRORS)
+def test_a_message_is_two_sentences_whatever_the_service_said(
+    status: int,
+    code: str,
+    message: str,
+    kind: type[DetectError],
+    again: bool,  # noqa: FBT001  # a column of the table
+) -> None:
+    """Its own words may end without a full stop."""
+    error = error_of(answer(status, {"code": code, "message": message}))
+    assert error.what[-1] in ".!?…"
+    assert ".." not in str(error)
