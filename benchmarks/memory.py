@@ -12,6 +12,7 @@ import gc
 import json
 import math
 import sys
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,11 +47,10 @@ def images(count: int) -> Iterator[str]:
     return (f"https://images.example/{number}.jpg" for number in range(count))
 
 
-async def sampled(count: int) -> tuple[list[int], list[int], list[int]]:
+async def sampled(count: int) -> "tuple[array[int], array[int], array[int]]":
     """Return positions, resident bytes and allocated blocks along one stream."""
-    at: list[int] = []
-    resident: list[int] = []
-    blocks: list[int] = []
+    # Arrays: the samples of a list would be the only objects that grow in number.
+    at, resident, blocks = array("q"), array("q"), array("q")
     async with (
         httpx.AsyncClient(transport=InProcess()) as http,
         DetectClient("sk-x", limiter=LocalLimiter(math.inf), http_client=http) as client,
@@ -68,7 +68,7 @@ async def sampled(count: int) -> tuple[list[int], list[int], list[int]]:
     return at, resident, blocks
 
 
-def slope(x: list[int], y: list[int]) -> tuple[float, float]:
+def slope(x: "array[int]", y: "array[int]") -> tuple[float, float]:
     """Return the slope of a straight line through the points, and half its 95 % interval."""
     n = len(x)
     mean_x, mean_y = sum(x) / n, sum(y) / n
