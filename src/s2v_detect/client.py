@@ -144,9 +144,8 @@ class DetectClient:
     ) -> Verdict:
         """Return the service's verdict on one image.
 
-        Cancelling is free until the check's turn comes. After that the request is finished and
-        counted in `spend`, whoever waits for it. Two checks of one image at one time are one
-        request; the second verdict has `source == "shared"`.
+        Cancelling is free until its turn comes; after that the request is finished and counted in
+        `spend`. Two checks of one image at one time are one request (`source == "shared"`).
 
         Args:
             image: an http, https or oss URL that the service can fetch.
@@ -197,9 +196,9 @@ class DetectClient:
         """Return a stream of outcomes, one for each item, as they finish.
 
         At most `max_in_flight` checks are in flight or waiting to be taken, and the input is read
-        no further than that: memory does not grow with it, and a slow consumer slows the sending.
-        Leaving stops the sending: by `async with` around the stream, or by `break` once nothing
-        refers to it. What was already sent is finished and counted in `spend` all the same.
+        no further: memory does not grow with it, and a slow consumer slows the sending. Leaving
+        stops the sending, by `async with` around the stream or by `break` once nothing refers to
+        it; what was already sent is finished and counted in `spend` all the same.
 
         Args:
             items: any iterable or async iterable, however long. A plain iterable is read in the
@@ -212,8 +211,7 @@ class DetectClient:
             TypeError: `items` is a single string.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `ConfigurationError`. Images in flight that still
-                answer are yielded first; those never sent get no outcome. What the input itself
-                raises comes last too, as it is.
+                answer come first, those never sent get no outcome. What the input raises, too.
 
         Example:
             >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:

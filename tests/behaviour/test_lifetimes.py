@@ -94,6 +94,24 @@ def test_another_loop_is_told_to_open_its_own(s2v_emulator: Emulator) -> None:
     assert "another event loop" in str(refusals[0])
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"model": ""},
+        {"timeout_s": 0},
+        {"timeout_s": float("inf")},
+        {"timeout_s": float("nan")},
+        {"max_in_flight": 0},
+        {"on_unknown": "retry"},
+        {"base_url": "https://\u2603.net/api/v1"},
+    ],
+)
+def test_options_that_make_no_sense_are_refused_at_once(nonsense: dict[str, Any]) -> None:
+    """Where the client is made, with what to give instead."""
+    with pytest.raises(ConfigurationError, match=r"\. [A-Z].+\.$"):
+        DetectClient("sk-x", **nonsense)
+
+
 async def test_an_exception_of_the_body_comes_out_as_itself(emulator: Emulator) -> None:
     """Never in a group, and never replaced, also with a check under way."""
     emulator.when("*", Pass(latency_s=0.05))

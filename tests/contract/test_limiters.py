@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -169,6 +171,26 @@ def test_waiters_of_a_closed_loop_are_passed_over() -> None:
         (await limiter.turn("bulk")).left()
 
     asyncio.run(hold_and_queue(asyncio.new_event_loop()))
+
+
+def test_a_forked_child_has_a_line_of_its_own() -> None:
+    """The parent's waiters belong to loops that the child does not have."""
+    code = """
+import asyncio, os
+from s2v_detect.limiters import shared_line
+
+line = shared_line("https://a.example", "m", "k")
+asyncio.run(line.turn("bulk"))  # held, and never told that it left
+child = os.fork()
+if not child:
+    other = shared_line("https://a.example", "m", "k")
+    asyncio.run(asyncio.wait_for(other.turn("bulk"), 5))
+    os._exit(0 if other is not line else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert shared_line("https://a.example", "m", "k") is line
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603  # our own lines
+    assert done.returncode == 0
 
 
 def test_threads_take_turns_in_one_line() -> None:
