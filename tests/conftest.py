@@ -32,4 +32,3 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "DASHSCOPE_WORKSPACE_ID",
     ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")

@@ -18,6 +18,7 @@ from s2v_detect._wire import Answer, request_body, request_headers
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
 
 _CONNECT_TIMEOUT_S = 5.0
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
 
 TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
@@ -194,7 +195,9 @@ class Endpoint:
         # so nothing may ever wait there. The line and max_in_flight are the bounds.
         self._door = _Door()
         self._http = self._given or httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            # A proxy of the environment can't reach what listens on this machine alone.
+            trust_env=self._url.host not in _THIS_MACHINE,
         )
 
     async def close(self) -> None:

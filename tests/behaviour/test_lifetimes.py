@@ -14,12 +14,15 @@ from s2v_detect import (
     Event,
     Failed,
     ImageSkipped,
+    NotSent,
     OutcomeUnknown,
+    RetryPolicy,
     check_all,
 )
 from s2v_detect.emulator import Cut, Emulator, Error, Pass
 
 IMAGE = "https://images.example/face.jpg"
+ONCE = RetryPolicy(max_attempts=1)
 
 
 @pytest.fixture
@@ -131,6 +134,20 @@ async def test_a_given_http_client_is_used_and_never_closed(emulator: Emulator) 
             async with client:
                 await client.check(IMAGE)
         assert not http.is_closed
+
+
+async def test_no_proxy_is_asked_for_this_machine(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's proxy could not reach an emulator here; for the service it is used."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with emulator.client() as client:
+        assert (await client.check(IMAGE)).check_pass
+    elsewhere = emulator.client(base_url="http://service.invalid/api/v1", retry=ONCE)
+    async with elsewhere:
+        with pytest.raises(NotSent, match="ConnectError"):
+            await elsewhere.check(IMAGE)
 
 
 async def test_a_given_http_client_that_is_closed_is_a_fault_of_the_run(emulator: Emulator) -> None:

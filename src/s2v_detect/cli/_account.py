@@ -1,6 +1,5 @@
 """Whom a command asks: the account of the environment, or the emulator."""
 
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -59,18 +58,11 @@ class Account:
             ) as client:
                 yield client
             return
-        _reach_directly("127.0.0.1")
         async with (
             emulator_class()(folder=folder, counting="sliding") as emulator,
             DetectClient(emulator.api_key, base_url=emulator.base_url, **common) as client,
         ):
             yield client
-
-
-def _reach_directly(host: str) -> None:
-    """Have no proxy of the environment asked for a host that only this machine can reach."""
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), host)))
 
 
 def emulator_class() -> Any:
