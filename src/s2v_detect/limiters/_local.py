@@ -47,6 +47,7 @@ class LocalLimiter:
         self._semaphore = LaneSemaphore()
         self._lock = threading.Lock()  # a 429 may be told from any thread
         self._pacer = None if math.isinf(rate) else Pacer(rate, per_s)
+        self._turn = _LocalTurn(self)  # all turns are alike, and one is held at a time
 
     def __repr__(self) -> str:
         return f"LocalLimiter({self.rate:g}, per_s={self.per_s:g})"
@@ -63,7 +64,7 @@ class LocalLimiter:
         except asyncio.CancelledError:
             self._semaphore.release()
             raise
-        return _LocalTurn(self)
+        return self._turn
 
     def throttled(self, retry_after_s: float | None = None) -> None:
         """Slow the whole line once; further 429s of the same episode change nothing."""
