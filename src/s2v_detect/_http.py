@@ -97,6 +97,7 @@ class Departure:
         """Httpx's `trace` extension."""
         if not self.has_events:
             self.has_events = True
+            self.left = False  # if it was taken to have left, it had been waiting in the pool
             self._pass_door()
         # A proxy's CONNECT has the same event; only the POST's own counts.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
@@ -139,17 +140,18 @@ class Departure:
 
     def _depart(self) -> None:
         self._stamp()
-        if self._deadline is not None and self._deadline.when() is None:
+        if self._deadline is not None:
             loop = asyncio.get_running_loop()
             self._deadline.reschedule(loop.time() + self._timeout_s)
 
     def _stamp(self) -> None:
         turn, self._turn = self._turn, None
-        if turn is not None and not self.left:
+        if turn is not None:
             self.left = True
             turn.left()
             self._stop_grace()
-            self._on_left()
+            on_left, self._on_left = self._on_left, _nothing  # told once
+            on_left()
 
     def _withdraw(self) -> None:
         turn, self._turn = self._turn, None

@@ -14,7 +14,6 @@ CHECK_PATH = "/services/aigc/image2video/face-detect"  # [page]
 
 REQUESTS_PER_S = 5.0  # [page] for the account and this model: all its users, workspaces and keys
 PRICE_CNY = Decimal("0.004")  # [page] for every image answered, pass or reject
-FREE_IMAGES = 200  # [page]
 
 WORKSPACE_HEADER = "X-DashScope-WorkSpace"  # [sdk]
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"  # [doc] "enable", for oss:// images only

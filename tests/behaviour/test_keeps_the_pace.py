@@ -243,6 +243,26 @@ async def test_a_transport_without_events_is_paced_by_the_end_of_its_posts() -> 
     assert client.spend.billed == 8
 
 
+async def test_a_wait_in_a_small_pool_loses_no_turn(emulator: Emulator, urls: Urls) -> None:
+    """A pool tells nothing of its wait: the turn counts as used, and a new one is taken after it."""
+    emulator.when("*", Pass(latency_s=0.1))
+    kinds: list[str] = []
+    one = httpx.AsyncClient(limits=httpx.Limits(max_connections=1))
+    async with (
+        one,
+        emulator.client(
+            limiter=LocalLimiter(50),
+            http_client=one,
+            on_event=lambda event: kinds.append(event.kind),
+        ) as client,
+    ):
+        outcomes = [o async for o in client.aiter_check(urls(6))]
+        assert (await client.check(IMAGE, give_up_after_s=5)).check_pass
+    assert {outcome.kind for outcome in outcomes} == {"checked"}
+    assert client.spend.billed == emulator.billed == 7
+    assert kinds.count("sent") == 7
+
+
 async def test_a_lifted_line_is_no_line(emulator: Emulator, urls: Urls) -> None:
     """At `math.inf` nobody waits, and a 429 slows only the image that got it."""
     emulator.when("*", Error(429, "Throttling"), *[Pass()] * 40)
