@@ -244,7 +244,7 @@ async def test_a_transport_without_events_is_paced_by_the_end_of_its_posts() -> 
 
 
 async def test_a_wait_in_a_small_pool_loses_no_turn(emulator: Emulator, urls: Urls) -> None:
-    """A pool tells nothing of its wait: the turn counts as used, and a new one is taken after it."""
+    """A pool has no event for a wait: the turn counts as used, and another is taken after it."""
     emulator.when("*", Pass(latency_s=0.1))
     kinds: list[str] = []
     one = httpx.AsyncClient(limits=httpx.Limits(max_connections=1))
