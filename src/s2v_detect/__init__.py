@@ -10,11 +10,13 @@ from s2v_detect.client import DetectClient
 from s2v_detect.errors import (
     AccessDenied,
     BadRequest,
+    BudgetSpent,
     Busy,
     ConfigurationError,
     DetectError,
     ImageSkipped,
     ImageUnusable,
+    LedgerError,
     NotSent,
     OutcomeUnknown,
     OutOfCredit,
@@ -22,6 +24,7 @@ from s2v_detect.errors import (
     ServiceError,
     ServiceUnavailable,
 )
+from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.limiters import LocalLimiter
 from s2v_detect.models import (
     Checked,
@@ -37,6 +40,7 @@ from s2v_detect.models import (
 __all__ = [
     "AccessDenied",
     "BadRequest",
+    "BudgetSpent",
     "Busy",
     "Checked",
     "ConfigurationError",
@@ -46,6 +50,11 @@ __all__ = [
     "Failed",
     "ImageSkipped",
     "ImageUnusable",
+    "Ledger",
+    "LedgerAttempt",
+    "LedgerEntry",
+    "LedgerError",
+    "LedgerSpend",
     "LocalLimiter",
     "NotSent",
     "OutOfCredit",

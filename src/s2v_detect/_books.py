@@ -17,7 +17,7 @@ class Books:
     """The running counts behind `client.spend`."""
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(("billed", "unknown", "skipped", "shared"), 0)
+        self._counts = dict.fromkeys(("billed", "unknown", "skipped", "shared", "known"), 0)
 
     def count(self, what: str) -> None:
         """Add one to a count."""
@@ -62,6 +62,11 @@ class Costs:
         """Add one request."""
         self.billed += billed == "yes"
         self.unknown += billed == "unknown"
+
+    @property
+    def at_most(self) -> int:
+        """How many requests have been paid for, perhaps."""
+        return self.billed + self.unknown
 
     def told(self) -> dict[str, Any]:
         """Return the fields `billed`, `cost` and `cost_at_most` of an outcome or an event."""

@@ -4,14 +4,17 @@ import asyncio
 
 from s2v_detect._flight import Crew, Flight, Landing
 from s2v_detect._identity import identity_of
+from s2v_detect._recording import UNRECORDED, Recorded
 from s2v_detect._turns import Lane
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.ledger import LedgerRun
 
 
 class Flights:
     """All flights of an open client, one for an image."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, ledger: LedgerRun | None = None) -> None:
+        self.ledger = ledger
         self._crew = crew
         self._by_identity: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -30,7 +33,10 @@ class Flights:
         identity = identity_of(image)
         flight = self._by_identity.get(identity)
         if flight is None:
-            flight = Flight(image, lane, self._crew, lambda ended: self._end(identity, ended))
+            recording = Recorded(self.ledger, image, identity) if self.ledger else UNRECORDED
+            flight = Flight(
+                image, lane, self._crew, recording, lambda ended: self._end(identity, ended)
+            )
             self._by_identity[identity] = flight
             self._tasks.add(flight.task)
             flight.task.add_done_callback(self._tasks.discard)
@@ -47,6 +53,15 @@ class Flights:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._crew.gate.close()
+        if self.ledger:
+            await self.ledger.end()
+
+    def skip(self, image: object, reason: str) -> None:
+        """Count an image that is not sent, and record it."""
+        self._crew.books.count("skipped")
+        if self.ledger and isinstance(image, str):
+            self.ledger.skip(image, reason)
 
     def _end(self, identity: str, flight: Flight) -> None:
         if self._by_identity.get(identity) is flight:

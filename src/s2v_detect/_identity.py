@@ -17,9 +17,15 @@ _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 _LONGEST_URL = 65_536
 """Characters. No server known takes a request line near it: it is a mistake in the data."""
 
+_PLAIN = re.compile(r"https?://[a-z0-9.-]*[a-z0-9][a-z0-9.-]*/[!\"$-~]*")
+"""An address that is sendable and its own identity: no port, no user, no fragment, all in ASCII.
+Most are; told at a glance they cost a tenth."""
+
 
 def image_of(value: object) -> str:
     """Return `value` as an image that can be sent; `ImageSkipped` says why it can't be."""
+    if type(value) is str and len(value) <= _LONGEST_URL and _PLAIN.fullmatch(value):
+        return value
     if not isinstance(value, str):
         raise ImageSkipped(f"{_article(value)} is no http, https or oss URL", image=value)
     reason = _unsendable(value)
@@ -30,6 +36,8 @@ def image_of(value: object) -> str:
 
 def identity_of(url: str) -> str:
     """Return the one spelling of an image's address that all its equal spellings share."""
+    if _PLAIN.fullmatch(url):
+        return url
     parts = urlsplit(url)
     if parts.scheme == "oss":  # the store's own words, kept as written: a key may hold a `#`
         return "oss" + url[len("oss") :]

@@ -29,20 +29,38 @@ OnUnknown = Literal["resend", "keep"]
 
 
 def is_worth_another(
-    error: DetectError, earlier: Sequence[DetectError], on_unknown: OnUnknown
+    error: DetectError,
+    earlier: Sequence[DetectError],
+    on_unknown: OnUnknown,
+    *,
+    doubts: int = 0,
 ) -> bool:
-    """Whether asking again may help and is allowed; `earlier` are this image's errors before."""
+    """Whether asking again may help and is allowed.
+
+    `earlier` are this check's errors before, `doubts` the answers of this image that were lost
+    before this check.
+    """
     if error.billed == "yes":
         return False  # paid for, whatever came of it: asking again would pay twice
     if isinstance(error, OutcomeUnknown):
-        resent = any(isinstance(past, OutcomeUnknown) for past in earlier)
-        return on_unknown == "resend" and error.billed == "unknown" and not resent
+        lost = doubts + 1 + sum(isinstance(past, OutcomeUnknown) for past in earlier)
+        return error.billed == "unknown" and may_resend(lost, on_unknown)
     if isinstance(error, ServiceError) and error.should_retry is not None:
         return error.should_retry and not error.stops_run
     if isinstance(error, ImageUnusable):
         asked_once = any(isinstance(past, ImageUnusable) for past in earlier)
         return error.meaning is Meaning.UNREACHED and not asked_once
     return isinstance(error, NotSent | RateLimited | ServiceUnavailable)
+
+
+def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
+    """Whether to ask once more for an image of which so many answers were lost: once, ever."""
+    return on_unknown == "resend" and lost <= 1
+
+
+def is_outage(error: DetectError) -> bool:
+    """Whether an error, many times in a row, says that the service is out, or the way to it."""
+    return isinstance(error, NotSent | OutcomeUnknown | ServiceUnavailable)
 
 
 def slows_the_line(error: DetectError) -> bool:

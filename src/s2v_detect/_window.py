@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, NamedTuple
 
-from s2v_detect._books import Books
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._flights import Flights
 from s2v_detect._identity import image_of
@@ -89,7 +88,6 @@ class Window:
     def __init__(
         self,
         flights: Flights,
-        books: Books,
         items: Items,
         *,
         image_in: Callable[[Any], Any],
@@ -97,7 +95,6 @@ class Window:
         ordered: bool,
     ) -> None:
         self._flights = flights
-        self._books = books
         self._items = items
         self._image_in = image_in
         self._size = size
@@ -189,7 +186,7 @@ class Window:
             raise ImageSkipped(reason, image=item) from error
 
     def _skip(self, row: _Row, reason: str) -> None:
-        self._books.count("skipped")
+        self._flights.skip(row.image, reason)
         elapsed_s = self._loop.time() - row.read_at
         self._deliver(
             Skipped(
@@ -212,6 +209,8 @@ class Window:
             self._deliver(_outcome(row, landing, self._loop.time() - row.read_at))
         else:
             self._pass_over(row)
+        if landing.fault:
+            self._fail(landing.fault)
 
     def _fail(self, fault: BaseException) -> None:
         self._fault = self._fault or fault

@@ -1,9 +1,12 @@
 """The client: its lifetime, and one check from top to bottom."""
 
 import asyncio
+import logging
 import math
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -11,25 +14,31 @@ from typing import Any, Literal, Self, get_args
 import anyio
 import httpx
 
+from s2v_detect._asking import Crew
 from s2v_detect._books import Books, Watch
-from s2v_detect._flight import Crew
+from s2v_detect._budget import Budget, money
 from s2v_detect._flights import Flights
+from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._identity import image_of
+from s2v_detect._line import Line
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._service import MODEL
 from s2v_detect._settings import from_env
 from s2v_detect._stream import OutcomeStream
-from s2v_detect._turns import Lane, Limiter
+from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
 from s2v_detect._window import Items, Window
 from s2v_detect._wire import standing_headers
 from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
+from s2v_detect.ledger import Ledger, LedgerRun
 from s2v_detect.limiters import shared_line
 from s2v_detect.models import Event, RetryPolicy, Spend, Verdict
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()
+
+_log = logging.getLogger("s2v_detect")
 
 
 class DetectClient:
@@ -48,12 +57,17 @@ class DetectClient:
         on_unknown: what to do when a request was sent and its answer was lost, so that it may have
             been billed: `"resend"` asks once more and counts both at full price in
             `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
+        ledger: a `Ledger`, or the file of one: every request is recorded there before it leaves
+            and every answer before it is told, and what was answered before costs nothing.
+        max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
+            `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
+            runs of that name, else this client since it was made.
         http_client: an `httpx.AsyncClient` to send through (proxies, certificates). Never closed
             by us; give it no limit on connections, or checks will wait in its pool.
         on_event: called with an `Event` at every step of every check. Its exceptions are logged.
 
     Raises:
-        ConfigurationError: no key, or a base URL or workspace that can't be used.
+        ConfigurationError: no key, a base URL or workspace that can't be used, no amount.
 
     Example:
         >>> async def check(url: str) -> bool:
@@ -74,6 +88,8 @@ class DetectClient:
         timeout_s: float = 60.0,
         max_in_flight: int = 300,
         on_unknown: OnUnknown = "resend",
+        ledger: Ledger | str | os.PathLike[str] | None = None,
+        max_cost: Decimal | float | str | None = None,
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
@@ -87,10 +103,15 @@ class DetectClient:
             settings.base_url, model, standing, timeout_s=timeout_s, http_client=http_client
         )
         self._limiter = limiter or shared_line(settings.base_url, model, settings.api_key)
+        self._model = model
+        self._retry = retry
+        self._on_unknown: OnUnknown = on_unknown
+        self._max_cost = money(max_cost)
+        self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._owns_ledger = self._ledger is not ledger
         self._books = Books()
-        self._crew = Crew(
-            self._endpoint, self._limiter, retry, on_unknown, self._books, Watch(on_event)
-        )
+        self._watch = Watch(on_event)
+        self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
         self._flights: Flights | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -104,14 +125,20 @@ class DetectClient:
         return self._books.spend
 
     async def aopen(self) -> Self:
-        """Open the client in this event loop. It may be opened again after closing."""
+        """Open the client in this event loop. It may be opened again after closing.
+
+        Raises `LedgerError` where the ledger can't be used.
+        """
         if self._flights is not None and self._loop and not self._loop.is_closed():
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
+        # In a thread: the file may be another process's for a moment, and what died is succeeded.
+        run = await asyncio.to_thread(self._ledger.begin, self._model) if self._ledger else None
         self._endpoint.open()
         self._loop = asyncio.get_running_loop()
-        self._flights = Flights(self._crew)
+        self._line = Line(self._limiter)
+        self._flights = Flights(self._crew(run), run)
         return self
 
     async def aclose(self) -> None:
@@ -165,9 +192,11 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights = self._open_flights()
-        url = self._sendable(image)
+        url = _sendable(image, flights)
         if max_wait_s is not None and flights.find(url) is None:
-            self._refuse_if_busy(url, lane, max_wait_s)
+            forecast_s = self._line.forecast_s(lane)
+            if forecast_s > max_wait_s:
+                raise _busy(url, forecast_s, max_wait_s)
         flight, waiter = flights.join(url, lane)
 
         def give_up() -> None:
@@ -175,13 +204,15 @@ class DetectClient:
 
         def lose_patience() -> None:
             if flight.is_in_first_line:
-                flight.tell(waiter, self._busy(url, lane, max_wait_s or 0.0))
+                flight.tell(waiter, _busy(url, self._line.forecast_s(lane), max_wait_s or 0.0))
 
         try:
             with _after(give_up_after_s, give_up), _after(max_wait_s, lose_patience):
                 landing = await waiter
         finally:
             flight.leave(waiter)
+        if landing.fault:
+            _log.error("%s The answer is told all the same.", landing.fault)
         if isinstance(landing.result, BaseException):
             raise landing.result
         return landing.result
@@ -210,7 +241,8 @@ class DetectClient:
         Raises:
             TypeError: `items` is a single string.
             DetectError: out of the iteration, only what every other image would meet as well:
-                `AccessDenied`, `OutOfCredit`, `ConfigurationError`. Images in flight that still
+                `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
+                Images in flight that still
                 answer come first, those never sent get no outcome. What the input raises, too.
 
         Example:
@@ -229,7 +261,6 @@ class DetectClient:
         def open_window() -> Window:
             return Window(
                 flights,
-                self._books,
                 items,
                 image_in=_getter(image),
                 size=self._max_in_flight,
@@ -249,29 +280,43 @@ class DetectClient:
             )
         return self._flights
 
-    def _sendable(self, image: object) -> str:
-        try:
-            return image_of(image)
-        except ImageSkipped:
-            self._books.count("skipped")
-            raise
-
-    def _refuse_if_busy(self, image: str, lane: Lane, max_wait_s: float) -> None:
-        if self._limiter.forecast_s(lane) > max_wait_s:
-            raise self._busy(image, lane, max_wait_s)
-
-    def _busy(self, image: str, lane: Lane, max_wait_s: float) -> Busy:
-        forecast_s = self._limiter.forecast_s(lane)
-        return Busy(
-            f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
-            do="Check it again later; it was not billed.",
-            image=image,
-            retry_after_s=forecast_s,
+    def _crew(self, run: LedgerRun | None) -> Crew:
+        spend = self._books.spend
+        spent = run.spent() if run and self._ledger and self._ledger.name else spend
+        return Crew(
+            self._endpoint,
+            self._limiter,
+            self._retry,
+            self._on_unknown,
+            self._books,
+            self._watch,
+            self._line,
+            Gate(),
+            Budget(self._max_cost, spent=spent.billed + spent.unknown),
         )
 
     async def _close(self, flights: Flights) -> None:
         await flights.close(self._timeout_s)
         await self._endpoint.close()
+        if self._ledger and self._owns_ledger:
+            await asyncio.to_thread(self._ledger.close)
+
+
+def _sendable(image: object, flights: Flights) -> str:
+    try:
+        return image_of(image)
+    except ImageSkipped as skipped:
+        flights.skip(image, skipped.reason)
+        raise
+
+
+def _busy(image: str, forecast_s: float, max_wait_s: float) -> Busy:
+    return Busy(
+        f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
+        do="Check it again later; it was not billed.",
+        image=image,
+        retry_after_s=forecast_s,
+    )
 
 
 def _getter(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:

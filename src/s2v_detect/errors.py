@@ -12,7 +12,9 @@ DetectError                     image, billed ("no" | "yes" | "unknown"), attemp
 │  └─ ServiceUnavailable        still 5xx when the retries ran out
 ├─ NotSent                      no connection, closed, or given up in line; nothing left
 ├─ OutcomeUnknown               sent, and no whole answer came: it may have been billed
-└─ Busy                         max_wait_s: the line is longer than that (retry_after_s)
+├─ Busy                         max_wait_s: the line is longer than that (retry_after_s)
+├─ BudgetSpent                  max_cost would be passed: stops a run
+└─ LedgerError                  the ledger can't be read or written: stops a run
 
 A message is two sentences: what happened to which image, and what to do. Keys, signed addresses'
 queries and bodies are in none of them.
@@ -167,3 +169,15 @@ class Busy(DetectError):
     def __init__(self, what: str, *, do: str, image: object, retry_after_s: float) -> None:
         super().__init__(what, do=do, image=image)
         self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(DetectError):
+    """One more request might pass `max_cost`. Not sent or billed; a stream stops."""
+
+    stops_run = True
+
+
+class LedgerError(DetectError):
+    """The ledger can't be read or written. Nothing is sent that can't be recorded; a run stops."""
+
+    stops_run = True

@@ -61,8 +61,9 @@ class Verdict(_Value):
     """Why it was rejected, in the service's words (`InvalidFile.NoHuman`); often nothing."""
     message: str = ""
     request_id: str | None = None
-    source: Literal["service", "shared"] = "service"
-    """Asked for this check, or shared with another check of the same image at the same time."""
+    source: Literal["service", "shared", "ledger"] = "service"
+    """Asked for this check, shared with another check of the same image at the same time, or
+    known from the ledger."""
     billed: Billed = "yes"
     """Whether this answer was paid for. One that came from elsewhere cost nothing: `"no"`."""
 
@@ -209,6 +210,9 @@ EventKind = Literal[
     "throttled",
     "retrying",
     "shared",
+    "known",
+    "outage",
+    "restored",
     "settled",
 ]
 
@@ -218,7 +222,9 @@ class Event(_Value):
 
     `queued` (asked for, in line), `turn` (its turn has come), `sent` (the bytes left), `answered`
     (a whole answer, or the error it comes to), `throttled` (the line was slowed), `retrying`
-    (`wait_s` until it is asked again), `shared` (joined a check under way), `settled` (the end).
+    (`wait_s` until it is asked again), `shared` (joined a check under way), `known` (answered from
+    the ledger), `outage` (with this image's request the service counts as out: streams wait, and
+    try it with one image at a time), `restored` (it answers again), `settled` (the end).
     """
 
     kind: EventKind

@@ -1,0 +1,336 @@
+"""The asking for one image: known already? else into the line, over the wire, and again if need be.
+
+It runs in its flight's task. What it remembers is what anybody could want to know of the image so
+far: its requests, their errors, what they cost, and where it is.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from s2v_detect._books import Books, Costs, Watch
+from s2v_detect._budget import Budget
+from s2v_detect._gate import Gate
+from s2v_detect._http import Departure, Endpoint
+from s2v_detect._line import Line
+from s2v_detect._recording import Recording
+from s2v_detect._retrying import (
+    OnUnknown,
+    is_outage,
+    is_worth_another,
+    may_resend,
+    retrying,
+    slows_the_line,
+)
+from s2v_detect._turns import Lane, Limiter, Turn
+from s2v_detect._wire import decode, service_ms
+from s2v_detect.errors import Billed, DetectError, LedgerError, NotSent, OutcomeUnknown
+from s2v_detect.models import EventKind, RetryPolicy, Verdict
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What all flights of an open client work with."""
+
+    endpoint: Endpoint
+    limiter: Limiter
+    retry: RetryPolicy
+    on_unknown: OnUnknown
+    books: Books
+    watch: Watch
+    line: Line
+    gate: Gate
+    budget: Budget
+
+
+class Asking:
+    """One image's way to its answer."""
+
+    def __init__(
+        self,
+        image: str,
+        lane: Lane,
+        crew: Crew,
+        recording: Recording,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self.image = image
+        self.attempts = 0
+        self.costs = Costs()
+        self.fault: LedgerError | None = None
+        """The answer is here, and could not be recorded."""
+        self._lane = lane
+        self._crew = crew
+        self._recording = recording
+        self._is_wanted_by_anyone = is_wanted
+        self._place: Literal["line", "air", "rest"] = "line"
+        self._loop = asyncio.get_running_loop()
+        self._started_at = self._loop.time()
+        self._asked_at = self._started_at
+        self._line_s = 0.0
+        self._errors: list[DetectError] = []
+        self._doubts = 0  # answers of this image that were lost before this check
+        self._task: asyncio.Task[Any] | None = None
+        self._is_lining_up = False
+        self._is_moving = False
+
+    @property
+    def is_in_air(self) -> bool:
+        """Whether a request of it has been granted its turn, and has not ended."""
+        return self._place == "air"
+
+    @property
+    def is_in_first_line(self) -> bool:
+        """Whether it still waits for its first turn."""
+        return self._place == "line" and not self.attempts
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was asked for."""
+        return self._loop.time() - self._started_at
+
+    def move_up(self) -> None:
+        """Go on in the better lane, out of the line where it waits now."""
+        if self._lane == "bulk":
+            self._lane = "interactive"
+            if self._is_lining_up and self._task:
+                self._is_moving = self._task.cancel()
+
+    def stay(self) -> None:
+        """Let a cancellation that follows be the end, not a move."""
+        self._is_moving = False
+
+    def tell(self, kind: EventKind, **more: Any) -> None:
+        """Tell the watcher of a step."""
+        self._crew.watch.tell(kind, self.image, self._lane, attempt=self.attempts, **more)
+
+    def so_far(self, why: str) -> DetectError:
+        """Return the error for one who gives up now."""
+        if self.is_in_air:
+            return self._about(
+                OutcomeUnknown(
+                    f"sent, and {why}; it is finished and counted all the same.",
+                    do="It may be billed: `spend` says so once its answer is here.",
+                    billed="unknown",
+                )
+            )
+        if self._errors:
+            return self._errors[-1].copy()
+        return self._about(_not_sent(why))
+
+    async def find_out(self) -> Verdict:
+        """Return the verdict: from the ledger, else from the service."""
+        self._task = asyncio.current_task()
+        with self._in_line():
+            entry = await self._recording.ask()
+        if entry is not None:
+            if entry.verdict and self._recording.is_answered:
+                return entry.verdict
+            self._doubts = entry.doubts
+            if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
+                raise self._about(_left_unknown())
+        return await self._ask_until_answered()
+
+    def give_up(self, error: BaseException) -> None:
+        """Record that it ended without an answer."""
+        told = error if isinstance(error, DetectError) else _cut_off(left=True)
+        self._recording.give_up(told, elapsed_s=self.elapsed_s)
+
+    async def _ask_until_answered(self) -> Verdict:
+        try:
+            return await self._attempt()
+        except DetectError as error:
+            if not self._is_wanted(error):
+                raise
+            met = [error]
+
+        # tenacity is asked from the first error on: it costs 50 µs, and most images need no more.
+        async def attempt() -> Verdict:
+            if met:
+                raise met.pop()
+            return await self._attempt()
+
+        rules = retrying(
+            self._crew.retry,
+            is_wanted=self._is_wanted,
+            spent_s=lambda: self.elapsed_s - self._line_s,
+            sleep=self._rest,
+        )
+        verdict: Verdict = await rules(attempt)
+        return verdict
+
+    async def _attempt(self) -> Verdict:
+        while True:
+            try:
+                return await self._request()
+            except DetectError as error:
+                # In an outage a stream's image waits at the gate instead, and loses no retry.
+                is_held = self._crew.gate.is_shut and self._lane == "bulk" and is_outage(error)
+                if not is_held or not self._is_wanted(error):
+                    raise
+
+    async def _request(self) -> Verdict:
+        """Make one request, within the budget, through the gate and the line."""
+        at_most = self.costs.at_most
+        with self._in_line():
+            await self._crew.budget.hold(self.image)
+        try:
+            with self._in_line():
+                turn, end_passage = await self._turn()
+            try:
+                return await self._fly(turn)
+            finally:
+                self._place = "rest"
+                end_passage()
+        finally:
+            self._crew.budget.settle(paid=self.costs.at_most > at_most)
+
+    async def _turn(self) -> tuple[Turn, Callable[[], None]]:
+        while True:
+            end_passage = _nothing
+            self._is_lining_up = True
+            try:
+                end_passage = await self._crew.gate.passage(self._lane)
+                return await self._crew.line.turn(self._lane, self._recording), end_passage
+            except asyncio.CancelledError:
+                end_passage()
+                if not self._is_moving or self._task is None:
+                    raise
+                self._is_moving = False
+                self._task.uncancel()
+            except DetectError as error:  # the ledger's: it can't be recorded, so it is not sent
+                end_passage()
+                raise self._about(error) from error.__cause__
+            finally:
+                self._is_lining_up = False
+
+    async def _late_turn(self) -> Turn:
+        """The turn of a connection that took longer than its grace to open."""
+        return await self._crew.limiter.turn("open")
+
+    async def _fly(self, turn: Turn) -> Verdict:
+        self._place = "air"
+        self.attempts += 1
+        self._asked_at = self._loop.time()
+        self.tell("turn", wait_s=self._line_s)
+        try:
+            return await self._ask(Departure(turn, self._late_turn, lambda: self.tell("sent")))
+        except DetectError as error:
+            self._met(error)
+            raise
+
+    async def _ask(self, departure: Departure) -> Verdict:
+        try:
+            answer = await self._crew.endpoint.post(self.image, departure)
+        except DetectError:
+            raise
+        except asyncio.CancelledError:
+            raise _cut_off(left=departure.left) from None
+        except BaseException:  # of a transport or a hook that is not ours: it may have been sent
+            if departure.left:
+                self._count("unknown")
+            raise
+        verdict = decode(answer)
+        self._count(verdict.billed)
+        took_ms = service_ms(answer)
+        await self._record(verdict, took_ms)
+        self.tell("answered", wait_s=self._waited_s(), service_ms=took_ms)
+        self._tell_the_gate(None)
+        return verdict
+
+    async def _record(self, verdict: Verdict, took_ms: int | None) -> None:
+        """Have the answer in the ledger; one that can't be recorded is not lost for that."""
+        try:
+            await self._recording.answer(verdict, service_ms=took_ms, elapsed_s=self.elapsed_s)
+        except LedgerError as fault:
+            self.fault = fault
+        except asyncio.CancelledError:
+            pass  # the answer is here, and the ledger has been handed it
+
+    def _met(self, error: DetectError) -> None:
+        self._recording.fail_attempt(error)
+        self._count(error.billed)
+        self._errors.append(self._about(error))
+        if not isinstance(error, NotSent):
+            self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
+        if slows_the_line(error):
+            self._crew.limiter.throttled(getattr(error, "retry_after_s", None))
+            self.tell("throttled", error=type(error).__name__)
+        self._tell_the_gate(error)
+
+    def _tell_the_gate(self, error: DetectError | None) -> None:
+        gate = self._crew.gate
+        if error is None or not is_outage(error):
+            if gate.answered():
+                self.tell("restored")
+        elif not (self._task and self._task.cancelling()) and gate.failed():
+            self.tell("outage", error=type(error).__name__)
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        self._place = "line"
+        since = self._loop.time()
+        try:
+            yield
+        finally:
+            self._line_s += self._loop.time() - since
+
+    async def _rest(self, wait_s: float) -> None:
+        self.tell("retrying", wait_s=wait_s, error=type(self._errors[-1]).__name__)
+        await asyncio.sleep(wait_s)
+
+    def _is_wanted(self, error: BaseException) -> bool:
+        """Whether to ask again: allowed, and somebody still waits."""
+        return (
+            isinstance(error, DetectError)
+            and self._is_wanted_by_anyone()
+            and not (self._task and self._task.cancelling())
+            and is_worth_another(
+                error, self._errors[:-1], self._crew.on_unknown, doubts=self._doubts
+            )
+        )
+
+    def _about(self, error: DetectError) -> DetectError:
+        error.image = self.image
+        error.attempts = self.attempts
+        if self.costs.unknown and error.billed == "no":
+            error.billed = "unknown"
+            error.do += " An earlier request for it may have been billed."
+        return error
+
+    def _waited_s(self) -> float:
+        return self._loop.time() - self._asked_at
+
+    def _count(self, billed: Billed) -> None:
+        self.costs.add(billed)
+        self._crew.books.count_request(billed)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _left_unknown() -> OutcomeUnknown:
+    """Return the error of an image that is not asked for again: it might be paid for once more."""
+    return OutcomeUnknown(
+        "not asked again, an earlier request for it was sent and no answer was recorded.",
+        do="`s2v-detect ledger reconcile` lists such images, and resends them or writes them off.",
+        billed="unknown",
+    )
+
+
+def _not_sent(why: str) -> NotSent:
+    return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.")
+
+
+def _cut_off(*, left: bool) -> DetectError:
+    """Return the error of a request that outlived its client."""
+    if not left:
+        return _not_sent("the client was closed")
+    return OutcomeUnknown(
+        "sent, and the client was closed before its answer came.",
+        do="It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        billed="unknown",
+    )

@@ -1,0 +1,90 @@
+"""The way to a turn: the limiter, and with a ledger the few whose `sent` is being written.
+
+A request may leave only when its `sent` is durable, and a disk takes milliseconds for that. Written
+while the line is held, it would cap a lifted rate at the disk's; written for everybody in line, a
+kill would leave them all in doubt. So it is written for those who are next, while the line moves:
+one of each lane at the account's own rate, and more where the disk is what the line waits for.
+"""
+
+import asyncio
+import time
+
+from s2v_detect._recording import Recording
+from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect._turns import LANES, Lane, Limiter, Turn
+
+_MOST_NEAR = 64
+_AT_ONCE_S = 0.0005
+"""A turn that comes within this had been waiting for us."""
+_SMOOTHING = 0.1
+
+
+class Line:
+    """One client's way into its limiter, in one event loop."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._near = {lane: _Near() for lane in LANES}
+        self._gap_s = 1 / REQUESTS_PER_S
+        self._granted_at = 0.0
+
+    async def turn(self, lane: Lane, recording: Recording) -> Turn:
+        """Return when it is this request's turn, and its `sent` durable.
+
+        Cancelling leaves the line; a `sent` that was written is taken back.
+        """
+        if not recording.is_kept:
+            return await self._limiter.turn(lane)
+        near = self._near[lane]
+        await near.enter()
+        try:
+            began = time.monotonic()
+            try:
+                await recording.send()
+                written = time.monotonic()
+                turn = await self._limiter.turn(lane)
+            except BaseException:  # a cancellation or a failing disk: no bytes will leave
+                recording.withdraw()
+                raise
+            self._learn(near, write_s=written - began, wait_s=time.monotonic() - written)
+        finally:
+            near.leave()
+        return turn
+
+    def forecast_s(self, lane: Lane) -> float:
+        """Return the seconds that a request joining the lane now would wait, as far as known."""
+        ahead = sum(self._near[other].waiting for other in LANES[: LANES.index(lane) + 1])
+        return self._limiter.forecast_s(lane) + ahead * self._gap_s
+
+    def _learn(self, near: "_Near", *, write_s: float, wait_s: float) -> None:
+        """Let more of them write at once where the limiter had to wait for the disk."""
+        now = time.monotonic()
+        gap_s, self._granted_at = now - self._granted_at, now
+        if near.waiting:
+            self._gap_s += _SMOOTHING * (gap_s - self._gap_s)
+            if wait_s < _AT_ONCE_S and gap_s <= 2 * write_s:
+                near.widen()
+
+
+class _Near:
+    """Those of a lane who are next: a semaphore that can grow."""
+
+    def __init__(self) -> None:
+        self._semaphore = asyncio.Semaphore(1)
+        self._size = 1
+        self.waiting = 0
+
+    async def enter(self) -> None:
+        self.waiting += 1
+        try:
+            await self._semaphore.acquire()
+        finally:
+            self.waiting -= 1
+
+    def leave(self) -> None:
+        self._semaphore.release()
+
+    def widen(self) -> None:
+        if self._size < _MOST_NEAR:
+            self._size += 1
+            self._semaphore.release()

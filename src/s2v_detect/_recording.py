@@ -1,0 +1,110 @@
+"""What one flight has recorded of itself: in the ledger, or nowhere."""
+
+from typing import Protocol
+
+from s2v_detect.errors import DetectError, NotSent
+from s2v_detect.ledger import Ended, LedgerEntry, LedgerRun, Page
+from s2v_detect.models import Verdict
+
+_OUTCOMES = {"yes": "billed", "no": "free", "unknown": "unknown"}
+
+
+class Recording(Protocol):
+    """The steps of a flight that are written down, in their order."""
+
+    is_kept: bool
+    """Whether anything is written, so that there is anything to wait for."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `ask` brought an answer that will do, so that nothing was claimed."""
+
+    async def ask(self) -> LedgerEntry | None:
+        """Return what is known of the image. Without an answer that will do it is claimed."""
+
+    async def send(self) -> None:
+        """Return when it is durable that the bytes may leave."""
+
+    def withdraw(self) -> None:
+        """Take `send` back: no bytes left."""
+
+    def fail_attempt(self, error: DetectError) -> None:
+        """Record what a request ended with."""
+
+    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
+        """Return when the answer is durable."""
+
+    def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
+        """Record that the flight ended without an answer."""
+
+
+class Unrecorded:
+    """The recording of a client without a ledger."""
+
+    is_kept = False
+    is_answered = False
+
+    async def ask(self) -> LedgerEntry | None:
+        return None
+
+    async def send(self) -> None:
+        """Nothing to write."""
+
+    def withdraw(self) -> None:
+        """Nothing to take back."""
+
+    def fail_attempt(self, error: DetectError) -> None:
+        """Nothing to write."""
+
+    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
+        """Nothing to write."""
+
+    def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
+        """Nothing to write."""
+
+
+class Recorded:
+    """The recording of a flight in the ledger."""
+
+    is_kept = True
+
+    def __init__(self, run: LedgerRun, image: str, identity: str) -> None:
+        self._run = run
+        self._page: Page = run.page(image, identity)
+
+    async def ask(self) -> LedgerEntry | None:
+        return await self._run.ask(self._page)
+
+    @property
+    def is_answered(self) -> bool:
+        return self._page.id is None
+
+    async def send(self) -> None:
+        await self._run.send(self._page)
+
+    def withdraw(self) -> None:
+        self._run.end_attempt(self._page, Ended("not sent"))
+
+    def fail_attempt(self, error: DetectError) -> None:
+        ended = Ended(
+            "not sent" if isinstance(error, NotSent) else _OUTCOMES[error.billed],  # type: ignore[arg-type]  # the table holds nothing else
+            error=type(error).__name__,
+            code=getattr(error, "code", None),
+            request_id=getattr(error, "request_id", None),
+        )
+        self._run.end_attempt(self._page, ended)
+
+    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
+        ended = Ended(
+            _OUTCOMES[verdict.billed],  # type: ignore[arg-type]  # as above
+            code=verdict.code,
+            request_id=verdict.request_id,
+            service_ms=service_ms,
+        )
+        await self._run.answer(self._page, ended, verdict, elapsed_s)
+
+    def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
+        self._run.give_up(self._page, error, elapsed_s)
+
+
+UNRECORDED = Unrecorded()

@@ -1,0 +1,86 @@
+"""What the ledger is asked: SQL that reads, and the two ways to settle what is unknown."""
+
+import sqlite3
+
+from s2v_detect.ledger._entries import (
+    COLUMNS,
+    LedgerAttempt,
+    LedgerEntry,
+    LedgerSpend,
+    State,
+)
+
+_PIECE = 1000  # rows at a time: whoever wants to write does not wait for a whole export
+
+_ATTEMPTS = """
+SELECT attempt.run, sent_at, ended_at, outcome, attempt.error, attempt.code, attempt.request_id,
+       service_ms
+FROM attempt JOIN image ON image.id = attempt.image
+WHERE identity = ? ORDER BY attempt.id
+"""
+
+# "sent" counts as unknown: it is under way, or its process has died and nobody came after it yet.
+_STATEMENT = """
+SELECT date(sent_at, 'unixepoch') AS day, name,
+       count(*) FILTER (WHERE outcome <> 'not sent'),
+       count(*) FILTER (WHERE outcome = 'billed'),
+       count(*) FILTER (WHERE outcome IN ('unknown', 'sent'))
+FROM attempt JOIN run ON run.id = attempt.run
+GROUP BY day, name ORDER BY day, min(attempt.id)
+"""
+
+
+def entries(db: sqlite3.Connection, identities: list[str]) -> dict[str, LedgerEntry]:
+    """Return the entries of these images, by their identities."""
+    marks = ",".join("?" * len(identities))
+    # S608: question marks and our own names
+    rows = db.execute(f"SELECT {COLUMNS} FROM image WHERE identity IN ({marks})", identities)  # noqa: S608
+    return {row[1]: LedgerEntry._make(row) for row in rows}
+
+
+def entries_after(db: sqlite3.Connection, last: int, state: State | None) -> list[LedgerEntry]:
+    """Return the next piece of all entries."""
+    where = "" if state is None else f"AND state = '{state}'"
+    rows = db.execute(
+        f"SELECT {COLUMNS} FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
+        (last,),
+    )
+    return [LedgerEntry._make(row) for row in rows]
+
+
+def attempts(db: sqlite3.Connection, identity: str) -> list[LedgerAttempt]:
+    """Return the requests for one image."""
+    return [LedgerAttempt._make(row) for row in db.execute(_ATTEMPTS, (identity,))]
+
+
+def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
+    """Return what was spent, by day and run."""
+    return [LedgerSpend._make(row) for row in db.execute(_STATEMENT)]
+
+
+def times_after(db: sqlite3.Connection, last: int, name: str | None) -> list[tuple[int, float]]:
+    """Return the next piece of all requests that left: their numbers and times."""
+    return db.execute(
+        "SELECT attempt.id, sent_at FROM attempt JOIN run ON run.id = attempt.run"
+        " WHERE attempt.id > ? AND outcome <> 'not sent' AND (? IS NULL OR name = ?)"
+        " ORDER BY attempt.id LIMIT ?",
+        (last, name, name, _PIECE),
+    ).fetchall()
+
+
+def allow_resend(db: sqlite3.Connection, identities: list[str] | None) -> int:
+    """Forget the doubts about unknown images, so that a client asks for them again."""
+    return _settle(db, "UPDATE image SET doubts = 0, state = 'not sent'", identities)
+
+
+def write_off(db: sqlite3.Connection, identities: list[str] | None) -> int:
+    """Let unknown images be failed ones."""
+    return _settle(db, "UPDATE image SET state = 'failed', error = 'OutcomeUnknown'", identities)
+
+
+def _settle(db: sqlite3.Connection, update: str, identities: list[str] | None) -> int:
+    unknown = f"{update} WHERE state = 'unknown'"
+    if identities is None:
+        return db.execute(unknown).rowcount
+    one = f"{unknown} AND identity = ?"
+    return sum(db.execute(one, (identity,)).rowcount for identity in identities)

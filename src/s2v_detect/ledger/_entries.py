@@ -1,0 +1,135 @@
+"""What the ledger says of one image: an entry, its attempts, and the days and runs of a statement.
+
+Plain tuples, not models: a run over known images makes a million of them.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from s2v_detect._service import PRICE_CNY
+from s2v_detect.models import Verdict
+
+State = Literal["asked", "sent", "answered", "skipped", "failed", "unknown", "not sent"]
+
+COLUMNS = (
+    "id, identity, image, state, at, run, lineage, paid, unsure, doubts, attempts, elapsed_s,"
+    " answered_at, check_pass, humanoid, code, message, request_id, error"
+)
+
+
+class LedgerEntry(NamedTuple):
+    """What is recorded of one image. Times are POSIX seconds."""
+
+    id: int
+    identity: str
+    """The one spelling of its address that all equal ones share."""
+    given: str | None
+    """The address as it was first given, where that is another spelling."""
+    state: State
+    """`asked` (claimed by a run), `sent` (its bytes may have left), `answered`, `skipped` (never
+    sent), `failed`, `unknown` (sent, and no answer was recorded), `not sent`."""
+    at: float
+    """When it came to this state."""
+    run: int
+    """The run that brought it there."""
+    lineage: int
+    """The first of the runs of that name: a run and its restarts are one lineage."""
+    paid: int
+    """Requests of this lineage that were billed for certain."""
+    unsure: int
+    """Requests of this lineage that may have been billed."""
+    doubts: int
+    """Lost answers since a resend was last allowed by hand."""
+    attempts: int
+    """Requests of this lineage."""
+    elapsed_s: float
+    answered_at: float | None
+    """When its answer came, though a newer one may be asked for."""
+    check_pass: int | None
+    humanoid: int | None
+    code: str
+    message: str
+    request_id: str | None
+    error: str | None
+    """The class of the error that it ended with."""
+
+    @property
+    def image(self) -> str:
+        """Its address, as it was first given."""
+        return self.given or self.identity
+
+    @property
+    def cost(self) -> Decimal:
+        """CNY that its lineage paid for certain."""
+        return self.paid * PRICE_CNY
+
+    @property
+    def cost_at_most(self) -> Decimal:
+        """CNY that its lineage paid if every request whose answer was lost was billed."""
+        return (self.paid + self.unsure) * PRICE_CNY
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The answer, for nothing: `source` is `"ledger"`. None where there is none."""
+        if self.check_pass is None:
+            return None
+        return Verdict(
+            check_pass=bool(self.check_pass),
+            humanoid=None if self.humanoid is None else bool(self.humanoid),
+            code=self.code,
+            message=self.message,
+            request_id=self.request_id,
+            source="ledger",
+            billed="no",
+        )
+
+
+AttemptOutcome = Literal["sent", "billed", "free", "unknown", "not sent"]
+
+
+class LedgerAttempt(NamedTuple):
+    """One request for an image. Times are POSIX seconds."""
+
+    run: int
+    sent_at: float
+    """When it was recorded, just before its bytes left."""
+    ended_at: float | None
+    outcome: AttemptOutcome
+    """`sent` (under way), `billed`, `free` (answered with an error), `unknown`, `not sent`
+    (withdrawn after all)."""
+    error: str | None
+    code: str | None
+    request_id: str | None
+    service_ms: int | None
+
+
+class LedgerSpend(NamedTuple):
+    """What one run spent on one day (UTC)."""
+
+    day: str
+    run: str
+    """The run's name; `""` for a client that was given none."""
+    requests: int
+    billed: int
+    unknown: int
+
+    @property
+    def cost(self) -> Decimal:
+        """CNY billed for certain."""
+        return self.billed * PRICE_CNY
+
+    @property
+    def cost_at_most(self) -> Decimal:
+        """CNY billed if every unknown request was."""
+        return (self.billed + self.unknown) * PRICE_CNY
+
+
+def utc(at: float) -> datetime:
+    """Return a time of the ledger.
+
+    Example:
+        >>> utc(0).isoformat()
+        '1970-01-01T00:00:00+00:00'
+    """
+    return datetime.fromtimestamp(at, UTC)

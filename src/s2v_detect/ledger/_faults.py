@@ -1,0 +1,51 @@
+"""What goes wrong with the file, in the words of `LedgerError`."""
+
+import sqlite3
+from pathlib import Path
+
+from s2v_detect.errors import LedgerError
+from s2v_detect.ledger._schema import VERSION, NewerLedger, NotALedger
+
+_SAID: dict[str, tuple[str, str]] = {
+    "SQLITE_FULL": ("its disk is full", "Make room, and start again"),
+    "SQLITE_READONLY": ("it can't be written", "Give write access to the file and its folder"),
+    "SQLITE_CANTOPEN": ("it can't be opened", "Give a file in a folder that can be written"),
+    "SQLITE_NOTADB": ("it is no ledger", "Give another name: this file was not touched"),
+    "SQLITE_CORRUPT": ("it is damaged", "Restore a copy; what was paid is in the vendor's bill"),
+    "SQLITE_BUSY": ("another process holds it", "Stop that process, and start again"),
+    "SQLITE_LOCKED": ("another process holds it", "Stop that process, and start again"),
+    "SQLITE_IOERR": ("its disk fails", "Look at the disk, or give a file on another one"),
+    "SQLITE_PERM": ("access to it is denied", "Give read and write access to the file"),
+}
+
+
+def as_ledger_error(error: BaseException, path: Path) -> LedgerError:
+    """Return the error of a file, whatever SQLite or the system said."""
+    if isinstance(error, LedgerError):
+        return error
+    what, do = _words_for(error)
+    told = LedgerError(
+        f"the ledger {path.name} can't be used, {what}.",
+        do=f"{do}; nothing is sent that can't be recorded.",
+    )
+    told.__cause__ = error
+    return told
+
+
+def _words_for(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, NotALedger):
+        return _SAID["SQLITE_NOTADB"]
+    if isinstance(error, NewerLedger):
+        return (
+            f"a newer release wrote it (version {error.args[0]}, this one reads {VERSION})",
+            "Install a newer s2v-detect",
+        )
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", None) or ""
+        for known, words in _SAID.items():
+            if name.startswith(known):
+                return words
+        return f"SQLite says {error} ({name or type(error).__name__})", "Look at the file"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}", "Give a file in a folder that can be written"
+    return f"{type(error).__name__}: {error}", "Look at the file"

@@ -1,0 +1,202 @@
+"""The ledger as a user holds it: a file to give to a client, and to ask."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from s2v_detect._identity import identity_of, image_of
+from s2v_detect.errors import ImageSkipped, LedgerError
+from s2v_detect.ledger import _asked
+from s2v_detect.ledger._desk import Desk
+from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
+from s2v_detect.ledger._run import LedgerRun, Opening
+from s2v_detect.models import Verdict
+
+_CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """A file that remembers every image: what was asked, sent, answered, and billed.
+
+    Given to `DetectClient(ledger=…)`, a request is recorded durably before its bytes leave, and its
+    answer before anyone sees it. An image that was answered before is answered from here, for
+    nothing (`verdict.source == "ledger"`). What a killed process had sent without recording an
+    answer is *unknown*, and `on_unknown` decides. Several processes may share a ledger: they never
+    ask for the same image at once.
+
+    Its methods read the file and block for milliseconds; in an event loop call them in a thread.
+
+    Args:
+        path: an SQLite file, made when a client opens it. A local disk: network disks lose locks.
+        name: what the runs of a client belong to, such as the output they write. All runs of one
+            name are one *lineage*: they share `max_cost`, and only one of them goes at a time.
+        max_age_s: answers older than this are asked for again (and paid again). Default: never.
+        refresh: ask again, and pay again, for all that was answered before this object was made.
+        is_new_start: begin a new lineage under the same name.
+
+    Raises:
+        LedgerError: from every method: no ledger there, a newer version, no ledger at all, a full
+            or failing disk. It never happens between a request that was sent and its record.
+
+    Example:
+        >>> def usable(urls: list[str]) -> list[str]:
+        ...     with Ledger("screening.db") as ledger:
+        ...         known = ledger.known(urls)
+        ...     return [url for url, verdict in known.items() if verdict.check_pass]
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        max_age_s: float | None = None,
+        refresh: bool = False,
+        is_new_start: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.name = name
+        self._max_age_s = max_age_s
+        self._stale_before = time.time() if refresh else 0.0
+        self._is_new_start = is_new_start
+        self._desk: Desk | None = None
+
+    def __repr__(self) -> str:
+        return f"Ledger({str(self.path)!r}, name={self.name!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin(self, model: str) -> LedgerRun:
+        """Return a run that may write: what a client does when it opens. The file is made."""
+        desk = self._at_desk(creates=True)
+        return LedgerRun(
+            desk, self.path, Opening(self.name, model, self._is_new_start, self.is_fresh)
+        )
+
+    def close(self) -> None:
+        """Let go of the file. It is opened again when it is asked again."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.close()
+
+    def is_fresh(self, entry: LedgerEntry) -> bool:
+        """Whether a recorded answer will do, or is to be asked for again."""
+        if entry.answered_at is None:
+            return False
+        oldest = self._stale_before
+        if self._max_age_s is not None:
+            oldest = max(oldest, time.time() - self._max_age_s)
+        return entry.answered_at >= oldest
+
+    def known(self, images: Iterable[str]) -> dict[str, Verdict]:
+        """Return the verdicts on those of the images whose answer is recorded, for nothing."""
+        return {
+            image: verdict
+            for image, entry in self.entries(images).items()
+            if entry.state == "answered"
+            and self.is_fresh(entry)
+            and (verdict := entry.verdict) is not None
+        }
+
+    def entries(self, images: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Return what is recorded of those of the images that were ever asked for."""
+        found: dict[str, LedgerEntry] = {}
+        for chunk in _chunks(images):
+            identities = {image: _identity(image) for image in chunk}
+            by_identity = self._ask(
+                partial(_asked.entries, identities=list(dict.fromkeys(identities.values())))
+            )
+            for image, identity in identities.items():
+                if identity in by_identity:
+                    found[image] = by_identity[identity]
+        return found
+
+    def attempts(self, image: str) -> list[LedgerAttempt]:
+        """Return every request for an image, the first first."""
+        return self._ask(partial(_asked.attempts, identity=_identity(image)))
+
+    def all_entries(self, state: State | None = None) -> Iterator[LedgerEntry]:
+        """Yield what is recorded of every image, or of those in one state; a piece at a time."""
+        last = 0
+        while entries := self._ask(partial(_asked.entries_after, last=last, state=state)):
+            yield from entries
+            last = entries[-1].id
+
+    def statement(self) -> list[LedgerSpend]:
+        """Return what was spent, by day (UTC) and run: to lay beside the vendor's bill."""
+        return self._ask(_asked.statement)
+
+    def request_times(self, name: str | None = None) -> Iterator[float]:
+        """Yield when each request was sent (POSIX seconds), of one name or of all runs."""
+        last = 0
+        while rows := self._ask(partial(_asked.times_after, last=last, name=name)):
+            yield from (sent_at for _, sent_at in rows)
+            last = rows[-1][0]
+
+    def allow_resend(self, images: Iterable[str] | None = None) -> int:
+        """Let unknown images be asked for once more; each may be billed twice. Return how many.
+
+        Asking is up to the next client: nothing is sent here. Default: all that are unknown.
+        """
+        return self._reconcile(_asked.allow_resend, images)
+
+    def write_off(self, images: Iterable[str] | None = None) -> int:
+        """Count unknown images as failed, and their requests as perhaps billed. Return how many."""
+        return self._reconcile(_asked.write_off, images)
+
+    def _reconcile(
+        self,
+        work: Callable[[sqlite3.Connection, list[str] | None], int],
+        images: Iterable[str] | None,
+    ) -> int:
+        identities = None if images is None else [_identity(image) for image in images]
+        return self._at_desk().do(lambda db: work(db, identities), writes=True).result()
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        return self._at_desk().do(question).result()
+
+    def _at_desk(self, *, creates: bool = False) -> Desk:
+        if self._desk is None:
+            if not creates and not self.path.exists():
+                raise LedgerError(
+                    f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
+                )
+            desk = Desk(self.path, creates=creates)
+            desk.opened()
+            self._desk = desk
+        return self._desk
+
+
+def _identity(image: str) -> str:
+    """Return what an image is kept under; what is none is kept as it was written."""
+    try:
+        return identity_of(image_of(image))
+    except ImageSkipped:
+        return image
+
+
+def _chunks(images: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for image in images:
+        chunk.append(image)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,179 @@
+"""One client's run in the ledger: what its flights write, in the order that keeps it true."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from s2v_detect.errors import DetectError, LedgerError
+from s2v_detect.ledger import _pages
+from s2v_detect.ledger._alive import Token, dead, process_name
+from s2v_detect.ledger._desk import Desk, waited
+from s2v_detect.ledger._entries import LedgerEntry
+from s2v_detect.ledger._pages import Ended, Page
+from s2v_detect.models import Spend, Verdict
+
+_LOOK_AGAIN_S = 0.5
+"""How often to look whether another process has answered an image that it is asking for."""
+
+_log = logging.getLogger("s2v_detect")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a run begins with."""
+
+    name: str
+    model: str
+    is_new_start: bool
+    is_fresh: Callable[[LedgerEntry], bool]
+    """Whether a recorded answer will do."""
+
+
+class LedgerRun:
+    """A client's claim on a ledger, from its opening to its closing."""
+
+    def __init__(self, desk: Desk, path: Path, opening: Opening) -> None:
+        self._desk = desk
+        self._path = path
+        self._opening = opening
+        self._token = Token(path)
+        self.id = 0
+        self.lineage = 0
+        try:
+            self.id, self.lineage = desk.do(self._begin, writes=True).result()
+        except BaseException:
+            self._token.let_go()
+            raise
+
+    async def ask(self, page: Page) -> LedgerEntry | None:
+        """Return what is known of an image; unless that is an answer that will do, it is claimed.
+
+        While another live process asks for it this waits; a dead one is succeeded at once.
+        """
+        while True:
+            entry, is_taken = await waited(
+                self._desk.do(partial(self._ask, page=page), writes=True)
+            )
+            if not is_taken:
+                return entry
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            await waited(self._desk.do(self._bury, writes=True))
+
+    def page(self, image: str, identity: str) -> Page:
+        """Return a check's place in this run."""
+        return Page(image, identity, self.id, self.lineage)
+
+    async def send(self, page: Page) -> None:
+        """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
+        await waited(self._desk.do(partial(_pages.send, page=page), writes=True))
+
+    def end_attempt(self, page: Page, ended: Ended) -> None:
+        """Have a request's end recorded; nobody waits for it."""
+        self._owe(partial(_pages.end_attempt, page=page, ended=ended))
+
+    async def answer(self, page: Page, ended: Ended, verdict: Verdict, elapsed_s: float) -> None:
+        """Return when the answer is durable. After a `LedgerError` it is tried again by itself."""
+        work = partial(_pages.answer, page=page, ended=ended, verdict=verdict, elapsed_s=elapsed_s)
+        await waited(self._desk.owe(work))
+
+    def give_up(self, page: Page, error: DetectError, elapsed_s: float) -> None:
+        """Have it recorded that an image ended without an answer; the claim is let go."""
+        self._owe(partial(_pages.give_up, page=page, error=error, elapsed_s=elapsed_s))
+
+    def skip(self, image: str, reason: str) -> None:
+        """Have it recorded that an image was not sent, and why."""
+        self._owe(partial(_pages.skip, page=self.page(image, image), reason=reason))
+
+    async def end(self) -> None:
+        """Let go of all claims; whatever is still owed to the ledger is written first, if it can.
+
+        What can't be written is found unknown by the next run.
+        """
+        try:
+            await waited(self._desk.do(partial(_pages.release, run=self.id), writes=True))
+        except LedgerError:
+            _log.exception("the ledger could not be closed; what is missing in it is unknown")
+        self._token.let_go()
+
+    def spent(self) -> Spend:
+        """Return what the lineage has spent, its earlier runs included."""
+        return self._desk.do(partial(_spent, lineage=self.lineage)).result()
+
+    def _owe(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        self._desk.owe(work).add_done_callback(_log_failure)
+
+    def _ask(self, db: sqlite3.Connection, page: Page) -> tuple[LedgerEntry | None, bool]:
+        entry = _pages.entry_of(db, page.identity)
+        if entry is not None:
+            if entry.state in _pages.LIVE_STATES and entry.run != self.id:
+                return entry, True
+            if entry.state == "answered" and self._opening.is_fresh(entry):
+                return entry, False
+        _pages.claim(db, page, entry)
+        return entry, False
+
+    def _begin(self, db: sqlite3.Connection) -> tuple[int, int]:
+        self._bury(db)
+        opening = self._opening
+        self._refuse_another_model(db)
+        row = db.execute(
+            "SELECT lineage, process, ended_at FROM run WHERE name = ? AND name <> ''"
+            " ORDER BY id DESC LIMIT 1",
+            (opening.name,),
+        ).fetchone()
+        if row and row[2] is None:
+            raise LedgerError(
+                f"{opening.name} is being written by a run already (process {row[1]}).",
+                do="Wait for that run, or give another output.",
+            )
+        cursor = db.execute(
+            "INSERT INTO run (name, token, process, started_at) VALUES (?, ?, ?, ?)",
+            (opening.name, self._token.name, process_name(), time.time()),
+        )
+        run = cursor.lastrowid or 0
+        lineage = run if row is None or opening.is_new_start else int(row[0])
+        db.execute("UPDATE run SET lineage = ? WHERE id = ?", (lineage, run))
+        return run, lineage
+
+    def _refuse_another_model(self, db: sqlite3.Connection) -> None:
+        model = self._opening.model
+        db.execute("INSERT OR IGNORE INTO about VALUES ('model', ?)", (model,))
+        [kept] = db.execute("SELECT value FROM about WHERE key = 'model'").fetchone()
+        if kept != model:
+            raise LedgerError(
+                f"the ledger {self._path.name} holds answers of the model {kept}, not of {model}.",
+                do="Give each model a ledger of its own.",
+            )
+
+    def _bury(self, db: sqlite3.Connection) -> None:
+        """Release what dead processes claimed; what they had sent is unknown."""
+        rows = db.execute(
+            "SELECT token, id FROM run WHERE ended_at IS NULL AND id <> ?", (self.id,)
+        ).fetchall()
+        runs = dict(rows)
+        with dead(self._path, list(runs)) as tokens:
+            for token in tokens:
+                _pages.release(db, runs[token])
+
+
+def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
+    counts = dict(
+        db.execute(
+            "SELECT outcome, count(*) FROM attempt WHERE run IN"
+            " (SELECT id FROM run WHERE lineage = ?) GROUP BY outcome",
+            (lineage,),
+        ).fetchall()
+    )
+    unknown = counts.get("unknown", 0) + counts.get("sent", 0)
+    return Spend(billed=counts.get("billed", 0), unknown=unknown)
+
+
+def _log_failure(future: object) -> None:
+    error = getattr(future, "exception", lambda: None)()
+    if error is not None:
+        _log.error("%s It is tried again with the next write.", error)

@@ -1,0 +1,122 @@
+"""What the file holds: its tables, its version, and how an older one is brought up to date."""
+
+import sqlite3
+
+APPLICATION_ID = 0x53325644
+"""`S2VD`, in SQLite's header: tells a ledger from any other database."""
+
+VERSION = 1
+
+# An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
+# whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
+# `unsure` ones perhaps. `doubts` counts lost answers since somebody last allowed a resend.
+# The check columns keep an answer also while a newer one is asked for.
+_TABLES = """
+CREATE TABLE about (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  lineage INTEGER,
+  name TEXT NOT NULL,
+  token TEXT NOT NULL UNIQUE,
+  process TEXT NOT NULL,
+  started_at REAL NOT NULL,
+  ended_at REAL
+);
+CREATE INDEX run_name ON run (name);
+
+CREATE TABLE image (
+  id INTEGER PRIMARY KEY,
+  identity TEXT NOT NULL UNIQUE,
+  image TEXT,
+  state TEXT NOT NULL,
+  at REAL NOT NULL,
+  run INTEGER NOT NULL REFERENCES run,
+  lineage INTEGER NOT NULL REFERENCES run,
+  paid INTEGER NOT NULL DEFAULT 0,
+  unsure INTEGER NOT NULL DEFAULT 0,
+  doubts INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  elapsed_s REAL NOT NULL DEFAULT 0,
+  answered_at REAL,
+  check_pass INTEGER,
+  humanoid INTEGER,
+  code TEXT NOT NULL DEFAULT '',
+  message TEXT NOT NULL DEFAULT '',
+  request_id TEXT,
+  error TEXT
+);
+CREATE INDEX image_claimed ON image (run) WHERE state IN ('asked', 'sent');
+CREATE INDEX image_unknown ON image (id) WHERE state = 'unknown';
+
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY,
+  image INTEGER NOT NULL REFERENCES image,
+  run INTEGER NOT NULL REFERENCES run,
+  sent_at REAL NOT NULL,
+  ended_at REAL,
+  outcome TEXT NOT NULL,
+  error TEXT,
+  code TEXT,
+  request_id TEXT,
+  service_ms INTEGER
+);
+CREATE INDEX attempt_image ON attempt (image);
+CREATE INDEX attempt_open ON attempt (run) WHERE outcome = 'sent';
+"""
+
+_MIGRATIONS: dict[int, str] = {}
+"""SQL that brings a ledger of the version before to this one; the file's first is made whole."""
+
+
+class NotALedger(Exception):
+    """The file is a database of something else."""
+
+
+class NewerLedger(Exception):
+    """The file was written by a newer release; its version is the argument."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make a new file a ledger, or an older one a present one; in one transaction."""
+    if is_current(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not is_current(connection):  # another process may have been first
+            _bring_up_to_date(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether the file is a ledger of this version; raises for what is no ledger of ours."""
+    application = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    if application == APPLICATION_ID:
+        if version > VERSION:
+            raise NewerLedger(version)
+        return version == VERSION
+    if application or version or _pragma(connection, "schema_version"):
+        raise NotALedger
+    return False
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    version = _pragma(connection, "user_version")
+    scripts = [_MIGRATIONS[step] for step in range(version + 1, VERSION + 1)] if version else []
+    for script in scripts or [_TABLES]:
+        for statement in script.split(";\n"):  # executescript would commit the transaction
+            if statement.strip():
+                connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
