@@ -124,10 +124,10 @@ class Asking:
         """Return the verdict: from the ledger, else from the service."""
         self._task = asyncio.current_task()
         with self._in_line():
-            entry = await self._recording.ask()
+            entry, is_answer = await self._recording.ask()
         if entry is not None:
-            if entry.verdict and self._recording.is_answered:
-                return entry.verdict
+            if is_answer and (verdict := entry.verdict):
+                return verdict
             self._doubts = entry.doubts
             if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
                 raise self._about(_left_unknown())

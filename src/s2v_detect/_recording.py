@@ -15,12 +15,8 @@ class Recording(Protocol):
     is_kept: bool
     """Whether anything is written, so that there is anything to wait for."""
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether `ask` brought an answer that will do, so that nothing was claimed."""
-
-    async def ask(self) -> LedgerEntry | None:
-        """Return what is known of the image. Without an answer that will do it is claimed."""
+    async def ask(self) -> tuple[LedgerEntry | None, bool]:
+        """Return what is known of the image, and whether it answers; else it is claimed."""
 
     async def send(self) -> None:
         """Return when it is durable that the bytes may leave."""
@@ -42,10 +38,9 @@ class Unrecorded:
     """The recording of a client without a ledger."""
 
     is_kept = False
-    is_answered = False
 
-    async def ask(self) -> LedgerEntry | None:
-        return None
+    async def ask(self) -> tuple[LedgerEntry | None, bool]:
+        return None, False
 
     async def send(self) -> None:
         """Nothing to write."""
@@ -72,12 +67,8 @@ class Recorded:
         self._run = run
         self._page: Page = run.page(image, identity)
 
-    async def ask(self) -> LedgerEntry | None:
+    async def ask(self) -> tuple[LedgerEntry | None, bool]:
         return await self._run.ask(self._page)
-
-    @property
-    def is_answered(self) -> bool:
-        return self._page.id is None
 
     async def send(self) -> None:
         await self._run.send(self._page)

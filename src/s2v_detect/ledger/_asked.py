@@ -16,7 +16,7 @@ _ATTEMPTS = """
 SELECT attempt.run, sent_at, ended_at, outcome, attempt.error, attempt.code, attempt.request_id,
        service_ms
 FROM attempt JOIN image ON image.id = attempt.image
-WHERE identity = ? ORDER BY attempt.id
+WHERE identity = ? ORDER BY sent_at, attempt.run, number
 """
 
 # "sent" counts as unknown: it is under way, or its process has died and nobody came after it yet.
@@ -26,7 +26,7 @@ SELECT date(sent_at, 'unixepoch') AS day, name,
        count(*) FILTER (WHERE outcome = 'billed'),
        count(*) FILTER (WHERE outcome IN ('unknown', 'sent'))
 FROM attempt JOIN run ON run.id = attempt.run
-GROUP BY day, name ORDER BY day, min(attempt.id)
+GROUP BY day, name ORDER BY day, min(sent_at)
 """
 
 
@@ -58,13 +58,15 @@ def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
     return [LedgerSpend._make(row) for row in db.execute(_STATEMENT)]
 
 
-def times_after(db: sqlite3.Connection, last: int, name: str | None) -> list[tuple[int, float]]:
-    """Return the next piece of all requests that left: their numbers and times."""
+def times_after(
+    db: sqlite3.Connection, last: tuple[int, int], name: str | None
+) -> list[tuple[int, int, float]]:
+    """Return the next piece of all requests that left: run, number and time."""
     return db.execute(
-        "SELECT attempt.id, sent_at FROM attempt JOIN run ON run.id = attempt.run"
-        " WHERE attempt.id > ? AND outcome <> 'not sent' AND (? IS NULL OR name = ?)"
-        " ORDER BY attempt.id LIMIT ?",
-        (last, name, name, _PIECE),
+        "SELECT run, number, sent_at FROM attempt JOIN run ON run.id = attempt.run"
+        " WHERE (run, number) > (?, ?) AND outcome <> 'not sent' AND (? IS NULL OR name = ?)"
+        " ORDER BY run, number LIMIT ?",
+        (*last, name, name, _PIECE),
     ).fetchall()
 
 

@@ -6,13 +6,11 @@ journal, kept and truncated, with every commit synced (`FULL`). It costs some 6 
 whatever is in it: all that is waiting goes into the next one together.
 """
 
-import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,21 +20,34 @@ from s2v_detect.ledger._faults import as_ledger_error
 _BUSY_TIMEOUT_S = 30.0
 """How long another process may hold the file; its commits take milliseconds."""
 
-_GROUP = 1000
-
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
 
-@dataclass
-class _Job:
-    """Something to do with the connection."""
+class Job:
+    """Something to do with the connection, and then what came of it."""
 
-    work: Work
-    writes: bool
-    is_owed: bool = False
-    """To be tried again until it is written: it records what has happened already."""
-    future: Future[Any] | None = field(default_factory=Future)
+    __slots__ = ("fault", "is_owed", "result", "work")
+
+    def __init__(self, work: Work, *, is_owed: bool = False) -> None:
+        self.work = work
+        self.is_owed = is_owed
+        """It records what has happened already: what fails is tried again before all else."""
+        self.result: Any = None
+        self.fault: BaseException | None = None
+
+
+class Batch:
+    """Jobs that were handed in together, and whom to tell once they are done and durable."""
+
+    __slots__ = ("jobs", "tell", "writes")
+
+    def __init__(
+        self, jobs: Sequence[Job], tell: Callable[[Sequence[Job]], None], *, writes: bool
+    ) -> None:
+        self.jobs = jobs
+        self.tell = tell
+        self.writes = writes
 
 
 class Desk:
@@ -44,78 +55,81 @@ class Desk:
 
     def __init__(self, path: Path, *, creates: bool) -> None:
         self._path = path
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._owed: list[_Job] = []
+        self._creates = creates
+        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._owed: list[Job] = []
         self._opened: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._work, args=(creates,), name="s2v-detect ledger", daemon=True
-        )
+        self._thread = threading.Thread(target=self._work, name="s2v-detect ledger", daemon=True)
         self._thread.start()
 
     def opened(self) -> None:
         """Return when the file is open. Raises `LedgerError`."""
         self._opened.result()
 
-    def do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> Future[T]:
-        """Have something done; its result is there once it is durable, else a `LedgerError`."""
-        return self._put(_Job(work, writes))
+    def hand_in(self, batch: Batch) -> None:
+        """Have a batch done; it is told from the desk's thread, and each job has its own fault."""
+        self._batches.put(batch)
 
-    def owe(self, work: Work) -> Future[Any]:
-        """Have something recorded that has happened; what fails is tried again before all else."""
-        return self._put(_Job(work, writes=True, is_owed=True))
+    def do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
+        """Return what one piece of work brings, when it is durable. Raises `LedgerError`."""
+        done = threading.Event()
+        job = Job(work)
+        self.hand_in(Batch([job], lambda _: done.set(), writes=writes))
+        done.wait()
+        if job.fault is not None:
+            raise job.fault
+        result: T = job.result
+        return result
 
     def close(self) -> None:
         """Finish what was handed in and let go of the file."""
-        self._jobs.put(None)
+        self._batches.put(None)
         self._thread.join()
 
-    def _put(self, job: _Job) -> Future[Any]:
-        future = job.future or Future()
-        self._jobs.put(job)
-        return future
-
-    def _work(self, creates: bool) -> None:  # noqa: FBT001  # a thread's arguments have no names
+    def _work(self) -> None:
         try:
-            connection = connected(self._path, creates=creates)
+            connection = connected(self._path, creates=self._creates)
         except Exception as error:  # noqa: BLE001  # told to whoever opens
             self._opened.set_exception(as_ledger_error(error, self._path))
             return
         self._opened.set_result(None)
         is_closing = False
         while not is_closing:
-            jobs, is_closing = self._waiting()
-            if jobs or self._owed:
-                self._do_all(connection, jobs)
+            batches, is_closing = self._waiting()
+            if batches or self._owed:
+                self._do_all(connection, batches)
         connection.close()
 
-    def _waiting(self) -> tuple[list[_Job], bool]:
-        """Return what is waiting, at least one; and whether it is the last."""
-        jobs: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == _GROUP or self._jobs.empty():
-                return jobs, False
-            job = self._jobs.get()
-        return jobs, True
+    def _waiting(self) -> tuple[list[Batch], bool]:
+        """Return what is waiting, at least one batch; and whether it is the last."""
+        batches: list[Batch] = []
+        batch = self._batches.get()
+        while batch is not None:
+            batches.append(batch)
+            if self._batches.empty():
+                return batches, False
+            batch = self._batches.get()
+        return batches, True
 
-    def _do_all(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
-        jobs = self._owed + jobs
-        results: list[tuple[_Job, Any, BaseException | None]] = []
+    def _do_all(self, connection: sqlite3.Connection, batches: list[Batch]) -> None:
+        jobs = self._owed + [job for batch in batches for job in batch.jobs]
+        writes = bool(self._owed) or any(batch.writes for batch in batches)
         try:
-            connection.execute("BEGIN IMMEDIATE" if any(job.writes for job in jobs) else "BEGIN")
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             for job in jobs:
-                results.append((job, *_done(job, connection)))  # noqa: PERF401  # one may raise
+                _do(job, connection)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # the file's fault, or the disk's: told to all
             _roll_back(connection)
             told = as_ledger_error(error, self._path)
-            results = [(job, None, told.copy()) for job in jobs]
-            self._owed = [job for job in jobs if job.is_owed]
+            for job in jobs:
+                job.fault = told.copy()
+            # As new jobs: what these came to is being told in another thread.
+            self._owed = [Job(job.work, is_owed=True) for job in jobs if job.is_owed]
         else:
             self._owed = []
-        for job, result, fault in results:
-            _tell(job, result, fault)
+        for batch in batches:
+            batch.tell(batch.jobs)
 
 
 def connected(path: Path, *, creates: bool) -> sqlite3.Connection:
@@ -146,30 +160,15 @@ def configure(connection: sqlite3.Connection, *, creates: bool) -> None:
         _schema.prepare(connection)
 
 
-def _done(job: _Job, connection: sqlite3.Connection) -> tuple[Any, BaseException | None]:
+def _do(job: Job, connection: sqlite3.Connection) -> None:
     try:
-        return job.work(connection), None
+        job.result, job.fault = job.work(connection), None
     except sqlite3.Error:
         raise
     except Exception as error:  # noqa: BLE001  # its own fault, such as a bad argument: its own alone
-        return None, error
+        job.fault = error
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # a full disk may have ended it
         connection.execute("ROLLBACK")
-
-
-def _tell(job: _Job, result: Any, fault: BaseException | None) -> None:
-    future, job.future = job.future, None
-    if future is None or not future.set_running_or_notify_cancel():
-        return
-    if fault is None:
-        future.set_result(result)
-    else:
-        future.set_exception(fault)
-
-
-async def waited(future: Future[T]) -> T:
-    """Return what a desk's future brings, in this event loop."""
-    return await asyncio.wrap_future(future)

@@ -144,10 +144,10 @@ class Ledger:
 
     def request_times(self, name: str | None = None) -> Iterator[float]:
         """Yield when each request was sent (POSIX seconds), of one name or of all runs."""
-        last = 0
+        last = (0, 0)
         while rows := self._ask(partial(_asked.times_after, last=last, name=name)):
-            yield from (sent_at for _, sent_at in rows)
-            last = rows[-1][0]
+            yield from (sent_at for _, _, sent_at in rows)
+            last = rows[-1][:2]
 
     def allow_resend(self, images: Iterable[str] | None = None) -> int:
         """Let unknown images be asked for once more; each may be billed twice. Return how many.
@@ -166,10 +166,10 @@ class Ledger:
         images: Iterable[str] | None,
     ) -> int:
         identities = None if images is None else [_identity(image) for image in images]
-        return self._at_desk().do(lambda db: work(db, identities), writes=True).result()
+        return self._at_desk().do(lambda db: work(db, identities), writes=True)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        return self._at_desk().do(question).result()
+        return self._at_desk().do(question)
 
     def _at_desk(self, *, creates: bool = False) -> Desk:
         if self._desk is None:

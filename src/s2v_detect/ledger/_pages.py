@@ -1,7 +1,7 @@
 """What is written of one image, in the order of its check: SQL, and nothing that waits.
 
-Every function is work for the desk and takes its connection. `Page` is what one check remembers
-between them; the desk's thread alone writes to it while work is under way.
+Every function is work for the desk and takes its connection. What could not be written is tried
+again; done twice, none of them counts anything twice.
 """
 
 import sqlite3
@@ -13,21 +13,28 @@ from s2v_detect.ledger._entries import COLUMNS, AttemptOutcome, LedgerEntry
 from s2v_detect.models import Verdict
 
 LIVE_STATES = ("asked", "sent")
+_CHANGES = {
+    "not sent": "state = 'asked', attempts = attempts - 1",
+    "unknown": "unsure = unsure + 1, doubts = doubts + 1",
+    "billed": "paid = paid + 1",
+}
 _BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
 @dataclass
 class Page:
-    """One check's place in the ledger."""
+    """One check's place in the ledger.
+
+    No row numbers: a group that could not be written is taken back whole, and a number that was
+    seen in it may be another's later. The run numbers its requests itself.
+    """
 
     image: str
     identity: str
     run: int
     lineage: int
-    id: int | None = None
-    """The image's row, once this run has claimed it."""
-    attempt: int | None = None
-    """The row of the request that is under way."""
+    attempt: int = 0
+    """The number of its last request in the run."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,15 @@ class Ended:
     service_ms: int | None = None
 
 
+@dataclass(frozen=True)
+class Settled:
+    """How an image's check ended: with which request, and after how long."""
+
+    number: int
+    ended: Ended
+    elapsed_s: float
+
+
 def entry_of(db: sqlite3.Connection, identity: str) -> LedgerEntry | None:
     """Return what is recorded of an image."""
     row = db.execute(_BY_IDENTITY, (identity,)).fetchone()
@@ -52,15 +68,12 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
     now = time.time()
     if entry is None:
         given = None if page.image == page.identity else page.image
-        cursor = db.execute(
+        db.execute(
             "INSERT INTO image (identity, image, state, at, run, lineage)"
             " VALUES (?, ?, 'asked', ?, ?, ?)",
             (page.identity, given, now, page.run, page.lineage),
         )
-        page.id = cursor.lastrowid
-        return
-    page.id = entry.id
-    if entry.lineage == page.lineage:
+    elif entry.lineage == page.lineage:
         db.execute(
             "UPDATE image SET state = 'asked', at = ?, run = ? WHERE id = ?",
             (now, page.run, entry.id),
@@ -73,94 +86,75 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
         )
 
 
-def send(db: sqlite3.Connection, page: Page) -> None:
+def send(db: sqlite3.Connection, page: Page, number: int) -> None:
     """Write `sent`, before the bytes leave."""
     now = time.time()
-    cursor = db.execute(
-        "INSERT INTO attempt (image, run, sent_at, outcome) VALUES (?, ?, ?, 'sent')",
-        (page.id, page.run, now),
-    )
-    page.attempt = cursor.lastrowid
     db.execute(
-        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1 WHERE id = ?",
-        (now, page.id),
+        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
+        " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
+        (page.run, number, now, page.identity),
     )
-
-
-def end_attempt(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
-    """Write how the request that was under way ended."""
-    if page.attempt is None:
-        return
     db.execute(
-        "UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?,"
-        " service_ms = ? WHERE id = ?",
-        (
-            time.time(),
-            ended.outcome,
-            ended.error,
-            _text(ended.code),
-            _text(ended.request_id),
-            ended.service_ms,
-            page.attempt,
-        ),
+        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1 WHERE identity = ?",
+        (now, page.identity),
     )
-    page.attempt = None
-    if ended.outcome == "not sent":
-        db.execute(
-            "UPDATE image SET state = 'asked', attempts = attempts - 1 WHERE id = ?", (page.id,)
-        )
-    elif ended.outcome == "unknown":
-        db.execute(
-            "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id = ?", (page.id,)
-        )
-    elif ended.outcome == "billed":
-        db.execute("UPDATE image SET paid = paid + 1 WHERE id = ?", (page.id,))
 
 
-def answer(
-    db: sqlite3.Connection, page: Page, ended: Ended, verdict: Verdict, elapsed_s: float
-) -> None:
+def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> None:
+    """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
+    change = _CHANGES.get(ended.outcome)
+    if _close_attempt(db, page, number, ended) and change:
+        db.execute(f"UPDATE image SET {change} WHERE identity = ?", (page.identity,))  # noqa: S608  # our own words
+
+
+def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdict) -> None:
     """Write `answered`, before anyone hears of it."""
-    end_attempt(db, page, ended)
+    ended = settled.ended
+    if not _close_attempt(db, page, settled.number, ended):
+        return
     now = time.time()
     db.execute(
         "UPDATE image SET state = 'answered', at = ?, answered_at = ?, elapsed_s = ?,"
         " check_pass = ?, humanoid = ?, code = ?, message = ?, request_id = ?, error = NULL,"
-        " doubts = 0"
-        " WHERE id = ?",
+        " doubts = 0, paid = paid + ?, unsure = unsure + ? WHERE identity = ?",
         (
             now,
             now,
-            elapsed_s,
+            settled.elapsed_s,
             verdict.check_pass,
             verdict.humanoid,
             _text(verdict.code),
             _text(verdict.message),
             _text(verdict.request_id),
-            page.id,
+            ended.outcome == "billed",
+            ended.outcome == "unknown",
+            page.identity,
         ),
     )
 
 
-def give_up(db: sqlite3.Connection, page: Page, error: DetectError, elapsed_s: float) -> None:
+def give_up(db: sqlite3.Connection, page: Page, settled: Settled, error: DetectError) -> None:
     """Write that a claimed image ended without an answer; an older answer of it stays."""
-    if page.id is None:
-        return
-    if page.attempt is not None:  # cut off: whether it left is in the error
-        end_attempt(db, page, Ended("not sent" if error.billed == "no" else "unknown"))
+    end_attempt(db, page, settled.number, settled.ended)
+    now = time.time()
     db.execute(
-        "UPDATE image SET state = CASE WHEN check_pass IS NULL THEN ? ELSE 'answered' END,"
-        " at = ?, elapsed_s = ?, error = ? WHERE id = ? AND run = ? AND state IN ('asked', 'sent')",
-        (_state_after(error), time.time(), elapsed_s, type(error).__name__, page.id, page.run),
+        "UPDATE image SET state = 'answered', at = ? WHERE identity = ? AND run = ?"
+        " AND state IN ('asked', 'sent') AND check_pass IS NOT NULL",
+        (now, page.identity, page.run),
     )
     db.execute(
-        "UPDATE image SET code = ?, message = ?, request_id = ?"
-        " WHERE id = ? AND check_pass IS NULL",
+        "UPDATE image SET state = ?, at = ?, elapsed_s = ?, error = ?, code = ?, message = ?,"
+        " request_id = ? WHERE identity = ? AND run = ? AND state IN ('asked', 'sent')",
         (
+            _state_after(error),
+            now,
+            settled.elapsed_s,
+            type(error).__name__,
             _text(getattr(error, "code", "")),
             _text(getattr(error, "message", "") or f"{error.what} {error.do}"),
             _text(getattr(error, "request_id", None)),
-            page.id,
+            page.identity,
+            page.run,
         ),
     )
 
@@ -198,6 +192,24 @@ def release(db: sqlite3.Connection, run: int) -> None:
         (now, run),
     )
     db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run))
+
+
+def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> bool:
+    cursor = db.execute(
+        "UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?,"
+        " service_ms = ? WHERE run = ? AND number = ? AND outcome = 'sent'",
+        (
+            time.time(),
+            ended.outcome,
+            ended.error,
+            _text(ended.code),
+            _text(ended.request_id),
+            ended.service_ms,
+            page.run,
+            number,
+        ),
+    )
+    return cursor.rowcount > 0
 
 
 def _state_after(error: DetectError) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _pages
 from s2v_detect.ledger._alive import Token, dead, process_name
-from s2v_detect.ledger._desk import Desk, waited
+from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerEntry
-from s2v_detect.ledger._pages import Ended, Page
+from s2v_detect.ledger._hatch import Hatch
+from s2v_detect.ledger._pages import Ended, Page, Settled
 from s2v_detect.models import Spend, Verdict
 
 _LOOK_AGAIN_S = 0.5
@@ -42,27 +43,28 @@ class LedgerRun:
         self._path = path
         self._opening = opening
         self._token = Token(path)
+        self._hatch: Hatch | None = None
         self.id = 0
         self.lineage = 0
+        self._sent = 0
         try:
-            self.id, self.lineage = desk.do(self._begin, writes=True).result()
+            self.id, self.lineage = desk.do(self._begin, writes=True)
         except BaseException:
             self._token.let_go()
             raise
 
-    async def ask(self, page: Page) -> LedgerEntry | None:
-        """Return what is known of an image; unless that is an answer that will do, it is claimed.
+    async def ask(self, page: Page) -> tuple[LedgerEntry | None, bool]:
+        """Return what is known of an image, and whether that is an answer that will do.
 
-        While another live process asks for it this waits; a dead one is succeeded at once.
+        Unless it is, the image is claimed: from now on no other run asks for it. While another
+        live process asks for it this waits; a dead one is succeeded at once.
         """
         while True:
-            entry, is_taken = await waited(
-                self._desk.do(partial(self._ask, page=page), writes=True)
-            )
+            entry, is_answer, is_taken = await self._at_hatch().do(partial(self._ask, page=page))
             if not is_taken:
-                return entry
+                return entry, is_answer
             await asyncio.sleep(_LOOK_AGAIN_S)
-            await waited(self._desk.do(self._bury, writes=True))
+            await self._at_hatch().do(self._bury)
 
     def page(self, image: str, identity: str) -> Page:
         """Return a check's place in this run."""
@@ -70,24 +72,32 @@ class LedgerRun:
 
     async def send(self, page: Page) -> None:
         """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
-        await waited(self._desk.do(partial(_pages.send, page=page), writes=True))
+        self._sent += 1
+        page.attempt = self._sent
+        await self._at_hatch().do(partial(_pages.send, page=page, number=page.attempt))
 
     def end_attempt(self, page: Page, ended: Ended) -> None:
         """Have a request's end recorded; nobody waits for it."""
-        self._owe(partial(_pages.end_attempt, page=page, ended=ended))
+        self._at_hatch().owe(
+            partial(_pages.end_attempt, page=page, number=page.attempt, ended=ended)
+        )
 
     async def answer(self, page: Page, ended: Ended, verdict: Verdict, elapsed_s: float) -> None:
         """Return when the answer is durable. After a `LedgerError` it is tried again by itself."""
-        work = partial(_pages.answer, page=page, ended=ended, verdict=verdict, elapsed_s=elapsed_s)
-        await waited(self._desk.owe(work))
+        settled = Settled(page.attempt, ended, elapsed_s)
+        work = partial(_pages.answer, page=page, settled=settled, verdict=verdict)
+        await self._at_hatch().do(work, is_owed=True)
 
     def give_up(self, page: Page, error: DetectError, elapsed_s: float) -> None:
         """Have it recorded that an image ended without an answer; the claim is let go."""
-        self._owe(partial(_pages.give_up, page=page, error=error, elapsed_s=elapsed_s))
+        # Cut off while a request was under way: the error says whether it left.
+        ended = Ended("not sent" if error.billed == "no" else "unknown")
+        settled = Settled(page.attempt, ended, elapsed_s)
+        self._at_hatch().owe(partial(_pages.give_up, page=page, settled=settled, error=error))
 
     def skip(self, image: str, reason: str) -> None:
         """Have it recorded that an image was not sent, and why."""
-        self._owe(partial(_pages.skip, page=self.page(image, image), reason=reason))
+        self._at_hatch().owe(partial(_pages.skip, page=self.page(image, image), reason=reason))
 
     async def end(self) -> None:
         """Let go of all claims; whatever is still owed to the ledger is written first, if it can.
@@ -95,27 +105,30 @@ class LedgerRun:
         What can't be written is found unknown by the next run.
         """
         try:
-            await waited(self._desk.do(partial(_pages.release, run=self.id), writes=True))
+            await self._at_hatch().do(partial(_pages.release, run=self.id))
         except LedgerError:
             _log.exception("the ledger could not be closed; what is missing in it is unknown")
         self._token.let_go()
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._desk.do(partial(_spent, lineage=self.lineage)).result()
+        return self._desk.do(partial(_spent, lineage=self.lineage))
 
-    def _owe(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        self._desk.owe(work).add_done_callback(_log_failure)
+    def _at_hatch(self) -> Hatch:
+        if self._hatch is None:  # a run is begun in a thread, and then belongs to one event loop
+            self._hatch = Hatch(self._desk)
+        return self._hatch
 
-    def _ask(self, db: sqlite3.Connection, page: Page) -> tuple[LedgerEntry | None, bool]:
+    def _ask(self, db: sqlite3.Connection, page: Page) -> tuple[LedgerEntry | None, bool, bool]:
+        """Return the entry, whether it answers, and whether another run asks for the image now."""
         entry = _pages.entry_of(db, page.identity)
         if entry is not None:
             if entry.state in _pages.LIVE_STATES and entry.run != self.id:
-                return entry, True
+                return entry, False, True
             if entry.state == "answered" and self._opening.is_fresh(entry):
-                return entry, False
+                return entry, True, False
         _pages.claim(db, page, entry)
-        return entry, False
+        return entry, False, False
 
     def _begin(self, db: sqlite3.Connection) -> tuple[int, int]:
         self._bury(db)
@@ -171,9 +184,3 @@ def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
     )
     unknown = counts.get("unknown", 0) + counts.get("sent", 0)
     return Spend(billed=counts.get("billed", 0), unknown=unknown)
-
-
-def _log_failure(future: object) -> None:
-    error = getattr(future, "exception", lambda: None)()
-    if error is not None:
-        _log.error("%s It is tried again with the next write.", error)

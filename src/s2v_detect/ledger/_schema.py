@@ -53,17 +53,18 @@ CREATE INDEX image_claimed ON image (run) WHERE state IN ('asked', 'sent');
 CREATE INDEX image_unknown ON image (id) WHERE state = 'unknown';
 
 CREATE TABLE attempt (
-  id INTEGER PRIMARY KEY,
-  image INTEGER NOT NULL REFERENCES image,
   run INTEGER NOT NULL REFERENCES run,
+  number INTEGER NOT NULL,
+  image INTEGER NOT NULL REFERENCES image,
   sent_at REAL NOT NULL,
   ended_at REAL,
   outcome TEXT NOT NULL,
   error TEXT,
   code TEXT,
   request_id TEXT,
-  service_ms INTEGER
-);
+  service_ms INTEGER,
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
 CREATE INDEX attempt_image ON attempt (image);
 CREATE INDEX attempt_open ON attempt (run) WHERE outcome = 'sent';
 """
