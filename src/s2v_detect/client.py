@@ -4,14 +4,12 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
-import anyio
 import httpx
 
 from s2v_detect._asking import Crew
@@ -28,6 +26,7 @@ from s2v_detect._settings import from_env
 from s2v_detect._stream import OutcomeStream
 from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
+from s2v_detect._waiting import after, unhurried
 from s2v_detect._window import Items, Window
 from s2v_detect._wire import standing_headers
 from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
@@ -148,7 +147,7 @@ class DetectClient:
         """
         flights, self._flights = self._flights, None
         if flights is not None:
-            await _unhurried(self._close(flights))
+            await unhurried(self._close(flights))
 
     async def __aenter__(self) -> Self:
         return await self.aopen()
@@ -207,7 +206,7 @@ class DetectClient:
                 flight.tell(waiter, _busy(url, self._line.forecast_s(lane), max_wait_s or 0.0))
 
         try:
-            with _after(give_up_after_s, give_up), _after(max_wait_s, lose_patience):
+            with after(give_up_after_s, give_up), after(max_wait_s, lose_patience):
                 landing = await waiter
         finally:
             flight.leave(waiter)
@@ -340,33 +339,3 @@ def _refuse_nonsense(
         )
     if on_unknown not in get_args(OnUnknown):
         raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
-
-
-@contextmanager
-def _after(delay_s: float | None, act: Callable[[], None]) -> Iterator[None]:
-    """Act once after a delay, unless the block is left before."""
-    if delay_s is None:
-        yield
-        return
-    timer = asyncio.get_running_loop().call_later(delay_s, act)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work` before a cancellation is heard: a plain one, or one of anyio's scopes."""
-    task = asyncio.ensure_future(work)
-    heard: asyncio.CancelledError | None = None
-    # Plain asyncio cancels once, and the loop is for that. anyio cancels again at every step inside
-    # a cancelled scope: without its shield the loop would spin until the work is done.
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                heard = error
-    task.result()
-    if heard is not None:
-        raise heard

@@ -178,6 +178,6 @@ class BudgetSpent(DetectError):
 
 
 class LedgerError(DetectError):
-    """The ledger can't be read or written. Nothing is sent that can't be recorded; a run stops."""
+    """The ledger can't be read or written, so nothing more is sent or billed; a run stops."""
 
     stops_run = True

@@ -1,0 +1,38 @@
+"""Two ways to wait: with something that happens after a delay, and deaf to cancellation."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+
+
+@contextmanager
+def after(delay_s: float | None, act: Callable[[], None]) -> Iterator[None]:
+    """Act once after a delay, unless the block is left before."""
+    if delay_s is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(delay_s, act)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def unhurried(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` before a cancellation is heard: a plain one, or one of anyio's scopes."""
+    task = asyncio.ensure_future(work)
+    heard: asyncio.CancelledError | None = None
+    # Plain asyncio cancels once, and the loop is for that. anyio cancels again at every step inside
+    # a cancelled scope: without its shield the loop would spin until the work is done.
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                heard = error
+    task.result()
+    if heard is not None:
+        raise heard
