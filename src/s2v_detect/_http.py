@@ -191,6 +191,11 @@ class Endpoint:
         self._http = http_client
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
 
+    @property
+    def where(self) -> str:
+        """Words that tell an emulator from the service, whatever its port."""
+        return " on this machine" if self._url.host in _THIS_MACHINE else ""
+
     def open(self) -> None:
         """Have an httpx client of this event loop; a given one is used as it is."""
         # No bound on connections: httpx's pool scans all of them for every one that waits in it,

@@ -133,7 +133,8 @@ class DetectClient:
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
         # In a thread: the file may be another process's for a moment, and what died is succeeded.
-        run = await asyncio.to_thread(self._ledger.begin, self._model) if self._ledger else None
+        origin = f"{self._model}{self._endpoint.where}"
+        run = await asyncio.to_thread(self._ledger.begin, origin) if self._ledger else None
         self._endpoint.open()
         self._loop = asyncio.get_running_loop()
         self._line = Line(self._limiter)

@@ -4,19 +4,23 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
-from s2v_detect.bulk.inputs import Input, Line, LineSplitter
-from s2v_detect.bulk.outputs import JsonLines, Output, json_line
+from s2v_detect.bulk.inputs import Input, InputError, Row
+from s2v_detect.bulk.outputs import Output, OutputError, Record, open_output, pipe_output
+from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
     "Input",
-    "JsonLines",
-    "Line",
-    "LineSplitter",
+    "InputError",
     "Output",
+    "OutputError",
+    "Record",
+    "Row",
     "Run",
     "RunSummary",
     "Tally",
-    "json_line",
+    "column_names",
+    "open_output",
+    "pipe_output",
 ]

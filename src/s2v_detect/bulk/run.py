@@ -1,9 +1,16 @@
-"""A run: lines → client → output, until the input ends, somebody stops it, or nothing helps."""
+"""A run: rows → what is known, and the client for the rest → output.
 
+It ends with the input, when somebody stops it, or when nothing helps. Every pass reads its input
+from the top and writes each row once; what the ledger knows costs nothing, so that a run which was
+killed is taken up by running it again.
+"""
+
+import asyncio
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from s2v_detect import (
     Checked,
@@ -11,11 +18,17 @@ from s2v_detect import (
     DetectError,
     Failed,
     ImageSkipped,
+    Ledger,
+    LedgerEntry,
+    OutcomeUnknown,
     Skipped,
     Spend,
 )
-from s2v_detect.bulk.inputs import Line
+from s2v_detect.bulk._known import Known
+from s2v_detect.bulk._writer import Writer
+from s2v_detect.bulk.inputs import Row
 from s2v_detect.bulk.outputs import Output
+from s2v_detect.bulk.records import known_record, outcome_record
 from s2v_detect.bulk.tally import Tally
 
 
@@ -25,24 +38,37 @@ class RunSummary:
 
     tally: Tally
     spend: Spend
+    """What this pass paid."""
+    spend_in_all: Spend | None
+    """What the runs of this output paid together, the earlier ones included; None: no ledger."""
     elapsed_s: float
     interrupted: bool
+    is_placed: bool
+    """Whether the output is this pass's; else the earlier one, which held more, was kept."""
     fault: DetectError | None
-    """What ended the run for every image: a key, a bill, a setting."""
+    """What ended the run for every image: a key, a bill, a budget, a setting."""
     input_error: OSError | None
     output_error: OSError | None
 
     @property
     def is_complete(self) -> bool:
-        """Whether every line of the input has its outcome in the output."""
+        """Whether every row of the input has its outcome in the output."""
         return not (self.interrupted or self.fault or self.input_error or self.output_error)
+
+
+class _Item(NamedTuple):
+    """A row on its way through the client."""
+
+    index: int
+    row: Row
+    prior: LedgerEntry | None
 
 
 class Run:
     """One pass over an input with an open client.
 
     `tally` is live. It counts requests too, where the client was made with
-    `on_event=tally.watch`.
+    `on_event=tally.watch`. `ledger` is the client's own.
     """
 
     def __init__(
@@ -51,32 +77,41 @@ class Run:
         output: Output,
         tally: Tally,
         *,
+        ledger: Ledger | None = None,
+        retry_failed: bool = False,
         ordered: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tally = tally
         self._client = client
         self._output = output
+        self._ledger = ledger
+        self._known = Known(ledger, retry_failed=retry_failed) if ledger else None
         self._ordered = ordered
         self._clock = clock
         self._started_at = clock()
         self._elapsed_s: float | None = None
+        self._read = 0
         self._stream: Any = None
+        self._writer: Writer | None = None
+        self._is_placed = False
         self._interrupted = False
         self._fault: DetectError | None = None
         self._input_error: OSError | None = None
-        self._output_error: OSError | None = None
 
-    async def finish(self, lines: AsyncIterable[Line]) -> None:
+    async def finish(self, batches: AsyncIterable[list[Row]]) -> None:
         """Take the input to its end, or as far as it goes; `summary` says which."""
         self._started_at = self._clock()
+        self._writer = Writer(self._output, self._send_no_more, ordered=self._ordered)
         try:
-            await self._stream_all(lines)
+            await self._stream_all(self._unknown_rows(batches, self._writer), self._writer)
         except DetectError as error:
             self._fault = error
         except OSError as error:
             self._input_error = error
-        await self._finish_output()
+        is_complete = not (self._interrupted or self._fault or self._input_error)
+        self._is_placed = await self._writer.drained(is_complete=is_complete)
+        self.tally.unwritten = self._writer.unwritten
         self._elapsed_s = self._clock() - self._started_at
 
     def stop(self) -> None:
@@ -91,46 +126,77 @@ class Run:
         return RunSummary(
             tally=self.tally,
             spend=self._client.spend,
+            spend_in_all=self._ledger.spend() if self._ledger and self._ledger.name else None,
             elapsed_s=self._clock() - self._started_at if elapsed_s is None else elapsed_s,
             interrupted=self._interrupted,
+            is_placed=self._is_placed,
             fault=self._fault,
             input_error=self._input_error,
-            output_error=self._output_error,
+            output_error=self._writer.error if self._writer else None,
         )
 
-    async def _stream_all(self, lines: AsyncIterable[Line]) -> None:
-        stream = self._client.aiter_check(lines, image=_image, ordered=self._ordered)
+    async def _unknown_rows(
+        self, batches: AsyncIterable[list[Row]], writer: Writer
+    ) -> AsyncGenerator[_Item]:
+        """Yield the rows that must be asked for; the others are written on the way."""
+        async for rows in batches:
+            first, self._read = self._read, self._read + len(rows)
+            if self._known is None:
+                for index, row in enumerate(rows, start=first):
+                    yield _Item(index, row, None)
+                continue
+            images = [row.image for row in rows if not row.fault]
+            entries = await asyncio.to_thread(self._known.look_up, images)
+            for item in await self._write_known(self._known, rows, first, entries, writer):
+                yield item
+
+    async def _write_known(
+        self,
+        known: Known,
+        rows: list[Row],
+        first: int,
+        entries: dict[str, LedgerEntry],
+        writer: Writer,
+    ) -> list[_Item]:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        items, records = [], []
+        for index, row in enumerate(rows, start=first):
+            entry = None if row.fault else entries.get(row.image)
+            if entry is not None and known.needs_no_asking(entry):
+                is_own = known.is_first(entry)
+                records.append(known_record(row, index, entry, is_own=is_own, now=now))
+            else:
+                items.append(_Item(index, row, known.prior(entry)))
+        self.tally.add_known(records)
+        if records:
+            await writer.put(records)
+            await writer.catch_up()
+        return items
+
+    async def _stream_all(self, items: AsyncGenerator[_Item], writer: Writer) -> None:
+        stream = self._client.aiter_check(items, image=_image, ordered=self._ordered)
         async with stream:
             self._stream = stream
             if self._interrupted:
                 self._send_no_more()
             async for outcome in stream:
-                await self._take(outcome)
+                await self._take(outcome, writer)
 
-    async def _take(self, outcome: Checked | Skipped | Failed) -> None:
-        self.tally.add(outcome)
-        if not self._output_error:
-            try:
-                await self._output.write(outcome)
-            except OSError as error:
-                # Nothing more is asked that could not be told; what is on its way is counted.
-                self._output_error = error
-                self._send_no_more()
-        self.tally.unwritten += self._output_error is not None
-
-    async def _finish_output(self) -> None:
-        try:
-            await self._output.finish()
-        except OSError as error:
-            self._output_error = self._output_error or error
+    async def _take(self, outcome: Checked | Skipped | Failed, writer: Writer) -> None:
+        index, row, prior = outcome.item
+        record = outcome_record(row, index, outcome, prior)
+        self.tally.add(record)
+        if isinstance(outcome, Failed) and isinstance(outcome.error, OutcomeUnknown):
+            self.tally.unknown += 1
+        await writer.put([record])
 
     def _send_no_more(self) -> None:
         if self._stream is not None:
             self._stream.stop()
 
 
-def _image(line: Line) -> str:
-    """Return what is to be checked, or raise `ImageSkipped` for a line that can be no image."""
-    if line.fault:
-        raise ImageSkipped(line.fault, image=line.text)
-    return line.text
+def _image(item: _Item) -> str:
+    """Return what is to be checked, or raise `ImageSkipped` for a row that can be no image."""
+    if item.row.fault:
+        raise ImageSkipped(item.row.fault, image=item.row.image)
+    return item.row.image

@@ -1,10 +1,12 @@
 """The counts of a run while it goes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from s2v_detect import Checked, Event, Failed, OutcomeUnknown, Skipped
+from s2v_detect import Event
+from s2v_detect.bulk.outputs import Record
 
 
 @dataclass
@@ -15,6 +17,8 @@ class Tally:
     rejected: int = 0
     skipped: int = 0
     failed: int = 0
+    known: int = 0
+    """How many of all these needed no asking: the ledger knew them."""
     unknown: int = 0
     """Failed ones that were sent and whose answer never came."""
     unwritten: int = 0
@@ -25,6 +29,9 @@ class Tally:
     """Sent requests that have ended, with an answer or without."""
     throttled: int = 0
     """Times that the service asked to go slower."""
+    outages: int = 0
+    """Times that the service was out for a while."""
+    is_out: bool = False
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     failed_by_error: Counter[str] = field(default_factory=Counter)
 
@@ -49,20 +56,26 @@ class Tally:
         """How many requests are sent and not yet answered."""
         return max(0, self.sent - self.answered)
 
-    def add(self, outcome: Checked | Skipped | Failed) -> None:
-        """Count an outcome."""
-        match outcome:
-            case Checked(verdict=verdict) if verdict.check_pass:
+    def add(self, record: Record) -> None:
+        """Count a row's record."""
+        kind = record["kind"]
+        if kind == "checked":
+            if record["check_pass"]:
                 self.passed += 1
-            case Checked(verdict=verdict):
+            else:
                 self.rejected += 1
-                self.rejected_by_code[verdict.code] += 1
-            case Skipped():
-                self.skipped += 1
-            case Failed(error=error):
-                self.failed += 1
-                self.unknown += isinstance(error, OutcomeUnknown)
-                self.failed_by_error[type(error).__name__] += 1
+                self.rejected_by_code[record["code"]] += 1
+        elif kind == "skipped":
+            self.skipped += 1
+        else:
+            self.failed += 1
+            self.failed_by_error[record["error"]] += 1
+
+    def add_known(self, records: Sequence[Record]) -> None:
+        """Count records that needed no asking."""
+        self.known += len(records)
+        for record in records:
+            self.add(record)
 
     def watch(self, event: Event) -> None:
         """Count an event: hand this to the client as `on_event`."""
@@ -74,3 +87,8 @@ class Tally:
             self.answered += 1
         elif event.kind == "throttled":
             self.throttled += 1
+        elif event.kind == "outage":
+            self.outages += 1
+            self.is_out = True
+        elif event.kind == "restored":
+            self.is_out = False

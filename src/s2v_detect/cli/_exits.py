@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from s2v_detect import BudgetSpent, DetectError, LedgerError
 from s2v_detect.bulk import RunSummary
 
 
@@ -10,6 +11,7 @@ class Exit(IntEnum):
 
     INTERRUPTED = 130
     ACCOUNT = 4
+    BUDGET = 3
     USAGE = 2
     UNKNOWN = 5
     INCOMPLETE = 1
@@ -19,20 +21,31 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.DONE: "every image was answered: passed or rejected",
     Exit.INCOMPLETE: "some images failed or were skipped",
-    Exit.USAGE: "the command, its input or its output could not be used",
+    Exit.BUDGET: "the budget is spent: one more request might pass --max-cost",
+    Exit.USAGE: "the command, its input, its output or its ledger could not be used",
     Exit.ACCOUNT: "the account: its key, its credit, its workspace or the base URL",
     Exit.UNKNOWN: "for some images it is unknown whether they were billed",
     Exit.INTERRUPTED: "interrupted",
 }
 
 
+def exit_of_fault(fault: DetectError) -> Exit:
+    """Return the exit code of what ends a run for every image."""
+    if isinstance(fault, BudgetSpent):
+        return Exit.BUDGET
+    return Exit.USAGE if isinstance(fault, LedgerError) else Exit.ACCOUNT
+
+
 def exit_of(summary: RunSummary) -> Exit:
     """Return the exit code of a run."""
     tally = summary.tally
+    ended = None if summary.fault is None else exit_of_fault(summary.fault)
     fits = {
         Exit.INTERRUPTED: summary.interrupted,
-        Exit.ACCOUNT: summary.fault is not None,
-        Exit.USAGE: bool(summary.input_error or summary.output_error),
+        Exit.ACCOUNT: ended is Exit.ACCOUNT,
+        Exit.BUDGET: ended is Exit.BUDGET,
+        Exit.USAGE: ended is Exit.USAGE
+        or bool(summary.input_error or summary.output_error),
         Exit.UNKNOWN: tally.unknown > 0,
         Exit.INCOMPLETE: tally.failed + tally.skipped > 0,
         Exit.DONE: True,

@@ -46,8 +46,8 @@ class Watched(Protocol):
 class Pace:
     """Requests and outcomes a second over the last ten, from samples of the counts.
 
-    Skipped ones are not counted: they come as fast as the input is read, and say nothing of the
-    time that the others will take.
+    Skipped and known ones are not counted: they come as fast as the input is read, and say nothing
+    of the time that the others will take.
     """
 
     def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
@@ -64,7 +64,7 @@ class Pace:
     def now(self) -> tuple[float, float]:
         """Return requests sent and images done, a second."""
         at, sent_now = self._clock(), self._tally.sent
-        done_now = self._tally.done - self._tally.skipped
+        done_now = self._tally.done - self._tally.skipped - self._tally.known
         self._samples.append((at, sent_now, done_now))
         while at - self._samples[1][0] >= _WINDOW_S:
             self._samples.popleft()
@@ -170,6 +170,10 @@ class Progress:
             Text(f"failed {tally.failed:,}", style="red" if tally.failed else "dim"),
             Text(f"awaiting {tally.awaited:,}", style="dim"),
         ]
+        if tally.known:
+            parts.append(Text(f"known {tally.known:,}", style="cyan"))
+        if tally.is_out:
+            parts.append(Text("the service is out: trying one at a time", style="bold red"))
         if tally.throttled:
             parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
         return Text(" · ").join(parts)

@@ -1,88 +1,188 @@
-"""`s2v-detect run`: a file of URLs into a file of verdicts."""
+"""`s2v-detect run`: a file of images into a file of verdicts."""
 
 import asyncio
 import os
 import sys
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from s2v_detect.bulk import Input, JsonLines, RunSummary
-from s2v_detect.cli._account import Account
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from s2v_detect import Ledger
+from s2v_detect.bulk import (
+    Input,
+    InputError,
+    Output,
+    OutputError,
+    RunSummary,
+    Sample,
+    column_names,
+    open_output,
+    pipe_output,
+)
+from s2v_detect.cli._account import POSITIVE, Account
+from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
-from s2v_detect.cli._screening import Screening, Unusable
-from s2v_detect.cli._summary import print_summary
+from s2v_detect.cli._report import report_or_reason
+from s2v_detect.cli._screening import Rows, Screening, Unusable
+from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
 
 STANDARD = "-"
+Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
+
+_FLAG = Parameter(negative=(), show_default=False)
+_DAY_S = 86_400
 
 
-def screen_file(source: str, out: str, account: Account, **options: Any) -> Exit:
+@Parameter(name="*", group="Run")
+@dataclass(frozen=True)
+class Plan:
+    """The options of a run that say what is asked, and what is kept."""
+
+    _: KW_ONLY
+    column: str | None = None
+    """The column that holds the image. Default: image, image_url, url, or the only one."""
+    format: Format | None = None
+    """What the input is, where its ending does not say; gzip is recognised by itself."""
+    ledger: Path | None = None
+    """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
+    max_cost: str | None = None
+    """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
+    retry_failed: Annotated[bool, _FLAG] = False
+    """Ask again for images that failed in an earlier run of this output."""
+    refresh: Annotated[bool, _FLAG] = False
+    """Ask again, and pay again, for images that were answered before."""
+    max_age_days: Annotated[float | None, Parameter(validator=POSITIVE)] = None
+    """Ask again, and pay again, for answers older than this."""
+    fresh: Annotated[bool, _FLAG] = False
+    """A new start: the budget counts anew, failed ones are asked again. Answers stay free."""
+    sample: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    """Ask for so many rows, chosen at random, and forecast the rest."""
+    seed: int = 0
+    """Which sample: the same seed, the same rows."""
+    summary: Path | None = None
+    """Write the closing summary to this file too, as JSON."""
+    report: Path | None = None
+    """Write a report page (HTML) when the run ends."""
+    events: Path | None = None
+    """Append every step of every image to this file, as JSON lines."""
+
+    def ledger_for(self, out: str) -> Ledger | None:
+        """Return the ledger of an output, named after it."""
+        if self.ledger is None and out == STANDARD:
+            return None
+        path = self.ledger or Path(f"{out}.ledger")
+        max_age_s = None if self.max_age_days is None else self.max_age_days * _DAY_S
+        return Ledger(
+            path,
+            name="" if out == STANDARD else os.path.relpath(out, path.parent),
+            max_age_s=max_age_s,
+            refresh=self.refresh,
+            is_new_start=self.fresh,
+        )
+
+
+def screen_file(source: str, out: str, account: Account, plan: Plan, **options: Any) -> Exit:
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
-    with closing(opened_input(source)) as lines:
-        output = opened_output(out)
-        is_complete = False
+    with ExitStack() as closing_all:
+        rows = closing_all.enter_context(closing(opened_input(source, plan)))
+        ledger = plan.ledger_for(out)
+        if ledger:
+            closing_all.callback(ledger.close)
+            _refuse_strange_files(source, out, ledger)
+        sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed)
+        events = plan.events and closing_all.enter_context(EventLines(plan.events))
+        screening = Screening(
+            source=sample or rows,
+            open_output=output_opener(out, rows),
+            account=account,
+            console=console,
+            folder=Path() if source == STANDARD else Path(source).parent,
+            ledger=ledger,
+            max_cost=plan.max_cost,
+            retry_failed=plan.retry_failed or plan.fresh,
+            on_event=events.write if events else None,
+            **options,
+        )
         try:
-            screening = Screening(
-                source=lines,
-                output=output,
-                account=account,
-                console=console,
-                folder=Path() if source == STANDARD else Path(source).parent,
-                **options,
-            )
-            summary = asyncio.run(_counted(lines, screening))
-            is_complete = summary.is_complete
-        finally:
-            output.close(keep_empty=is_complete)
+            summary = asyncio.run(_counted(rows, screening))
+        except (InputError, OutputError) as error:
+            raise Unusable(str(error)) from error
+    code = exit_of(summary)
     name = "stdout" if out == STANDARD else out
-    print_summary(console, summary, output=name, emulated=account.emulator)
-    return exit_of(summary)
+    print_summary(console, summary, output=name, emulated=account.emulator, sample=sample or None)
+    if plan.summary:
+        write_summary(plan.summary, summary, output=name, sample=sample or None)
+    if plan.report:
+        _report(out, plan.report, ledger)
+    return code
 
 
-def opened_input(name: str) -> Input:
+def opened_input(name: str, plan: Plan) -> Input:
     """Return the input of that name, `-` for stdin."""
-    if name == STANDARD:
+    try:
+        if name != STANDARD:
+            return Input.open(Path(name), column=plan.column, format=plan.format)
         if sys.stdin is None:
             raise Unusable("There is no stdin to read. Give the name of a file.")
-        return Input(sys.stdin.fileno())
-    try:
-        return Input.open(Path(name))
+        return Input(sys.stdin.fileno(), column=plan.column, format=plan.format)
+    except InputError as error:
+        raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(
-            f"{printable(name)} can't be read: {error.strerror}. Give a file of URLs, one a line."
+            f"{printable(name)} can't be read: {error.strerror}. Give a file of images: text, CSV,"
+            " TSV, JSON lines or Parquet."
         ) from error
 
 
-def opened_output(name: str) -> JsonLines:
-    """Return a new output of that name, `-` for stdout."""
+def output_opener(name: str, rows: Input) -> Callable[[], Output]:
+    """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
-        return stdout_lines()
-    try:
-        return JsonLines.create(Path(name))
-    except FileExistsError as error:
-        raise Unusable(
-            f"{printable(name)} exists and is not overwritten. Give another name after -o, or"
-            " move the file away."
-        ) from error
-    except OSError as error:
-        raise Unusable(
-            f"{printable(name)} can't be written: {error.strerror}. Give another name after -o."
-        ) from error
+        return stdout_lines
+    return lambda: open_output(Path(name), columns=lambda: column_names(rows.columns))
 
 
-def stdout_lines() -> JsonLines:
+def stdout_lines() -> Output:
     """Return an output that goes to stdout."""
     if sys.stdout is None:
         raise Unusable("There is no stdout to write to. Give the name of a file after -o.")
-    return JsonLines(os.dup(sys.stdout.fileno()))
+    return pipe_output(os.dup(sys.stdout.fileno()))
 
 
-async def _counted(lines: Input, screening: Screening) -> RunSummary:
+def _refuse_strange_files(source: str, out: str, ledger: Ledger) -> None:
+    """Raise `Unusable` where a file would be overwritten that is no output of an earlier run."""
+    path = Path(out)
+    if out == STANDARD or not path.is_file() or not path.stat().st_size:
+        return
+    others = [Path(source), ledger.path]
+    names = ledger.names() if ledger.path.exists() else []
+    if ledger.name not in names or any(other.exists() and path.samefile(other) for other in others):
+        raise Unusable(
+            f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
+            " that wrote it. Give another name after -o, or move the file away."
+        )
+
+
+def _report(out: str, page: Path, ledger: Ledger | None) -> None:
+    console = stderr_console()
+    source = ledger.path if out == STANDARD and ledger else Path(out)
+    reason = report_or_reason(source, page, ledger=ledger.path if ledger else None)
+    console.print(f"s2v-detect: {reason}" if reason else f"Report: {printable(str(page))}")
+
+
+async def _counted(rows: Input, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
-    counting = asyncio.create_task(lines.count())
+    counting = asyncio.create_task(rows.count())
     try:
         return await screening.run()
     finally:
         counting.cancel()
+
+
+__all__ = ["STANDARD", "Format", "Plan", "Rows", "opened_input", "screen_file", "stdout_lines"]

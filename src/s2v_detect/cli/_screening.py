@@ -1,15 +1,15 @@
 """What `check` and `run` share: a client, a run, its progress, and the signals that stop it."""
 
 import os
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
 
-from s2v_detect import DetectClient, Spend
-from s2v_detect.bulk import Line, Output, Run, RunSummary, Tally
+from s2v_detect import DetectClient, Event, Ledger, Spend
+from s2v_detect.bulk import Output, Row, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
@@ -20,14 +20,14 @@ class Unusable(Exception):
     """The input or the output can't be used; the message says what to do."""
 
 
-class Lines(Protocol):
+class Rows(Protocol):
     """Where the images come from."""
 
     @property
     def total(self) -> int | None:
         """How many there are, if known."""
 
-    def lines(self) -> AsyncIterable[Line]:
+    def batches(self) -> AsyncIterable[list[Row]]:
         """Give them, once."""
 
 
@@ -35,8 +35,9 @@ class Lines(Protocol):
 class Screening:
     """All that is decided before the first image is asked for."""
 
-    source: Lines
-    output: Output
+    source: Rows
+    open_output: Callable[[], Output]
+    """Called when the ledger is this run's: another run may be writing that output."""
     account: Account
     console: Console
     folder: Path
@@ -45,22 +46,56 @@ class Screening:
     ordered: bool = False
     quiet: bool = False
     max_in_flight: int = 300
+    ledger: Ledger | None = None
+    max_cost: str | None = None
+    retry_failed: bool = False
+    on_event: Callable[[Event], None] | None = None
 
     async def run(self) -> RunSummary:
-        """Return how it ended. Raises `ConfigurationError` where it can't begin."""
+        """Return how it ended. Raises a `DetectError` where it can't begin."""
         tally = Tally()
-        options: dict[str, Any] = {"max_in_flight": self.max_in_flight, "rate": self.rate}
         if self.account.emulator:
             self.console.print(
                 "Asking the emulator on this machine: its verdicts are estimates,"
                 " and nothing is billed."
             )
-        async with self.account.client(
-            folder=self.folder, on_event=tally.watch, **options
-        ) as client:
-            run = Run(client, self.output, tally, ordered=self.ordered)
-            await self._finish(run, _Watched(tally, client, self.source))
+        options: dict[str, Any] = {
+            "max_in_flight": self.max_in_flight,
+            "rate": self.rate,
+            "ledger": self.ledger,
+            "max_cost": self.max_cost,
+            "on_event": self._watcher(tally),
+        }
+        async with self.account.client(folder=self.folder, **options) as client:
+            output = self.open_output()
+            try:
+                run = Run(
+                    client,
+                    output,
+                    tally,
+                    ledger=self.ledger,
+                    retry_failed=self.retry_failed,
+                    ordered=self.ordered,
+                )
+                await self._finish(run, _Watched(tally, client, self.source))
+            finally:
+                output.close()
         return run.summary
+
+    def _watcher(self, tally: Tally) -> Callable[[Event], None]:
+        def watch(event: Event) -> None:
+            tally.watch(event)
+            if event.kind == "outage":
+                self.console.print(
+                    f"The service does not answer ({event.error}): nothing is sent but one try"
+                    " every few seconds, until it is back."
+                )
+            elif event.kind == "restored":
+                self.console.print("The service is back.")
+            if self.on_event:
+                self.on_event(event)
+
+        return watch
 
     async def _finish(self, run: Run, watched: "_Watched") -> None:
         progress = Progress(watched, self.console, rate=self.rate, quiet=self.quiet)
@@ -77,22 +112,24 @@ class Screening:
 
         def stop_now() -> None:
             progress.stop()
+            kept = "; the ledger has them as unknown" if self.ledger else ""
             self.console.print(
                 f"Stopped now: {_requests(run.tally.awaited)} sent without an answer and may be"
-                f" billed. Known so far: {run.tally.done:,} images, CNY {run.summary.spend.cost}."
+                f" billed{kept}. Known so far: {run.tally.done:,} images,"
+                f" CNY {watched.spend.cost}."
             )
             # Closing the client would wait for those answers; every line written is whole.
             os._exit(Exit.INTERRUPTED)
 
         with heeding_signals(stop, stop_now), progress:
-            await run.finish(self.source.lines())
+            await run.finish(self.source.batches())
 
 
 @dataclass(frozen=True)
 class _Watched:
     tally: Tally
     client: DetectClient
-    source: Lines
+    source: Rows
 
     @property
     def spend(self) -> Spend:

@@ -58,6 +58,11 @@ def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
     return [LedgerSpend._make(row) for row in db.execute(_STATEMENT)]
 
 
+def names(db: sqlite3.Connection) -> list[str]:
+    """Return the names of all runs."""
+    return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
+
+
 def times_after(
     db: sqlite3.Connection, last: tuple[int, int], name: str | None
 ) -> list[tuple[int, int, float]]:

@@ -15,7 +15,7 @@ from s2v_detect.ledger import _asked
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
-from s2v_detect.models import Verdict
+from s2v_detect.models import Spend, Verdict
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
 
@@ -67,6 +67,7 @@ class Ledger:
         self._stale_before = time.time() if refresh else 0.0
         self._is_new_start = is_new_start
         self._desk: Desk | None = None
+        self._run: LedgerRun | None = None
 
     def __repr__(self) -> str:
         return f"Ledger({str(self.path)!r}, name={self.name!r})"
@@ -85,9 +86,28 @@ class Ledger:
     def begin(self, model: str) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The file is made."""
         desk = self._at_desk(creates=True)
-        return LedgerRun(
-            desk, self.path, Opening(self.name, model, self._is_new_start, self.is_fresh)
-        )
+        opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
+        self._run = LedgerRun(desk, self.path, opening)
+        self._is_new_start = False  # once is enough: what follows belongs to it
+        return self._run
+
+    @property
+    def run(self) -> int:
+        """The number of the run that a client began last; 0: none yet."""
+        return self._run.id if self._run else 0
+
+    @property
+    def lineage(self) -> int:
+        """The number of the first run of its name."""
+        return self._run.lineage if self._run else 0
+
+    def spend(self) -> Spend:
+        """Return what the lineage has spent, its earlier runs included."""
+        return self._run.spent() if self._run else Spend()
+
+    def names(self) -> list[str]:
+        """Return the names of all runs there were."""
+        return self._ask(_asked.names)
 
     def close(self) -> None:
         """Let go of the file. It is opened again when it is asked again."""

@@ -159,8 +159,8 @@ class LedgerRun:
         [kept] = db.execute("SELECT value FROM about WHERE key = 'model'").fetchone()
         if kept != model:
             raise LedgerError(
-                f"the ledger {self._path.name} holds answers of the model {kept}, not of {model}.",
-                do="Give each model a ledger of its own.",
+                f"the ledger {self._path.name} holds answers of {kept}, not of {model}.",
+                do="Give each of them a ledger of its own.",
             )
 
     def _bury(self, db: sqlite3.Connection) -> None:

@@ -1,0 +1,48 @@
+"""Which rows need no asking: the ledger's answer, for a batch of rows at a time."""
+
+from s2v_detect import Ledger, LedgerEntry
+
+_FINAL = frozenset(
+    ("ImageUnusable", "BadRequest", "RateLimited", "ServiceUnavailable", "OutcomeUnknown")
+)
+"""Failures that stand until somebody asks for another try; what was not sent is tried anyway."""
+
+
+class Known:
+    """What the ledger says about the rows of one pass."""
+
+    def __init__(self, ledger: Ledger, *, retry_failed: bool) -> None:
+        self._ledger = ledger
+        self._retry_failed = retry_failed
+        self._told = bytearray()  # a bit an image, by its number in the ledger
+
+    def look_up(self, images: list[str]) -> dict[str, LedgerEntry]:
+        """Return what is known of these images; it reads a file, and blocks."""
+        return self._ledger.entries(images)
+
+    def needs_no_asking(self, entry: LedgerEntry) -> bool:
+        """Whether an entry is this pass's outcome as it stands."""
+        if entry.state == "answered":
+            return self._ledger.is_fresh(entry)
+        if entry.state != "failed" or entry.error not in _FINAL:
+            return False
+        is_of_this_pass = entry.run == self._ledger.run
+        return is_of_this_pass or (entry.lineage == self._ledger.lineage and not self._retry_failed)
+
+    def prior(self, entry: LedgerEntry | None) -> LedgerEntry | None:
+        """Return the entry if its lineage paid for the image before, and no row has said so."""
+        return entry if entry is not None and self.is_first(entry) else None
+
+    def is_first(self, entry: LedgerEntry) -> bool:
+        """Whether this is the row that its cost belongs to: the first, and paid by this lineage.
+
+        What was asked for in this pass has told its cost with its outcome.
+        """
+        if entry.lineage != self._ledger.lineage or entry.run == self._ledger.run:
+            return False
+        place, bit = divmod(entry.id, 8)
+        if place >= len(self._told):
+            self._told.extend(bytes(place + 1024 - len(self._told)))
+        is_first = not self._told[place] & 1 << bit
+        self._told[place] |= 1 << bit
+        return is_first
