@@ -2,7 +2,8 @@
 
 import asyncio
 
-from s2v_detect._flight import Crew, Flight, Landing
+from s2v_detect._asking import Crew
+from s2v_detect._flight import Flight, Landing
 from s2v_detect._identity import identity_of
 from s2v_detect._recording import UNRECORDED, Recorded
 from s2v_detect._turns import Lane

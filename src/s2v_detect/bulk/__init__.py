@@ -5,22 +5,34 @@ environment and no signal. Those are the command's.
 """
 
 from s2v_detect.bulk.inputs import Input, InputError, Row
-from s2v_detect.bulk.outputs import Output, OutputError, Record, open_output, pipe_output
+from s2v_detect.bulk.outputs import (
+    Output,
+    OutputError,
+    Record,
+    open_output,
+    pipe_output,
+    read_records,
+)
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
+from s2v_detect.bulk.sample import Interval, Sample, interval
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
     "Input",
     "InputError",
+    "Interval",
     "Output",
     "OutputError",
     "Record",
     "Row",
     "Run",
     "RunSummary",
+    "Sample",
     "Tally",
     "column_names",
+    "interval",
     "open_output",
     "pipe_output",
+    "read_records",
 ]

@@ -1,121 +1,78 @@
-"""URLs, one a line, from a file or a pipe of any length.
+"""Rows from a file or a pipe of any length: text, CSV, TSV, JSON lines or Parquet, gzip or not.
 
 One piece of the input is in memory at a time, and it is read only when the run asks for more, in a
-thread: a pipe that says nothing for an hour holds up nobody. A line that can be no address keeps
-its number and says why; it never ends the input.
+thread: a pipe that says nothing for an hour holds up nobody.
 """
 
-import asyncio
 import os
 import stat
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Literal, Self
 
-LONGEST_LINE = 65_536
-"""Bytes. What is longer is no address, and is not kept in memory."""
+from s2v_detect.bulk._formats import (
+    CsvRows,
+    InputError,
+    JsonRows,
+    Row,
+    Rows,
+    TextRows,
+    chosen_column,
+    row_of,
+)
+from s2v_detect.bulk._reading import LineSplitter, in_thread, lines_in, pieces
 
-_PIECE = 65_536
-_COUNTED_PIECE = 1 << 20
-_EXCERPT = 200
-_BOM = "\ufeff"
+__all__ = ["Format", "Input", "InputError", "Row"]
 
-T = TypeVar("T")
+Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line that asks for something: an address, or a `fault` that says why it is none."""
-
-    number: int | None
-    """Place in the input, from 1, with the lines that are passed over counted; None: no file."""
-    text: str
-    """The address without the white space around it; of a faulty line, its beginning."""
-    fault: str = ""
-
-
-class LineSplitter:
-    r"""Lines from pieces of bytes, wherever the pieces were cut.
-
-    Blank lines and lines that begin with `#` are passed over. White space around a line, a byte
-    order mark and the `\r` of Windows are removed.
-
-    Example:
-        >>> splitter = LineSplitter()
-        >>> splitter.feed(b"# portraits\r\nhttp://a.example/1.jpg\r\nhttp://a.ex")
-        [Line(number=2, text='http://a.example/1.jpg', fault='')]
-        >>> splitter.feed(b"ample/2.jpg") + splitter.end()
-        [Line(number=3, text='http://a.example/2.jpg', fault='')]
-    """
-
-    def __init__(self) -> None:
-        self.passed_over = 0
-        self._pending = bytearray()
-        self._number = 0
-
-    def feed(self, piece: bytes) -> list[Line]:
-        """Return the lines that end in this piece."""
-        *whole, rest = piece.split(b"\n")
-        lines = []
-        for part in whole:
-            self._hold(part)
-            lines.append(self._take())
-        self._hold(rest)
-        return [line for line in lines if line]
-
-    def end(self) -> list[Line]:
-        """Return the last line, if it had no newline."""
-        line = self._take() if self._pending else None
-        return [line] if line else []
-
-    def _hold(self, part: bytes) -> None:
-        """Keep what may still become a line: one byte too many tells that it is overlong."""
-        self._pending += part[: LONGEST_LINE + 1 - len(self._pending)]
-
-    def _take(self) -> Line | None:
-        self._number += 1
-        line = _line(self._number, bytes(self._pending))
-        self._pending.clear()
-        self.passed_over += line is None
-        return line
-
-
-def _line(number: int, raw: bytes) -> Line | None:
-    fault = ""
-    if len(raw) > LONGEST_LINE:
-        fault = f"the line is longer than {LONGEST_LINE} bytes"
-    elif b"\0" in raw:
-        fault = "the line holds a NUL byte; a file in UTF-16 must be saved as UTF-8"
-    else:
-        try:
-            text = raw.decode().removeprefix(_BOM).strip()
-        except UnicodeDecodeError:
-            fault = "the line is not UTF-8 text"
-        else:
-            return None if not text or text.startswith("#") else Line(number, text)
-    return Line(number, raw[:_EXCERPT].decode(errors="backslashreplace").strip(), fault)
+_BATCH = 1000
+_ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 
 
 class Input:
     """An input that is open for reading, and what is known of its length."""
 
-    def __init__(self, descriptor: int, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        path: Path | None = None,
+        *,
+        column: str | None = None,
+        format: Format | None = None,  # noqa: A002  # the option's name
+    ) -> None:
         self._descriptor = descriptor
         self._path = path
-        self._splitter = LineSplitter()
+        self._column = column
+        self._format = format or (_format_of(path) if path else "text")
+        self._rows = _rows_of(self._format, column)
+        self._columns: tuple[str, ...] | None = None
         self._counted: int | None = None
+        if self._format == "parquet" and path is None:
+            raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        column: str | None = None,
+        format: Format | None = None,  # noqa: A002  # the option's name
+    ) -> Self:
         """Return the file's input. Raises `OSError` where there is none that can be read."""
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
-        return cls(descriptor, path)
+        return cls(descriptor, path, column=column, format=format)
 
     def close(self) -> None:
         """Close a file that was opened here."""
@@ -123,62 +80,85 @@ class Input:
             os.close(self._descriptor)
 
     @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns, once the first rows were read; None for text."""
+        return self._columns or self._rows.columns
+
+    @property
     def total(self) -> int | None:
-        """How many outcomes there will be; None while that is not known.
+        """How many rows there will be; None while that is not known.
 
         Lines still ahead that will be passed over are in it.
         """
-        return None if self._counted is None else self._counted - self._splitter.passed_over
+        return None if self._counted is None else self._counted - self._rows.passed_over
 
-    async def lines(self) -> AsyncGenerator[Line]:
-        """Yield the lines. Raises `OSError` when the input can't be read any further."""
-        while piece := await _in_thread(lambda: os.read(self._descriptor, _PIECE)):
-            for line in self._splitter.feed(piece):
-                yield line
-        for line in self._splitter.end():
-            yield line
+    async def batches(self) -> AsyncGenerator[list[Row]]:
+        """Yield the rows, at most 1,000 at a time. Raises `OSError` when no more can be read."""
+        source = self._parquet_batches() if self._format == "parquet" else self._line_batches()
+        async for rows in source:
+            for start in range(0, len(rows), _BATCH):
+                yield rows[start : start + _BATCH]
 
     async def count(self) -> None:
         """Learn the `total` ahead of the reading, where the input is a regular file."""
-        if self._path and self._path.is_file():
-            path = self._path
+        path = self._path
+        if path and path.is_file() and self._format != "parquet":
             with suppress(OSError):  # the reading will say so
-                self._counted = await _in_thread(lambda: _lines_in(path))
+                self._counted = await in_thread(lambda: _counted(path))
+
+    async def _line_batches(self) -> AsyncIterator[list[Row]]:
+        splitter = LineSplitter()
+        async for piece in pieces(self._descriptor):
+            yield self._rows.rows(splitter.feed(piece))
+        yield self._rows.rows(splitter.end()) + self._rows.rest()
+
+    async def _parquet_batches(self) -> AsyncIterator[list[Row]]:
+        file = await in_thread(lambda: _parquet_file(str(self._path)))
+        self._counted = file.metadata.num_rows
+        self._columns = tuple(file.schema_arrow.names)
+        column = chosen_column(self._columns, self._column)
+        batches = file.iter_batches(batch_size=_BATCH)
+        number = 0
+        while batch := await in_thread(lambda: list(islice(batches, 1))):
+            rows = [
+                row_of(number + n, row, column) for n, row in enumerate(batch[0].to_pylist(), 1)
+            ]
+            number += len(rows)
+            yield rows
 
 
-def _lines_in(path: Path) -> int:
-    count, last = 0, b"\n"
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_COUNTED_PIECE):
-            count += piece.count(b"\n")
-            last = piece[-1:]
-    return count + (last != b"\n")
+def _format_of(path: Path) -> Format:
+    name = path.name.lower().removesuffix(".gz")
+    return _ENDINGS.get(Path(name).suffix, "text")
 
 
-async def _in_thread(read: Callable[[], T]) -> T:
-    """Return what `read` returns, from a thread that the interpreter's exit does not wait for.
+def _rows_of(format_: Format, column: str | None) -> Rows:
+    if format_ == "jsonl":
+        return JsonRows(column)
+    if format_ in ("csv", "tsv"):
+        return CsvRows("," if format_ == "csv" else "\t", column)
+    return TextRows()
 
-    `asyncio.to_thread` would be waited for, and a read of a silent pipe never returns.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: OSError | None) -> None:
-        if done.done():
-            return
-        if error:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
+def _counted(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return lines_in(descriptor)
+    finally:
+        os.close(descriptor)
 
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = read()
-        except OSError as caught:
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, name="s2v-detect input", daemon=True).start()
-    return await done
+def _parquet_file(path: str) -> Any:
+    try:
+        from pyarrow import ArrowException  # noqa: PLC0415  # an extra
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise InputError(
+            'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
+        ) from error
+    try:
+        return ParquetFile(path)
+    except ArrowException as error:
+        raise InputError(
+            "The input is no Parquet file. Give --format if its ending does not say what it is."
+        ) from error

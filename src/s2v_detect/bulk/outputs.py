@@ -1,93 +1,340 @@
-"""Outcomes as JSON lines: whole ones, each out of our hands before the next outcome is taken."""
+"""One record for each input row, whole: as JSON lines, CSV, TSV or Parquet, by the ending.
+
+A pass writes into a file beside its output, and puts it in its place as soon as it holds as many
+rows as the output that is there: a reader finds either the earlier pass's rows or this one's, and
+never half a line.
+"""
 
 import asyncio
+import csv
+import io
 import json
+import math
 import os
 import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol
 
-from s2v_detect import Checked, Failed, Skipped
-from s2v_detect.bulk.inputs import Line
+from pydantic_core import PydanticSerializationError, to_json
+
+__all__ = ["OUTCOME_KEYS", "Output", "OutputError", "Record", "open_output", "pipe_output"]
+
+Record = dict[str, Any]
+"""The input row's columns, and what came of its image."""
+
+OUTCOME_KEYS = (
+    "line",
+    "index",
+    "image",
+    "kind",
+    "check_pass",
+    "humanoid",
+    "code",
+    "message",
+    "request_id",
+    "error",
+    "source",
+    "billed",
+    "cost",
+    "cost_at_most",
+    "attempts",
+    "elapsed_s",
+    "at",
+)
+
+MORE = "input_more"
+"""What a row of JSON lines has beyond the columns of the first, as JSON."""
 
 # Readers that split text at every Unicode line break would see half a line.
-_LINE_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_LINE_BREAKS = {
+    "\x85".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+
+class OutputError(Exception):
+    """The output can't be begun; the message says what to do."""
 
 
 class Output(Protocol):
-    """Where outcomes go. Both raise `OSError` when it takes no more."""
+    """Where records go."""
 
-    async def write(self, outcome: Checked | Skipped | Failed) -> None:
-        """Put one outcome there, whole."""
+    async def write(self, records: Sequence[Record]) -> None:
+        """Put records there, whole. Raises `OSError` when it takes no more."""
 
-    async def finish(self) -> None:
-        """Make sure of what was written."""
+    async def finish(self, *, is_complete: bool) -> bool:
+        """Make sure of what was written; return whether the output is this pass's now."""
+
+    def close(self) -> None:
+        """Let go of it. What was not put in its place goes away."""
 
 
-def json_line(outcome: Checked | Skipped | Failed) -> bytes:
-    r"""Return an outcome as one line of JSON in UTF-8, with the `line` of the input it came from.
+class Lines(Protocol):
+    """Records as lines of bytes."""
 
-    Example:
-        >>> json_line(Skipped(index=0, item=Line(7, "x"), image="x", reason="no URL"))[:34]
-        b'{"line": 7, "index": 0, "image": "'
-    """
-    number = outcome.item.number if isinstance(outcome.item, Line) else None
-    fields = outcome.model_dump(mode="json")
-    text = json.dumps({"line": number} | fields if number else fields, ensure_ascii=False)
-    # A lone surrogate has no UTF-8; its backslash escape is the one that JSON has.
-    return text.translate(_LINE_BREAKS).encode(errors="backslashreplace") + b"\n"
+    def head(self) -> bytes:
+        """Return what comes before the first record."""
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        """Return whole lines."""
 
 
 class JsonLines:
-    """An open file or pipe that takes outcomes as JSON lines."""
+    """Records as JSON lines in UTF-8."""
 
-    def __init__(self, descriptor: int, *, path: Path | None = None) -> None:
+    def head(self) -> bytes:
+        return b""
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        return b"".join(map(json_line, records))
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    r"""Return a record as one line of JSON in UTF-8.
+
+    Example:
+        >>> json_line({"line": 7, "image": "\u2028", "cost": float("nan")})
+        b'{"line":7,"image":"\\u2028","cost":null}\n'
+    """
+    try:
+        line = to_json(record, inf_nan_mode="null")
+    except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
+        text = json.dumps(_finite(record), default=str, separators=(",", ":"))
+        line = text.encode(errors="backslashreplace")
+    if not line.isascii():
+        for found, escaped in _LINE_BREAKS.items():
+            line = line.replace(found, escaped)
+    return line + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Delimited:
+    """Records as CSV or TSV: the input's columns, then ours."""
+
+    def __init__(self, delimiter: str, columns: Callable[[], Sequence[str]]) -> None:
+        self._delimiter = delimiter
+        self._columns = columns
+        self._keys: tuple[str, ...] = ()
+        self._known: frozenset[str] = frozenset()
+
+    def head(self) -> bytes:
+        self._keys = (*self._columns(), *OUTCOME_KEYS)
+        self._known = frozenset(self._keys)
+        return self._encoded([[*self._keys, MORE]])
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        return self._encoded([self._cells(record) for record in records])
+
+    def _cells(self, record: Record) -> list[str]:
+        more = {key: value for key, value in record.items() if key not in self._known}
+        return [*(_cell(record.get(key)) for key in self._keys), _cell(more or None)]
+
+    def _encoded(self, rows: list[list[str]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
+        return text.getvalue().encode(errors="backslashreplace")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, float) else json.dumps(value, default=str)
+
+
+class Pipe:
+    """JSON lines into a descriptor that nothing is ever put in the place of."""
+
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._path = path
-        self._size = 0
+        self._lines = JsonLines()
 
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """Return a new file's output. Raises `FileExistsError`: nothing is ever overwritten.
+    async def write(self, records: Sequence[Record]) -> None:
+        """In a thread: a pipe that is full must not hold up the loop."""
+        await asyncio.to_thread(_write_all, self._descriptor, self._lines.lines(records))
 
-        A device or a named pipe holds nothing that could be overwritten, and is taken as it is.
-        """
-        binary = getattr(os, "O_BINARY", 0)
-        try:
-            created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
-        except FileExistsError:
-            if not _holds_nothing(path):
-                raise
-            return cls(os.open(path, os.O_WRONLY | binary))
-        return cls(created, path=path)
+    async def finish(self, *, is_complete: bool) -> bool:  # noqa: ARG002  # all of it is out already
+        return True
 
-    async def write(self, outcome: Checked | Skipped | Failed) -> None:
-        """Write one line, in a thread: a pipe that is full must not hold up the loop."""
-        await asyncio.to_thread(self._write, json_line(outcome))
-
-    async def finish(self) -> None:
-        """Have the file on its disk."""
-        if self._path:
-            await asyncio.to_thread(os.fsync, self._descriptor)
-
-    def close(self, *, keep_empty: bool = True) -> None:
-        """Close it. A file of ours without a line can be taken away: it would refuse a new run."""
+    def close(self) -> None:
         os.close(self._descriptor)
-        if self._path and not self._size and not keep_empty:
-            self._path.unlink(missing_ok=True)
 
-    def _write(self, line: bytes) -> None:
-        rest = memoryview(line)
+
+class PlacedFile:
+    """Lines into a file beside the output, which takes its place in time."""
+
+    def __init__(self, path: Path, lines: Lines) -> None:
+        self._path = path.resolve()  # a link stays one
+        self._part = self._path.with_name(f"{self._path.name}.part")
+        self._lines = lines
+        self._rows_there = _rows_in(self._path)
+        self._rows = 0
+        self._size = 0
+        self._has_head = False
+        self._is_placed = False
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(self._part, flags, 0o666)
+        with suppress(OSError):  # none there, or not ours to give
+            os.chmod(self._part, stat.S_IMODE(self._path.stat().st_mode))  # noqa: PTH101  # beside os.open
+
+    async def write(self, records: Sequence[Record]) -> None:
+        await asyncio.to_thread(self._write, records)
+
+    async def finish(self, *, is_complete: bool) -> bool:
+        return await asyncio.to_thread(self._finish, is_complete)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        if not self._is_placed:
+            self._part.unlink(missing_ok=True)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        head = b"" if self._has_head else self._lines.head()
+        block = head + self._lines.lines(records)
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            _write_all(self._descriptor, block)
         except OSError:
-            if self._path:  # half a line may be there: a disk fills up in the middle of one
-                os.ftruncate(self._descriptor, self._size)
+            # Half a line may be there: a disk fills up in the middle of one.
+            os.ftruncate(self._descriptor, self._size)
+            os.lseek(self._descriptor, self._size, os.SEEK_SET)
             raise
-        self._size += len(line)
+        self._has_head = True
+        self._size += len(block)
+        self._rows += len(records)
+        if not self._is_placed and self._rows >= self._rows_there:
+            self._place()
+
+    def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
+        if is_complete and not self._has_head:
+            self._write([])
+        os.fsync(self._descriptor)
+        if not self._is_placed and (is_complete or self._rows >= self._rows_there > 0):
+            self._place()
+        if self._is_placed:
+            _sync_folder(self._path.parent)
+        return self._is_placed
+
+    def _place(self) -> None:
+        os.replace(self._part, self._path)  # noqa: PTH105  # beside os.open
+        self._is_placed = True
 
 
-def _holds_nothing(path: Path) -> bool:
-    mode = path.stat().st_mode
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
+    """Return the output of that name, in the format of its ending. Raises `OutputError`.
+
+    `columns` names the input's columns; it is asked when the first record is written.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Give the name of a file after -o.")
+    ending = path.suffix.lower()
+    try:
+        if ending == ".parquet":
+            from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
+
+            return ParquetOutput(path)
+        delimiter = {".csv": ",", ".tsv": "\t"}.get(ending)
+        return PlacedFile(path, Delimited(delimiter, columns) if delimiter else JsonLines())
+    except OSError as error:
+        raise OutputError(
+            f"{path} can't be written: {error.strerror}. Give another name after -o."
+        ) from error
+
+
+def pipe_output(descriptor: int) -> Output:
+    """Return an output of JSON lines into an open descriptor."""
+    return Pipe(descriptor)
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _rows_in(path: Path) -> int:
+    """Return how many lines a file has, its head counted too: near enough to wait for."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
+    except FileNotFoundError:
+        return 0
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yield the records of an output. Raises `OutputError` for what is none, and `OSError`.
+
+    A last line without its end, of a pass that was killed, is left out.
+    """
+    ending = path.suffix.lower()
+    if ending == ".parquet":
+        from s2v_detect.bulk._parquet import parquet_records  # noqa: PLC0415  # an extra
+
+        yield from parquet_records(path)
+    elif ending in (".csv", ".tsv"):
+        yield from _delimited_records(path, "," if ending == ".csv" else "\t")
+    else:
+        yield from _json_records(path)
+
+
+def _json_records(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise _no_output(path, number) from error
+            if not isinstance(record, dict) or "kind" not in record:
+                raise _no_output(path, number)
+            yield record
+
+
+def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter=delimiter)
+        try:
+            for record in reader:
+                if record.get("kind") is None or record.get("at") is None:
+                    raise _no_output(path, reader.line_num)
+                yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise _no_output(path, reader.line_num) from error
+
+
+def _typed(key: str, value: str) -> Any:
+    if key in ("line", "index", "attempts"):
+        return int(value) if value else None
+    if key in ("cost", "cost_at_most", "elapsed_s"):
+        return float(value) if value else None
+    if key in ("check_pass", "humanoid"):
+        return {"true": True, "false": False}.get(value)
+    return value or (None if key in ("request_id", "error", "source") else "")
+
+
+def _no_output(path: Path, number: int) -> OutputError:
+    return OutputError(
+        f"{path} is no output of `s2v-detect run` (line {number}). Give one, or a ledger."
+    )

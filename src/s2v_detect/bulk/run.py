@@ -59,7 +59,8 @@ class RunSummary:
 class _Item(NamedTuple):
     """A row on its way through the client."""
 
-    index: int
+    place: int
+    """In the input, from 0."""
     row: Row
     prior: LedgerEntry | None
 

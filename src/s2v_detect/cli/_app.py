@@ -12,8 +12,8 @@ from rich.console import Console
 from s2v_detect import DetectError, __version__
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
-from s2v_detect.cli._exits import MEANINGS, Exit
-from s2v_detect.cli._run import STANDARD, screen_file
+from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -27,8 +27,10 @@ DASHSCOPE_API_KEY_FILE_PATH names, else from ~/.dashscope/api_key."""
 _RUN_EXAMPLES = """\
 Examples:
   s2v-detect run portraits.txt -o verdicts.jsonl
-  s2v-detect run portraits.txt -o trial.jsonl --emulator
-  zcat portraits.gz | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
+  s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
+  s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
+  s2v-detect run portraits.parquet -o sample.csv --sample 500
+  cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
 _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
@@ -70,7 +72,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except (Unusable, EmulatorMissing) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
-        return _refused(error, Exit.ACCOUNT)
+        return _refused(error, exit_of_fault(error))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 
@@ -108,26 +110,32 @@ def run(
     ordered: Annotated[bool, _FLAG] = False,
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300,
     quiet: Annotated[bool, _FLAG] = False,
-    account: Account = Account(),  # noqa: B008  # frozen: a shared default is safe
+    plan: Plan = Plan(),  # noqa: B008  # frozen: a shared default is safe
+    account: Account = Account(),  # noqa: B008  # as above
 ) -> int:
-    """Screen a file of URLs, one a line, into JSON lines.
+    """Screen a file of images into a file of verdicts; started again, it goes on.
 
-    Blank lines and lines that begin with # are passed over. A line that can
-    be no URL is an outcome with its line number, never the end of the run.
-    Ctrl-C sends no more, waits for what was sent and writes it; a second one
-    stops at once.
+    Every request is recorded in a ledger before it leaves, and every answer
+    before it is told: the same command again pays for nothing it has paid for.
+    In text, blank lines and lines that begin with # are passed over. A row
+    that can be no image is an outcome with its line number, never the end of
+    the run. Ctrl-C sends no more, waits for what was sent and writes it; a
+    second one stops at once.
 
     Args:
-        source: UTF-8 text; - is stdin. --emulator: http://photographs.example/NAME is beside it.
-        out: A new file; - is stdout. One that exists is not touched.
+        source: Text (a URL a line), CSV, TSV, JSON lines or Parquet by its ending, .gz too; - is
+            stdin. --emulator: http://photographs.example/NAME is beside it.
+        out: JSON lines, CSV, TSV or Parquet by its ending; - is stdout. Other columns of the input
+            pass through.
         rate: Requests a second: lower where others use the account, higher where it was raised.
         ordered: Write in the order of the input; one slow image then holds up those after it.
         max_in_flight: Images asked for and not yet written, at most.
         quiet: No progress on stderr; the closing summary stays.
+        plan: What is asked and kept.
         account: Whom to ask.
     """
     options = {"rate": rate, "ordered": ordered, "max_in_flight": max_in_flight, "quiet": quiet}
-    return screen_file(source, out, account, **options)
+    return screen_file(source, out, account, plan, options)
 
 
 @app.command(help_epilogue=_EMULATOR_EXAMPLES)

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect import Checked, Failed, Skipped
-from s2v_detect.bulk import JsonLines, Line
+from s2v_detect.bulk import Record, Row
 from s2v_detect.cli._account import Account
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._run import stdout_lines
@@ -24,10 +23,10 @@ _WIDE = 10_000  # columns: one row a line where no terminal sets the width
 def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
     """Check the images, print their outcomes in the given order and return the exit code."""
     console = stderr_console()
-    output = stdout_lines() if as_json else _Rows()
+    table = None if as_json else _Table()
     screening = Screening(
         source=_Given(images),
-        output=output,
+        open_output=lambda: table or stdout_lines(),
         account=account,
         console=console,
         folder=Path(),
@@ -35,10 +34,8 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         quiet=True,
     )
     summary = asyncio.run(screening.run())
-    if isinstance(output, JsonLines):
-        output.close()
-    else:
-        output.print_table()
+    if table:
+        table.print()
     for problem in problems_of(summary, "stdout"):
         console.print(Text(problem, style="red"))
     return exit_of(summary)
@@ -51,12 +48,11 @@ class _Given:
         self._images = images
         self.total = len(images)
 
-    async def lines(self) -> AsyncGenerator[Line]:
-        for image in self._images:
-            yield Line(None, image.strip())
+    async def batches(self) -> AsyncGenerator[list[Row]]:
+        yield [Row(None, image.strip()) for image in self._images]
 
 
-class _Rows:
+class _Table:
     """Outcomes as the rows of a table."""
 
     def __init__(self) -> None:
@@ -66,35 +62,38 @@ class _Rows:
         self._table.add_column("why", overflow="fold")
         self._table.add_column("CNY", no_wrap=True, justify="right")
 
-    async def write(self, outcome: Checked | Skipped | Failed) -> None:
-        """Add a row."""
-        word, style, why = _told(outcome)
-        doubt = "≤ " if outcome.cost_at_most != outcome.cost else ""
-        self._table.add_row(
-            Text(shown_image(outcome.image)),
-            Text(word, style=style),
-            Text(printable(why)),
-            f"{doubt}{outcome.cost_at_most:.3f}",
-        )
+    async def write(self, records: Sequence[Record]) -> None:
+        """Add rows."""
+        for record in records:
+            word, style, why = _told(record)
+            doubt = "≤ " if record["cost_at_most"] != record["cost"] else ""
+            self._table.add_row(
+                Text(shown_image(record["image"])),
+                Text(word, style=style),
+                Text(printable(why)),
+                f"{doubt}{record['cost_at_most']:.3f}",
+            )
 
-    async def finish(self) -> None:
+    async def finish(self, *, is_complete: bool) -> bool:
         """Nothing is out yet."""
+        return is_complete
 
-    def print_table(self) -> None:
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def print(self) -> None:
         """Put the table on stdout."""
         width = None if sys.stdout.isatty() else _WIDE
         Console(width=width, highlight=False).print(self._table)
 
 
-def _told(outcome: Checked | Skipped | Failed) -> tuple[str, str, str]:
+def _told(record: Record) -> tuple[str, str, str]:
     """Return an outcome's word, the style of it, and why."""
-    match outcome:
-        case Checked(verdict=verdict) if verdict.check_pass:
-            return "passed", "green", verdict.message
-        case Checked(verdict=verdict):
-            said = " ".join(filter(None, (verdict.code, verdict.message)))
-            return "rejected", "yellow", said or "the service gives no reason"
-        case Skipped(reason=reason):
-            return "skipped", "dim", reason
-        case Failed(error=error):
-            return "failed", "red", f"{type(error).__name__}: {error.what} {error.do}"
+    said = " ".join(filter(None, (record["code"], record["message"])))
+    if record["kind"] == "skipped":
+        return "skipped", "dim", record["message"]
+    if record["kind"] == "failed":
+        return "failed", "red", f"{record['error']}: {record['message']}"
+    if record["check_pass"]:
+        return "passed", "green", record["message"]
+    return "rejected", "yellow", said or "the service gives no reason"

@@ -44,8 +44,7 @@ def exit_of(summary: RunSummary) -> Exit:
         Exit.INTERRUPTED: summary.interrupted,
         Exit.ACCOUNT: ended is Exit.ACCOUNT,
         Exit.BUDGET: ended is Exit.BUDGET,
-        Exit.USAGE: ended is Exit.USAGE
-        or bool(summary.input_error or summary.output_error),
+        Exit.USAGE: ended is Exit.USAGE or bool(summary.input_error or summary.output_error),
         Exit.UNKNOWN: tally.unknown > 0,
         Exit.INCOMPLETE: tally.failed + tally.skipped > 0,
         Exit.DONE: True,

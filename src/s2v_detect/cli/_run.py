@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -87,7 +87,9 @@ class Plan:
         )
 
 
-def screen_file(source: str, out: str, account: Account, plan: Plan, **options: Any) -> Exit:
+def screen_file(
+    source: str, out: str, account: Account, plan: Plan, options: Mapping[str, Any]
+) -> Exit:
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     with ExitStack() as closing_all:

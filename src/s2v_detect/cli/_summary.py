@@ -1,23 +1,42 @@
-"""The closing summary of a run, for people."""
+"""The closing summary of a run: for people, and as JSON for programs."""
 
+import json
 from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect.bulk import RunSummary
+from s2v_detect import Spend
+from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
+from s2v_detect.bulk import RunSummary, Sample, interval
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
+
+SCHEMA_VERSION = 1
+"""Of the summary as JSON: it grows when a key changes its meaning or goes."""
 
 _REASONS = 6
 
 
-def print_summary(console: Console, summary: RunSummary, *, output: str, emulated: bool) -> None:
+def print_summary(
+    console: Console,
+    summary: RunSummary,
+    *,
+    output: str,
+    emulated: bool,
+    sample: Sample | None = None,
+) -> None:
     """Print how a run ended and what it came to."""
     console.print()
     console.print(_head(summary))
     console.print(_counts(summary, output=output, emulated=emulated))
+    if sample:
+        console.print(Text(f"  {_forecast(summary, sample)}"))
     for problem in problems_of(summary, output):
         console.print(Text(problem, style="red"))
     code = exit_of(summary)
@@ -48,10 +67,19 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     if tally.failed:
         failed = Text(f"{tally.failed:,}", style="red")
         table.add_row("  failed", failed, _listed(tally.failed_by_error, ""))
+    if tally.known:
+        table.add_row(
+            "  known", Text(f"{tally.known:,}", style="cyan"), "of these: cost nothing now"
+        )
     if tally.throttled:
         table.add_row("  slowed", f"{tally.throttled:,}", "times, as the service asked (429)")
     money = Table.grid(padding=(0, 3, 0, 0))
     money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
+    if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
+        in_all = summary.spend_in_all
+        money.add_row(
+            "  in all  ", f"CNY {in_all.cost}", f"with the earlier runs{_at_most(in_all)}"
+        )
     money.add_row("  output  ", Text(printable(output)), "")
     return Group(table, money)
 
@@ -79,6 +107,11 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
     problems = []
     if summary.fault:
         problems.append(f"The run ended early. {printable(str(summary.fault))}")
+    if summary.interrupted and not summary.is_placed:
+        problems.append(
+            f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
+            " goes on from there."
+        )
     if summary.input_error:
         why = summary.input_error.strerror or type(summary.input_error).__name__
         problems.append(f"The input could not be read to its end: {why}.")
@@ -86,6 +119,93 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
         why = summary.output_error.strerror or type(summary.output_error).__name__
         problems.append(
             f"{printable(output)} takes no more: {why}. Sending was stopped;"
-            f" {summary.tally.unwritten:,} outcomes are not in it and are lost."
+            f" {summary.tally.unwritten:,} outcomes are not in it{_kept(summary)}."
         )
     return problems
+
+
+def write_summary(
+    path: Path, summary: RunSummary, *, output: str, sample: Sample | None = None
+) -> None:
+    """Write the summary as JSON. Raises `Unusable` where it can't."""
+    text = json.dumps(_as_json(summary, output, sample), indent=2, ensure_ascii=False)
+    try:
+        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise Unusable(
+            f"{printable(str(path))} can't be written: {error.strerror}. The run itself is done;"
+            " give another name after --summary."
+        ) from error
+
+
+def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[str, Any]:
+    tally, code = summary.tally, exit_of(summary)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "exit_code": code.value,
+        "exit_meaning": MEANINGS[code],
+        "output": output,
+        "is_complete": summary.is_complete,
+        "elapsed_s": round(summary.elapsed_s, 3),
+        "rows": tally.done,
+        "passed": tally.passed,
+        "rejected": tally.rejected,
+        "skipped": tally.skipped,
+        "failed": tally.failed,
+        "known": tally.known,
+        "unknown": tally.unknown,
+        "unwritten": tally.unwritten,
+        "rejected_by_code": dict(tally.rejected_by_code),
+        "failed_by_error": dict(tally.failed_by_error),
+        "requests": tally.sent,
+        "requests_per_s": round(tally.sent_per_s, 3),
+        "throttled": tally.throttled,
+        "outages": tally.outages,
+        "spend": _spend(summary.spend),
+        "spend_in_all": summary.spend_in_all and _spend(summary.spend_in_all),
+        "sample": sample and _sampled(summary, sample),
+        "problems": problems_of(summary, output),
+    }
+
+
+def _spend(spend: Spend) -> dict[str, Any]:
+    """Return the counts, and the amounts as text: so they stay exact."""
+    return spend.model_dump(mode="json")
+
+
+def _sampled(summary: RunSummary, sample: Sample) -> dict[str, Any]:
+    tally = summary.tally
+    low, share, high = interval(tally.passed, tally.passed + tally.rejected)
+    return {
+        "rows": tally.done,
+        "rows_in_all": sample.rows_in_all,
+        "pass_rate": share,
+        "pass_rate_low": low,
+        "pass_rate_high": high,
+        "confidence": 0.95,
+        "cost_of_the_rest_at_most": str(_cost_of_the_rest(summary, sample)),
+    }
+
+
+def _cost_of_the_rest(summary: RunSummary, sample: Sample) -> Decimal:
+    """Duplicates and images that can't be asked for make it less."""
+    return (sample.rows_in_all - summary.tally.done) * PRICE_CNY
+
+
+def _forecast(summary: RunSummary, sample: Sample) -> str:
+    tally = summary.tally
+    low, share, high = interval(tally.passed, tally.passed + tally.rejected)
+    rest = sample.rows_in_all - tally.done
+    return (
+        f"pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
+        f" {rest:,} rows: at most CNY {_cost_of_the_rest(summary, sample)}, and"
+        f" {duration(rest / REQUESTS_PER_S)} at 5 a second."
+    )
+
+
+def _at_most(spend: Spend) -> str:
+    return f"; at most CNY {spend.cost_at_most}" if spend.unknown else ""
+
+
+def _kept(summary: RunSummary) -> str:
+    return "; the ledger has them" if summary.spend_in_all is not None else " and are lost"

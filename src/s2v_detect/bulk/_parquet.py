@@ -1,0 +1,152 @@
+"""Records in a Parquet file: the only module that writes one, and it needs the extra `parquet`."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from s2v_detect.bulk.outputs import OUTCOME_KEYS, OutputError, Record
+
+try:
+    import pyarrow as pa
+    from pyarrow import parquet
+except ModuleNotFoundError as error:
+    raise OutputError(
+        'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
+    ) from error
+
+_GROUP = 5000
+_OURS = {
+    "line": pa.int64(),
+    "index": pa.int64(),
+    "attempts": pa.int64(),
+    "check_pass": pa.bool_(),
+    "humanoid": pa.bool_(),
+    "cost": pa.float64(),
+    "cost_at_most": pa.float64(),
+    "elapsed_s": pa.float64(),
+}
+
+
+class ParquetOutput:
+    """Row groups into a file beside the output, which takes its place when it is whole.
+
+    The types of the input's columns are those of the first row group, text where they do not agree
+    there; a later value that does not fit stands in `input_more`, as JSON.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self._part = self._path.with_name(f"{self._path.name}.part")
+        self._rows_there = _rows_in(self._path)
+        self._rows = 0
+        self._waiting: list[Record] = []
+        self._file = self._part.open("wb")
+        self._writer: Any = None
+        self._is_placed = False
+
+    async def write(self, records: Sequence[Record]) -> None:
+        self._waiting += records
+        self._rows += len(records)
+        if len(self._waiting) >= _GROUP:
+            await asyncio.to_thread(self._flush)
+
+    async def finish(self, *, is_complete: bool) -> bool:
+        return await asyncio.to_thread(self._finish, is_complete)
+
+    def close(self) -> None:
+        self._file.close()
+        if not self._is_placed:
+            self._part.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        records, self._waiting = self._waiting, []
+        if self._writer is None:
+            self._schema = _schema_of(records)
+            self._writer = parquet.ParquetWriter(self._file, self._schema)
+        self._writer.write_table(_table(records, self._schema))
+
+    def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
+        if self._waiting or self._writer is None:
+            self._flush()
+        self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if is_complete or self._rows >= self._rows_there:
+            self._part.replace(self._path)
+            self._is_placed = True
+        return self._is_placed
+
+
+def _schema_of(records: Sequence[Record]) -> Any:
+    names = list(dict.fromkeys(name for record in records for name in record))
+    names += [name for name in OUTCOME_KEYS if name not in names]
+    types = _OURS | {name: pa.string() for name in OUTCOME_KEYS if name not in _OURS}
+    fields = [(name, types.get(name) or _inferred(name, records)) for name in names]
+    return pa.schema([*fields, ("input_more", pa.string())])
+
+
+def _inferred(name: str, records: Sequence[Record]) -> Any:
+    try:
+        found = pa.array([record.get(name) for record in records]).type
+    except (pa.ArrowException, OverflowError):
+        return pa.string()
+    return pa.string() if pa.types.is_null(found) else found
+
+
+def _table(records: Sequence[Record], schema: Any) -> Any:
+    known = set(schema.names)
+    more: list[Record] = [
+        {name: value for name, value in record.items() if name not in known} for record in records
+    ]
+    arrays = []
+    for field in schema:
+        if field.name == "input_more":
+            break
+        arrays.append(_array(field, [record.get(field.name) for record in records], more))
+    extra = [json.dumps(rest, default=str) if rest else None for rest in more]
+    return pa.Table.from_arrays([*arrays, pa.array(extra, pa.string())], schema=schema)
+
+
+def _array(field: Any, values: list[Any], more: list[Record]) -> Any:
+    if pa.types.is_string(field.type):
+        values = [_text(value) for value in values]
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, OverflowError):
+        kept = []
+        for value, rest in zip(values, more, strict=True):
+            try:
+                kept.append(pa.scalar(value, field.type).as_py())
+            except (pa.ArrowException, OverflowError):
+                kept.append(None)
+                rest[field.name] = value  # as JSON, rather than lost
+        return pa.array(kept, field.type)
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _rows_in(path: Path) -> int:
+    try:
+        return int(parquet.ParquetFile(path).metadata.num_rows)
+    except (FileNotFoundError, pa.ArrowException):
+        return 0
+
+
+def parquet_records(path: Path) -> Iterator[Record]:
+    """Yield the records of an output."""
+    try:
+        file = parquet.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise OutputError(f"{path} is no Parquet file. Give an output of a run.") from error
+    if not set(file.schema_arrow.names) >= {"kind", "at"}:
+        raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
+    for batch in file.iter_batches(batch_size=1000):
+        yield from batch.to_pylist()
