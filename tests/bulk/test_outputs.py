@@ -1,114 +1,237 @@
-"""Outcomes into whole lines of JSON."""
+"""Records into whole lines, put in their place in time."""
 
 import json
 import os
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from s2v_detect import Checked, Failed, OutcomeUnknown, Skipped, Verdict
-from s2v_detect.bulk import JsonLines, Line, json_line
-
-PASS = Verdict(check_pass=True, humanoid=True)
+from s2v_detect.bulk import Output, OutputError, Record, open_output, pipe_output, read_records
+from s2v_detect.bulk.outputs import OUTCOME_KEYS, json_line
 
 
-def checked(image: str = "http://a.example/1.jpg", **verdict: object) -> Checked:
-    """An outcome of line 7."""
-    told = PASS.model_copy(update=verdict)
-    return Checked(index=0, item=Line(7, image), image=image, verdict=told, billed="yes")
+def record(index: int = 0, **fields: Any) -> Record:
+    """A passed row."""
+    return {
+        "line": index + 1,
+        "index": index,
+        "image": f"http://a.example/{index}.jpg",
+        "kind": "checked",
+        "check_pass": True,
+        "humanoid": None,
+        "code": "",
+        "message": "",
+        "request_id": "r",
+        "error": None,
+        "source": "service",
+        "billed": "yes",
+        "cost": 0.004,
+        "cost_at_most": 0.004,
+        "attempts": 1,
+        "elapsed_s": 0.25,
+        "at": "2026-11-23T12:00:00.000+00:00",
+        **fields,
+    }
 
 
-def test_a_line_has_the_fixed_keys_and_its_place_in_the_input() -> None:
-    """`line` first, then what every outcome has."""
-    fields = json.loads(json_line(checked()))
-    assert list(fields) == ["line", *checked().model_dump()]
-    assert (fields["line"], fields["index"], fields["check_pass"]) == (7, 0, True)
+def opened(path: Path, columns: Sequence[str] = ()) -> Output:
+    """An output of some input."""
+    return open_output(path, columns=lambda: columns)
 
 
-def test_an_image_that_came_from_no_file_has_no_line() -> None:
-    """As the images of a command line."""
-    outcome = checked().model_copy(update={"item": Line(None, "x")})
-    assert "line" not in json.loads(json_line(outcome))
+def files_in(folder: Path) -> list[Path]:
+    """What a pass left there."""
+    return list(folder.iterdir())
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        checked(),
-        Skipped(index=1, item=Line(2, "x"), image="x", reason="the line is not UTF-8 text"),
-        Failed(
-            index=2, item=Line(3, "x"), image="x", error=OutcomeUnknown("lost.", do="Ask again.")
-        ),
-    ],
-)
-def test_every_kind_has_the_same_keys(outcome: Checked | Skipped | Failed) -> None:
-    """A table of them has one header."""
-    assert list(json.loads(json_line(outcome))) == list(json.loads(json_line(checked())))
-
-
-@pytest.mark.parametrize("hostile", ["a\nb", "a\r\nb", "a\u2028b", "a\u2029b", "a\x85b", "人\0"])
-def test_one_outcome_is_one_line_for_every_reader(hostile: str) -> None:
-    """Whatever splits lines, and however odd the text, it is read back as it was."""
-    line = json_line(checked(hostile, message=hostile))
-    assert len(line.decode().splitlines()) == 1
-    assert line.endswith(b"}\n")
-    assert json.loads(line)["image"] == hostile
-    assert json.loads(line)["message"] == hostile
-
-
-def test_half_a_character_is_written_as_its_escape() -> None:
-    """No UTF-8 holds a lone surrogate, in an address or in a message."""
-    line = json.loads(json_line(checked("a\ud800", message="b\ud800")))
-    assert (line["image"], line["message"]) == ("a\\ud800", "b\ud800")
-
-
-def test_text_stays_readable() -> None:
-    """Chinese is written as Chinese."""
-    assert "人像" in json_line(checked("http://a.example/人像.jpg")).decode()
-
-
-async def test_what_is_written_is_there_before_the_next_is_taken(tmp_path: Path) -> None:
-    """A reader of the file sees it at once, whole."""
-    path = tmp_path / "out.jsonl"
-    output = JsonLines.create(path)
-    for count in (1, 2, 3):
-        await output.write(checked())
-        assert path.read_bytes().count(b"\n") == count
-    await output.finish()
+async def written(path: Path, records: list[Record], columns: Sequence[str] = ()) -> None:
+    """A whole pass."""
+    output = opened(path, columns)
+    await output.write(records)
+    assert await output.finish(is_complete=True)
     output.close()
 
 
-def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
-    """Not even an empty one."""
+@pytest.mark.parametrize("hostile", ["a\nb", "a\r\nb", "a\u2028b", "a\u2029b", "a\x85b", "人\0"])
+def test_one_record_is_one_line_for_every_reader(hostile: str) -> None:
+    """Whatever splits lines, and however odd the text, it is read back as it was."""
+    line = json_line(record(image=hostile, message=hostile))
+    assert len(line.decode().splitlines()) == 1
+    assert line.endswith(b"}\n")
+    assert json.loads(line)["message"] == hostile
+
+
+def test_what_json_has_no_word_for_is_written_all_the_same() -> None:
+    """Half a character as its escape, no number as null; Chinese stays readable."""
+    line = json_line(record(message="b\ud800", n=float("nan"), m=[float("inf")]))
+    assert json.loads(line)["message"] == "b\ud800"
+    assert json.loads(line)["n"] is None
+    assert json.loads(line)["m"] == [None]
+    assert "人像" in json_line(record(image="http://a.example/人像.jpg")).decode()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "tsv", "parquet"])
+async def test_what_is_written_is_read_back_with_its_types(tmp_path: Path, ending: str) -> None:
+    """The input's columns first; numbers, yes or no, and nothing stay what they are."""
+    path = tmp_path / f"out.{ending}"
+    records = [
+        {"name": 'Bo, "two\nlines"\t', **record(0)},
+        {"name": "", **record(1, check_pass=False, code="InvalidFile.NoHuman", humanoid=False)},
+        {"name": "x", **record(2, kind="failed", check_pass=None, error="NotSent", source=None)},
+    ]
+    await written(path, records, ["name"])
+    found = [
+        {key: value for key, value in row.items() if key != "input_more"}
+        for row in read_records(path)
+    ]
+    assert found == records
+    assert list(found[0]) == ["name", *OUTCOME_KEYS]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+async def test_a_column_that_comes_late_is_not_lost(tmp_path: Path, ending: str) -> None:
+    """It stands in `input_more`, as JSON; so does a value that does not fit its column."""
+    path = tmp_path / f"out.{ending}"
+    output = opened(path, ["n"])
+    await output.write([{"n": 1, **record(index)} for index in range(5000)])
+    await output.write([{"n": "many", "late": {"a": 1}, **record(5000)}])
+    await output.finish(is_complete=True)
+    output.close()
+    last = path.read_bytes() if ending == "csv" else str(list(read_records(path))[-1]).encode()
+    assert b"late" in last
+    assert b"many" in last
+
+
+async def test_the_first_pass_grows_where_people_look(tmp_path: Path) -> None:
+    """A reader of the output sees each group at once, whole."""
     path = tmp_path / "out.jsonl"
-    path.touch()
-    with pytest.raises(FileExistsError):
-        JsonLines.create(path)
-    assert path.read_bytes() == b""
+    output = opened(path)
+    for count in (1, 2, 3):
+        await output.write([record(count)])
+        assert path.read_bytes().count(b"\n") == count
+    output.close()
+    assert [row["index"] for row in read_records(path)] == [1, 2, 3]
+    assert files_in(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+async def test_a_later_pass_takes_its_place_once_it_holds_as_much(
+    tmp_path: Path, ending: str
+) -> None:
+    """Stopped before that, the earlier one is kept."""
+    path = tmp_path / f"out.{ending}"
+    await written(path, [record(index) for index in range(5)])
+    before = path.read_bytes()
+    output = opened(path)
+    await output.write([record(index, message="again") for index in range(3)])
+    assert not await output.finish(is_complete=False)
+    output.close()
+    assert path.read_bytes() == before
+    assert files_in(tmp_path) == [path]
+    await written(path, [record(index, message="again") for index in range(7)])
+    assert [row["message"] for row in read_records(path)] == ["again"] * 7
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+async def test_a_whole_pass_without_rows_is_an_output_too(tmp_path: Path, ending: str) -> None:
+    """An input that became empty."""
+    path = tmp_path / f"out.{ending}"
+    await written(path, [record()])
+    output = opened(path)
+    assert await output.finish(is_complete=True)
+    output.close()
+    assert list(read_records(path)) == []
+
+
+async def test_a_link_stays_one_and_permissions_stay(tmp_path: Path) -> None:
+    """The file behind it is replaced."""
+    path, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    await written(path, [record()])
+    path.chmod(0o640)
+    link.symlink_to(path)
+    await written(link, [record(1)])
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [row["index"] for row in read_records(path)] == [1]
 
 
 async def test_a_device_is_taken_as_it_is() -> None:
     """There is nothing in it to overwrite."""
-    output = JsonLines.create(Path(os.devnull))
-    await output.write(checked())
-    await output.finish()
-    output.close(keep_empty=False)
-    JsonLines.create(Path(os.devnull)).close()  # it is still there
+    output = opened(Path(os.devnull))
+    await output.write([record()])
+    assert await output.finish(is_complete=False)
+    output.close()
 
 
-@pytest.mark.parametrize(("keep_empty", "is_there"), [(True, True), (False, False)])
-def test_a_file_without_a_line_can_be_taken_away(
-    tmp_path: Path, *, keep_empty: bool, is_there: bool
-) -> None:
-    """It would refuse the next run of the same command."""
+async def test_a_pipe_gets_whole_lines() -> None:
+    """However much they are."""
+    reading, writing = os.pipe()
+    output = pipe_output(writing)
+    await output.write([record(), record(1)])
+    output.close()
+    with os.fdopen(reading) as lines:
+        assert [json.loads(line)["index"] for line in lines] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["", "missing/out.jsonl"])
+def test_what_can_not_be_begun_says_what_to_do(tmp_path: Path, name: str) -> None:
+    """A folder, a folder that is not there."""
+    with pytest.raises(OutputError, match="Give"):
+        opened(tmp_path / name)
+
+
+FILLING = """
+import asyncio, sys
+from pathlib import Path
+from s2v_detect.bulk import open_output
+
+async def main():
+    output = open_output(Path(sys.argv[1]), columns=list)
+    for index in range(100):
+        try:
+            await output.write([{"index": index, "kind": "checked", "message": "x" * 100}])
+        except OSError as error:
+            print(index, error.strerror, flush=True)
+            break
+    await output.finish(is_complete=False)
+    output.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
+    """The half of a line that still fitted is taken back."""
     path = tmp_path / "out.jsonl"
-    JsonLines.create(path).close(keep_empty=keep_empty)
-    assert path.exists() is is_there
+    done = subprocess.run(  # noqa: S603  # our own script; no threads yet
+        [sys.executable, "-c", FILLING, str(path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, why = done.stdout.split(maxsplit=1)
+    assert "too large" in why
+    assert [row["index"] for row in read_records(path)] == list(range(int(count)))
+    assert path.read_bytes().endswith(b"}\n")
 
 
-async def test_a_file_with_a_line_is_kept(tmp_path: Path) -> None:
-    """It was paid for."""
-    output = JsonLines.create(tmp_path / "out.jsonl")
-    await output.write(checked())
-    output.close(keep_empty=False)
-    assert (tmp_path / "out.jsonl").exists()
+def test_half_a_line_of_a_killed_pass_is_left_out(tmp_path: Path) -> None:
+    """It was never whole."""
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(json_line(record()) + json_line(record(1))[:50])
+    assert [row["index"] for row in read_records(path)] == [0]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_what_is_no_output_of_ours_says_so(tmp_path: Path, name: str) -> None:
+    """In two sentences."""
+    path = tmp_path / name
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(OutputError, match="Give"):
+        list(read_records(path))

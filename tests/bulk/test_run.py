@@ -4,35 +4,38 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from s2v_detect import Checked, Failed, OutOfCredit, Skipped
-from s2v_detect.bulk import Input, JsonLines, Line, Run, Tally
+from s2v_detect import OutOfCredit
+from s2v_detect.bulk import Input, Record, Row, Run, Tally, open_output
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject, Throttle
 
 
 class Kept:
-    """An output in memory, which takes no more after `room` outcomes."""
+    """An output in memory, which takes no more after `room` records."""
 
     def __init__(self, room: int = 1_000_000) -> None:
-        self.outcomes: list[Checked | Skipped | Failed] = []
+        self.records: list[Record] = []
         self._room = room
 
-    async def write(self, outcome: Checked | Skipped | Failed) -> None:
-        """Keep it, or be full."""
-        if len(self.outcomes) == self._room:
+    async def write(self, records: Sequence[Record]) -> None:
+        """Keep them, or be full."""
+        if len(self.records) + len(records) > self._room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.outcomes.append(outcome)
+        self.records += records
 
-    async def finish(self) -> None:
+    async def finish(self, *, is_complete: bool) -> bool:
         """It is all there."""
+        return is_complete
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-async def lines(*texts: str) -> AsyncGenerator[Line]:
-    """Lines that come at once."""
-    for number, text in enumerate(texts, start=1):
-        yield Line(number, text)
+async def lines(*texts: str) -> AsyncGenerator[list[Row]]:
+    """Rows that come at once."""
+    yield [Row(number, text) for number, text in enumerate(texts, start=1)]
 
 
 def urls(count: int) -> list[str]:
@@ -52,7 +55,7 @@ async def test_every_line_is_counted_once(emulator: Emulator) -> None:
         run = Run(client, output, tally)
         await run.finish(lines(*urls(8), "no url"))
     assert (tally.passed, tally.rejected, tally.skipped, tally.failed) == (4, 2, 1, 2)
-    assert tally.done == len(output.outcomes) == 9
+    assert tally.done == len(output.records) == 9
     assert tally.unknown == 1
     assert tally.rejected_by_code == {"InvalidFile.NoHuman": 1, "": 1}
     assert tally.failed_by_error == {"OutcomeUnknown": 1, "ImageUnusable": 1}
@@ -68,8 +71,8 @@ async def test_a_faulty_line_is_skipped_in_the_words_of_its_fault(tmp_path: Path
     source.write_bytes(b"http://a.example/\xff.jpg\nhttp://a.example/2.jpg\n")
     out = tmp_path / "out.jsonl"
     async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
-        await Run(client, JsonLines.create(out), Tally(), ordered=True).finish(
-            Input.open(source).lines()
+        await Run(client, open_output(out, columns=list), Tally(), ordered=True).finish(
+            Input.open(source).batches()
         )
     bad, good = [json.loads(line) for line in out.read_text().splitlines()]
     assert (bad["line"], bad["kind"], bad["billed"]) == (1, "skipped", "no")
@@ -85,7 +88,7 @@ async def test_ordered_writes_in_the_order_of_the_input(emulator: Emulator) -> N
     output = Kept()
     async with emulator.client() as client:
         await Run(client, output, Tally(), ordered=True).finish(lines(*urls(5)))
-    assert [outcome.index for outcome in output.outcomes] == [0, 1, 2, 3, 4]
+    assert [record["index"] for record in output.records] == [0, 1, 2, 3, 4]
 
 
 async def test_a_full_output_stops_the_sending_and_all_that_was_sent_is_counted(
@@ -97,9 +100,8 @@ async def test_a_full_output_stops_the_sending_and_all_that_was_sent_is_counted(
         run = Run(client, output, Tally())
         await run.finish(lines(*urls(500)))
     summary = run.summary
-    assert len(output.outcomes) == 3
     assert summary.output_error is not None
-    assert summary.tally.unwritten == summary.tally.done - 3 > 0
+    assert summary.tally.unwritten == summary.tally.done - len(output.records) > 0
     assert summary.spend.billed == emulator.billed < 500
     assert not summary.is_complete
 
@@ -113,11 +115,11 @@ async def test_a_stop_writes_what_was_sent_and_sends_no_more(emulator: Emulator)
     async with emulator.client(max_in_flight=4, on_event=tally.watch) as client:
         run = Run(client, output, tally)
 
-        async def endless() -> AsyncGenerator[Line]:
+        async def endless() -> AsyncGenerator[list[Row]]:
             number = 0
             while True:
                 number += 1
-                yield Line(number, f"http://a.example/{number}.jpg")
+                yield [Row(number, f"http://a.example/{number}.jpg")]
                 if tally.sent:
                     first_sent.set()
 
@@ -126,7 +128,7 @@ async def test_a_stop_writes_what_was_sent_and_sends_no_more(emulator: Emulator)
         run.stop()
         await finishing
     assert run.summary.interrupted
-    assert len(output.outcomes) == emulator.billed == run.summary.spend.billed >= 1
+    assert len(output.records) == emulator.billed == run.summary.spend.billed >= 1
 
 
 async def test_a_stop_before_the_start_sends_nothing(emulator: Emulator) -> None:
@@ -147,22 +149,22 @@ async def test_a_fault_of_the_account_ends_the_run(emulator: Emulator) -> None:
         run = Run(client, output, Tally())
         await run.finish(lines(*urls(10)))
     assert isinstance(run.summary.fault, OutOfCredit)
-    assert len(output.outcomes) == 3
+    assert len(output.records) == 3
     assert not run.summary.is_complete
 
 
 async def test_an_input_that_breaks_off_is_told_after_what_was_asked(emulator: Emulator) -> None:
     """The lines before it have their outcomes."""
 
-    async def broken() -> AsyncGenerator[Line]:
-        yield Line(1, "http://a.example/1.jpg")
+    async def broken() -> AsyncGenerator[list[Row]]:
+        yield [Row(1, "http://a.example/1.jpg")]
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     output = Kept()
     async with emulator.client() as client:
         run = Run(client, output, Tally())
         await run.finish(broken())
-    assert len(output.outcomes) == 1
+    assert len(output.records) == 1
     assert run.summary.input_error is not None
     assert not run.summary.is_complete
 
@@ -171,7 +173,7 @@ async def test_an_output_that_can_not_be_finished_is_told(emulator: Emulator) ->
     """A disk may refuse what it had taken."""
 
     class Unfinished(Kept):
-        async def finish(self) -> None:
+        async def finish(self, *, is_complete: bool) -> bool:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     async with emulator.client() as client:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from s2v_detect import Ledger
 from s2v_detect.emulator import Cut, Emulator, Error, Reject
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -84,7 +85,7 @@ def test_an_output_that_exists_is_refused_before_anything_is_asked(
     (tmp_path / "out.jsonl").write_text("paid for\n")
     done = called("run", many, "-o", "out.jsonl")
     assert done.returncode == 2
-    assert "out.jsonl exists and is not overwritten. Give another name" in done.stderr
+    assert "out.jsonl exists, and the ledger out.jsonl.ledger knows no run" in done.stderr
     assert (tmp_path / "out.jsonl").read_text() == "paid for\n"
     assert emulator.requests == 0
 
@@ -149,23 +150,29 @@ def test_a_reader_that_leaves_stops_the_sending(
     assert emulator.requests < 400
 
 
-def test_a_full_disk_leaves_whole_lines_and_stops_the_sending(
-    started: Started, emulator: Emulator, many: Path, tmp_path: Path
+@pytest.mark.parametrize("room", [1_000, 70_000, 120_000])
+def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(
+    started: Started, emulator: Emulator, many: Path, tmp_path: Path, room: int
 ) -> None:
-    """The half of a line that still fitted is taken back."""
+    """The run ends with the ledger's two sentences; with room again it goes on, one bill each."""
 
     def small_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-    process = started("run", many, "-o", "out.jsonl", "--rate", "100", preexec_fn=small_disk)
+    process = started("run", many, "-o", "out.jsonl", "--rate", "500", preexec_fn=small_disk)
     assert process.stderr
     told = process.stderr.read()
     assert process.wait() == 2
-    assert 1 <= len(outcomes(tmp_path / "out.jsonl")) <= 3
-    assert (tmp_path / "out.jsonl").read_text().endswith("}\n")
-    assert "out.jsonl takes no more: File too large" in told
-    assert f"CNY {emulator.cost}" in told
+    assert "nothing is sent that can't be recorded" in told
     assert emulator.requests < 400
+    again = started("run", many, "-o", "out.jsonl", "--rate", "500")
+    assert again.wait() == 0
+    assert len(outcomes(tmp_path / "out.jsonl")) == 400
+    with Ledger(tmp_path / "out.jsonl.ledger") as ledger:
+        requests = sum(spend.requests for spend in ledger.statement())
+        unknown = sum(spend.unknown for spend in ledger.statement())
+    assert emulator.requests <= requests
+    assert emulator.billed - 400 <= unknown
 
 
 def test_a_reader_of_stderr_that_leaves_stops_nothing(

@@ -145,7 +145,9 @@ def test_edges_use_only_the_public_names(room: str) -> None:
 
 def test_importing_the_package_loads_no_extra() -> None:
     """In an interpreter of its own, beyond what httpx itself loads: rich, where it is there."""
-    extras = [name for name, rooms in ROOMS_OF.items() if not rooms & {"_http", "_retrying", "ledger"}]
+    extras = [
+        name for name, rooms in ROOMS_OF.items() if not rooms & {"_http", "_retrying", "ledger"}
+    ]
     code = (
         "import sys, httpx; before = set(sys.modules); import s2v_detect;"
         f"print([name for name in {extras} if name in set(sys.modules) - before])"

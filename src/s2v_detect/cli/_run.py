@@ -94,6 +94,11 @@ def screen_file(
     console = stderr_console()
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan)))
+        if not Path(out).parent.is_dir():
+            raise Unusable(
+                f"{printable(out)} can't be written: No such file or directory. Give another name"
+                " after -o."
+            )
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
