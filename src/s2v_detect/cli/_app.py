@@ -13,6 +13,7 @@ from s2v_detect import DetectError, __version__
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
@@ -35,6 +36,10 @@ _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
   s2v-detect check --json https://example.com/1.jpg https://example.com/2.jpg"""
+_REPORT_EXAMPLES = """\
+Examples:
+  s2v-detect report verdicts.jsonl -o report.html
+  s2v-detect report verdicts.jsonl.ledger -o report.html --title "November portraits\""""
 _EMULATOR_EXAMPLES = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
@@ -136,6 +141,27 @@ def run(
     """
     options = {"rate": rate, "ordered": ordered, "max_in_flight": max_in_flight, "quiet": quiet}
     return screen_file(source, out, account, plan, options)
+
+
+@app.command(help_epilogue=_REPORT_EXAMPLES)
+def report(
+    source: Annotated[Path, Parameter(name="SOURCE")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    title: str | None = None,
+) -> int:
+    """Make a page of a run's output or of a ledger: one file that can be mailed.
+
+    It shows what passed, what did not and why, the rate and the cost.
+    Thumbnails load from their own addresses, which are in the page whole.
+
+    Args:
+        source: An output of `run`, or a ledger.
+        out: The page; one that is there is replaced.
+        title: What stands at its head.
+    """
+    return write_page(source, out, title=title)
 
 
 @app.command(help_epilogue=_EMULATOR_EXAMPLES)

@@ -1,8 +1,74 @@
 """`s2v-detect report`: an output or a ledger as a page."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from s2v_detect import Ledger, LedgerEntry
+from s2v_detect.bulk import OutputError, Record, read_records
+from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._terminal import printable, stderr_console
 
-def report_or_reason(source: Path, page: Path, *, ledger: Path | None = None) -> str:
-    """Write the page; return why it could not be, or nothing."""
-    return f"{source} {page} {ledger}"
+_SQLITE = b"SQLite format 3\0"
+
+
+def write_page(source: Path, page: Path, *, title: str | None, ledger: Path | None = None) -> Exit:
+    """Write the report of an output or a ledger. Raises `Unusable`."""
+    try:
+        from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise Unusable(
+            'The report needs an extra. Install it: pip install "s2v-detect[cli,report]"'
+        ) from error
+    try:
+        is_ledger = _begins_as_sqlite(source)
+        books = source if is_ledger else ledger
+        records = _ledger_records(source) if is_ledger else read_records(source)
+        sent_at = _request_times(books, source) if books else None
+        write_report(records, page, title=title or source.name, sent_at=sent_at)
+    except OutputError as error:
+        raise Unusable(str(error)) from error
+    except OSError as error:
+        raise Unusable(
+            f"No report could be made of {printable(str(source))}: {error.strerror}. Give an output"
+            " of a run or a ledger, and a page that can be written."
+        ) from error
+    stderr_console().print(f"Report: {printable(str(page))}", markup=False)
+    return Exit.DONE
+
+
+def _begins_as_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _request_times(ledger: Path, source: Path) -> list[float]:
+    with Ledger(ledger) as books:
+        names = [name for name in books.names() if Path(name).name == source.name]
+        return list(books.request_times(names[0] if names else None))
+
+
+def _ledger_records(path: Path) -> Iterator[Record]:
+    with Ledger(path) as ledger:
+        for entry in ledger.all_entries():
+            yield _record(entry)
+
+
+def _record(entry: LedgerEntry) -> Record:
+    kind = {"answered": "checked", "skipped": "skipped"}.get(entry.state, "failed")
+    billed = "yes" if entry.paid else "unknown" if entry.unsure else "no"
+    return {
+        "image": entry.image,
+        "kind": kind,
+        "check_pass": None if kind != "checked" else bool(entry.check_pass),
+        "code": entry.code,
+        "message": entry.message,
+        "request_id": entry.request_id,
+        "error": entry.error or (entry.state if kind == "failed" else None),
+        "billed": billed,
+        "cost": float(entry.cost),
+        "cost_at_most": float(entry.cost_at_most),
+        "attempts": entry.attempts,
+        "at": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds"),
+    }

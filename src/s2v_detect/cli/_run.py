@@ -27,7 +27,7 @@ from s2v_detect.bulk import (
 from s2v_detect.cli._account import POSITIVE, Account
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
-from s2v_detect.cli._report import report_or_reason
+from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -127,7 +127,8 @@ def screen_file(
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
-        _report(out, plan.report, ledger)
+        told = ledger.path if out == STANDARD and ledger else Path(out)
+        write_page(told, plan.report, title=None, ledger=ledger.path if ledger else None)
     return code
 
 
@@ -174,13 +175,6 @@ def _refuse_strange_files(source: str, out: str, ledger: Ledger) -> None:
             f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
             " that wrote it. Give another name after -o, or move the file away."
         )
-
-
-def _report(out: str, page: Path, ledger: Ledger | None) -> None:
-    console = stderr_console()
-    source = ledger.path if out == STANDARD and ledger else Path(out)
-    reason = report_or_reason(source, page, ledger=ledger.path if ledger else None)
-    console.print(f"s2v-detect: {reason}" if reason else f"Report: {printable(str(page))}")
 
 
 async def _counted(rows: Input, screening: Screening) -> RunSummary:
