@@ -12,6 +12,7 @@ from s2v_detect.bulk.outputs import (
     open_output,
     pipe_output,
     read_records,
+    write_table,
 )
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
@@ -35,4 +36,5 @@ __all__ = [
     "open_output",
     "pipe_output",
     "read_records",
+    "write_table",
 ]

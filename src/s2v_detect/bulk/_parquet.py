@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class ParquetOutput:
     def _flush(self) -> None:
         records, self._waiting = self._waiting, []
         if self._writer is None:
-            self._schema = _schema_of(records)
+            self._schema = _schema_of(records, OUTCOME_KEYS)
             self._writer = parquet.ParquetWriter(self._file, self._schema)
         self._writer.write_table(_table(records, self._schema))
 
@@ -80,9 +81,24 @@ class ParquetOutput:
         return self._is_placed
 
 
-def _schema_of(records: Sequence[Record]) -> Any:
-    names = list(dict.fromkeys(name for record in records for name in record))
-    names += [name for name in OUTCOME_KEYS if name not in names]
+def write_parquet(path: Path, rows: Iterable[Record]) -> None:
+    """Write rows of any columns to a file, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    source = iter(rows)
+    try:
+        first = list(islice(source, _GROUP))
+        schema = _schema_of(first)
+        with parquet.ParquetWriter(part, schema) as writer:
+            while first:
+                writer.write_table(_table(first, schema))
+                first = list(islice(source, _GROUP))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _schema_of(records: Sequence[Record], wanted: Sequence[str] = ()) -> Any:
+    names = list(dict.fromkeys([*(name for record in records for name in record), *wanted]))
     types = _OURS | {name: pa.string() for name in OUTCOME_KEYS if name not in _OURS}
     fields = [(name, types.get(name) or _inferred(name, records)) for name in names]
     return pa.schema([*fields, ("input_more", pa.string())])

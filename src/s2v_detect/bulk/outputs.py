@@ -12,14 +12,23 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
 
-__all__ = ["OUTCOME_KEYS", "Output", "OutputError", "Record", "open_output", "pipe_output"]
+__all__ = [
+    "OUTCOME_KEYS",
+    "Output",
+    "OutputError",
+    "Record",
+    "open_output",
+    "pipe_output",
+    "read_records",
+    "write_table",
+]
 
 Record = dict[str, Any]
 """The input row's columns, and what came of its image."""
@@ -140,9 +149,13 @@ class Delimited:
         return [*(_cell(record.get(key)) for key in self._keys), _cell(more or None)]
 
     def _encoded(self, rows: list[list[str]]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
-        return text.getvalue().encode(errors="backslashreplace")
+        return _delimited(rows, self._delimiter)
+
+
+def _delimited(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def _cell(value: Any) -> str:
@@ -251,6 +264,27 @@ def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
         raise OutputError(
             f"{path} can't be written: {error.strerror}. Give another name after -o."
         ) from error
+
+
+def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[str]) -> None:
+    """Write rows of these columns to a file, in the format of its ending; whole or not at all."""
+    if path.suffix.lower() == ".parquet":
+        from s2v_detect.bulk._parquet import write_parquet  # noqa: PLC0415  # an extra
+
+        write_parquet(path, rows)
+        return
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            if delimiter:
+                file.write(_delimited([columns], delimiter))
+            for row in rows:
+                cells = [_cell(row[name]) for name in columns]
+                file.write(_delimited([cells], delimiter) if delimiter else json_line(row))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def pipe_output(descriptor: int) -> Output:

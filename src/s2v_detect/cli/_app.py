@@ -12,9 +12,11 @@ from rich.console import Console
 from s2v_detect import DetectError, __version__
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
+from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._run import STANDARD, Plan, screen_file
+from s2v_detect.cli._run import STANDARD, Format, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -64,6 +66,9 @@ app = App(
     version=__version__,
     result_action="return_value",
 )
+
+
+app.command(ledger_app)
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -141,6 +146,31 @@ def run(
     """
     options = {"rate": rate, "ordered": ordered, "max_in_flight": max_in_flight, "quiet": quiet}
     return screen_file(source, out, account, plan, options)
+
+
+@app.command
+def estimate(
+    source: Annotated[str, Parameter(name="INPUT"), _FILE],
+    /,
+    *,
+    ledger: Path | None = None,
+    column: str | None = None,
+    format: Format | None = None,  # noqa: A002  # the option's name
+    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Say what a run would ask for, cost and take. Nothing is sent, and no key is needed.
+
+    Args:
+        source: As for `run`.
+        ledger: The ledger of an earlier run: what it knows costs nothing.
+        column: The column that holds the image.
+        format: What the input is, where its ending does not say.
+        rate: Requests a second.
+        json: Print JSON.
+    """
+    plan = Plan(column=column, format=format)
+    return estimate_run(source, ledger, plan, rate=rate, as_json=json)
 
 
 @app.command(help_epilogue=_REPORT_EXAMPLES)

@@ -19,9 +19,10 @@ FROM attempt JOIN image ON image.id = attempt.image
 WHERE identity = ? ORDER BY sent_at, attempt.run, number
 """
 
+# A day is one of Beijing's, eight hours before UTC: the vendor's bill has those.
 # "sent" counts as unknown: it is under way, or its process has died and nobody came after it yet.
 _STATEMENT = """
-SELECT date(sent_at, 'unixepoch') AS day, name,
+SELECT date(sent_at + 28800, 'unixepoch') AS day, name,
        count(*) FILTER (WHERE outcome <> 'not sent'),
        count(*) FILTER (WHERE outcome = 'billed'),
        count(*) FILTER (WHERE outcome IN ('unknown', 'sent'))

@@ -105,7 +105,7 @@ class LedgerAttempt(NamedTuple):
 
 
 class LedgerSpend(NamedTuple):
-    """What one run spent on one day (UTC)."""
+    """What one run spent on one day of Beijing's, as in the vendor's bill."""
 
     day: str
     run: str

@@ -159,7 +159,7 @@ class Ledger:
             last = entries[-1].id
 
     def statement(self) -> list[LedgerSpend]:
-        """Return what was spent, by day (UTC) and run: to lay beside the vendor's bill."""
+        """Return what was spent, by day (Beijing) and run: to lay beside the vendor's bill."""
         return self._ask(_asked.statement)
 
     def request_times(self, name: str | None = None) -> Iterator[float]:

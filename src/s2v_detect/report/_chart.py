@@ -14,6 +14,7 @@ _IDLE_S = 60.0
 """A pause that is none of the line's: the run was stopped, or the service was out."""
 
 WIDTH, HEIGHT = 960, 180
+_LABEL_WIDTH = 100
 
 
 class Bar(NamedTuple):
@@ -97,7 +98,8 @@ def _bar(place: int, count: int, at: float, scale: tuple[float, int, float]) -> 
 def _ticks(places: dict[int, int], width: float, step_s: int) -> list[tuple[float, str]]:
     numbers = list(places)
     chosen = numbers[:: max(1, len(numbers) // 6)]
-    return [(places[number] * width, _clock(number * step_s)) for number in chosen]
+    ticks = [(places[number] * width, _clock(number * step_s)) for number in chosen]
+    return [(x, label) for x, label in ticks if x < WIDTH - _LABEL_WIDTH]
 
 
 def _clock(at: float) -> str:

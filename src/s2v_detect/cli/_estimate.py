@@ -1,0 +1,85 @@
+"""`s2v-detect estimate`: what a run would ask for, cost and take. Nothing is sent."""
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import closing
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from s2v_detect import Ledger
+from s2v_detect._service import PRICE_CNY
+from s2v_detect.bulk import Input, InputError, Row
+from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._run import Plan, opened_input
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._terminal import duration
+
+_NAMES = {
+    "rows": "rows",
+    "faulty": "of them no image",
+    "duplicates": "of them repeated",
+    "known": "images known from the ledger",
+    "asked": "images to be asked for",
+}
+
+
+def estimate_run(
+    source: str, ledger: Path | None, plan: Plan, *, rate: float, as_json: bool
+) -> Exit:
+    """Print the estimate."""
+    try:
+        with closing(opened_input(source, plan)) as rows:
+            counts = asyncio.run(_counted(rows, ledger))
+    except InputError as error:
+        raise Unusable(str(error)) from error
+    cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
+    if as_json:
+        print(json.dumps({**counts, "cost": str(cost), "seconds": round(seconds, 1)}))  # noqa: T201  # data goes to stdout
+        return Exit.DONE
+    table = Table.grid(padding=(0, 3, 0, 0))
+    for name, words in _NAMES.items():
+        table.add_row(words, f"{counts[name]:,}")
+    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
+    table.add_row("cost at most", f"CNY {cost}, before any free images")
+    table.add_row(
+        "time", f"{duration(seconds)} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}"
+    )
+    Console(highlight=False).print(table)
+    return Exit.DONE
+
+
+async def _counted(rows: Input, ledger: Path | None) -> dict[str, int]:
+    counts: Counter[str] = Counter(dict.fromkeys(_NAMES, 0))
+    seen: set[bytes] = set()  # 8 bytes an image, however long its address is
+    books = Ledger(ledger) if ledger else None
+    try:
+        async for batch in rows.batches():
+            _count(batch, counts, seen, books)
+    finally:
+        if books:
+            books.close()
+    return dict(counts)
+
+
+def _count(batch: list[Row], counts: Counter[str], seen: set[bytes], books: Ledger | None) -> None:
+    counts["rows"] += len(batch)
+    new: dict[str, Any] = {}
+    for row in batch:
+        if row.fault or not row.image.lower().startswith(("http://", "https://", "oss://")):
+            counts["faulty"] += 1
+            continue
+        mark = blake2b(row.image.encode(errors="replace"), digest_size=8).digest()
+        if mark in seen:
+            counts["duplicates"] += 1
+        else:
+            seen.add(mark)
+            new[row.image] = None
+    known = len(books.known(new)) if books else 0
+    counts["known"] += known
+    counts["asked"] += len(new) - known

@@ -1,0 +1,290 @@
+"""`s2v-detect ledger`: one image, everything, the spend, and what is unknown."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
+from s2v_detect._service import PRICE_CNY
+from s2v_detect.bulk import OutputError, write_table
+from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+
+_STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
+_COLUMNS = (
+    "image",
+    "state",
+    "check_pass",
+    "humanoid",
+    "code",
+    "message",
+    "error",
+    "request_id",
+    "attempts",
+    "cost",
+    "cost_at_most",
+    "elapsed_s",
+    "answered_at",
+    "at",
+    "run",
+)
+_FLAG = Parameter(negative=(), show_default=False)
+_EXAMPLES = """\
+Examples:
+  s2v-detect ledger show verdicts.jsonl.ledger https://example.com/face.jpg
+  s2v-detect ledger statement verdicts.jsonl.ledger
+  s2v-detect ledger export verdicts.jsonl.ledger -o everything.csv
+  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend"""
+
+ledger_app = App(
+    name="ledger",
+    help="What was asked, sent, answered and billed: look at it, export it, settle the unknown.",
+    help_epilogue=_EXAMPLES,
+    help_format="plaintext",
+    result_action="return_value",
+)
+
+
+@ledger_app.command
+def show(
+    ledger: Path, /, *images: str, as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False
+) -> int:
+    """Show images with all their requests; without an image, how many are in which state.
+
+    Args:
+        ledger: The ledger.
+        images: Addresses, in any spelling that is the same image.
+        as_json: Print JSON lines.
+    """
+    with Ledger(ledger) as books:
+        if not images:
+            return _overview(books, as_json=as_json)
+        entries = books.entries(images)
+        for image in images:
+            entry = entries.get(image)
+            attempts = books.attempts(image)
+            if entry is None:
+                stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
+            elif as_json:
+                told = [_attempt_fields(attempt) for attempt in attempts]
+                _print_json(_entry_fields(entry) | {"requests": told})
+            else:
+                _print_entry(entry, attempts)
+    return Exit.DONE if len(entries) == len(set(images)) else Exit.INCOMPLETE
+
+
+@ledger_app.command
+def statement(
+    ledger: Path, /, *, as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False
+) -> int:
+    """Print what was spent, by day and run, to lay beside the vendor's bill.
+
+    A day is one of Beijing's, as in the bill. Requests whose answers were
+    lost are unknown: at most they were billed.
+
+    Args:
+        ledger: The ledger.
+        as_json: Print JSON lines.
+    """
+    with Ledger(ledger) as books:
+        spends = books.statement()
+    if as_json:
+        for spend in spends:
+            _print_json(_spend_fields(spend))
+        return Exit.DONE
+    table = _table("day (Beijing)", "run", "requests", "billed", "unknown", "CNY", "CNY at most")
+    total = LedgerSpend(
+        "",
+        "in all",
+        sum(spend.requests for spend in spends),
+        sum(spend.billed for spend in spends),
+        sum(spend.unknown for spend in spends),
+    )
+    for spend in [*spends, total]:
+        counts = (f"{count:,}" for count in (spend.requests, spend.billed, spend.unknown))
+        amounts = (str(spend.cost), str(spend.cost_at_most))
+        table.add_row(spend.day, printable(spend.run) or "-", *counts, *amounts)
+    _stdout().print(table)
+    return Exit.DONE
+
+
+@ledger_app.command
+def export(
+    ledger: Path,
+    /,
+    *,
+    out: Annotated[str, Parameter(name=("--out", "-o"), allow_leading_hyphen=True)],
+    force: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Write everything, one row an image. Signed addresses are written whole.
+
+    Args:
+        ledger: The ledger.
+        out: CSV, TSV, JSON lines or Parquet by its ending; - is JSON lines on stdout.
+        force: Replace a file that is there.
+    """
+    with Ledger(ledger) as books:
+        rows = (_entry_fields(entry) for entry in books.all_entries())
+        if out == "-":
+            for row in rows:
+                _print_json(row)
+            return Exit.DONE
+        path = Path(out)
+        if path.exists() and not force:
+            raise Unusable(f"{printable(out)} exists. Give another name after -o, or --force.")
+        try:
+            write_table(path, rows, columns=_COLUMNS)
+        except OutputError as error:
+            raise Unusable(str(error)) from error
+        except OSError as error:
+            raise Unusable(
+                f"{printable(out)} can't be written: {error.strerror}. Give another name after -o."
+            ) from error
+    return Exit.DONE
+
+
+@ledger_app.command
+def reconcile(
+    ledger: Path,
+    /,
+    *images: str,
+    resend: Annotated[bool, _FLAG] = False,
+    write_off: Annotated[bool, _FLAG] = False,
+) -> int:
+    """List the images that were sent and whose answers were lost, or settle them.
+
+    Without an option nothing is changed. Nothing is sent: after --resend the
+    next run asks for them once more.
+
+    Args:
+        ledger: The ledger.
+        images: Only these.
+        resend: Let each be asked for once more; it may be billed twice.
+        write_off: Count them as failed, and their requests as perhaps billed.
+    """
+    if resend and write_off:
+        raise Unusable("--resend and --write-off exclude each other. Give one of them.")
+    console = stderr_console()
+    with Ledger(ledger) as books:
+        if resend:
+            count = books.allow_resend(images or None)
+            most = count * PRICE_CNY
+            console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
+        elif write_off:
+            count = books.write_off(images or None)
+            console.print(f"{count:,} images count as failed; they may have been billed.")
+        else:
+            _list_unknown(books, images)
+    return Exit.DONE
+
+
+def _list_unknown(books: Ledger, images: Sequence[str]) -> None:
+    wanted = {entry.id for entry in books.entries(images).values()}
+    table = _table("image", "lost at (UTC)", "requests", "CNY at most")
+    count = 0
+    for entry in books.all_entries("unknown"):
+        if not images or entry.id in wanted:
+            count += 1
+            row = (shown_image(entry.image), _iso(entry.at), str(entry.attempts))
+            table.add_row(*row, str(entry.cost_at_most))
+    if count:
+        _stdout().print(table)
+    stderr_console().print(
+        f"{count:,} images are unknown. --resend lets them be asked for once more, --write-off"
+        " counts them as failed."
+        if count
+        else "No image is unknown."
+    )
+
+
+def _overview(books: Ledger, *, as_json: bool) -> int:
+    counts = dict.fromkeys(_STATES, 0)
+    for entry in books.all_entries():
+        counts[entry.state] += 1
+    if as_json:
+        _print_json(counts)
+        return Exit.DONE
+    table = _table("state", "images")
+    for state, count in counts.items():
+        table.add_row(state, f"{count:,}")
+    _stdout().print(table)
+    return Exit.DONE
+
+
+def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
+    console = _stdout()
+    console.print(Text(shown_image(entry.image), style="bold"))
+    for name, value in _entry_fields(entry).items():
+        if name != "image" and value not in (None, "", 0):
+            console.print(Text(f"  {name:<13} {printable(str(value))}"))
+    table = _table("sent at (UTC)", "ended at", "outcome", "error", "code", "request id", "run")
+    for attempt in attempts:
+        fields = _attempt_fields(attempt)
+        table.add_row(*(printable(str(fields[name] or "")) for name in list(fields)[:7]))
+    console.print(table)
+
+
+def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "image": entry.image,
+        "state": entry.state,
+        "check_pass": None if entry.check_pass is None else bool(entry.check_pass),
+        "humanoid": None if entry.humanoid is None else bool(entry.humanoid),
+        "code": entry.code,
+        "message": entry.message,
+        "error": entry.error,
+        "request_id": entry.request_id,
+        "attempts": entry.attempts,
+        "cost": float(entry.cost),
+        "cost_at_most": float(entry.cost_at_most),
+        "elapsed_s": round(entry.elapsed_s, 3),
+        "answered_at": None if entry.answered_at is None else _iso(entry.answered_at),
+        "at": _iso(entry.at),
+        "run": entry.run,
+    }
+
+
+def _attempt_fields(attempt: LedgerAttempt) -> dict[str, Any]:
+    return {
+        "sent_at": _iso(attempt.sent_at),
+        "ended_at": None if attempt.ended_at is None else _iso(attempt.ended_at),
+        "outcome": attempt.outcome,
+        "error": attempt.error,
+        "code": attempt.code,
+        "request_id": attempt.request_id,
+        "run": attempt.run,
+        "service_ms": attempt.service_ms,
+    }
+
+
+def _spend_fields(spend: LedgerSpend) -> Mapping[str, Any]:
+    amounts = {"cost": str(spend.cost), "cost_at_most": str(spend.cost_at_most)}
+    return spend._asdict() | amounts
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _stdout() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+
+
+def _print_json(fields: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
