@@ -87,7 +87,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not is_current(connection):  # another process may have been first
+        if not _is_current(connection):  # another process may have been first
             _bring_up_to_date(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -97,6 +97,14 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def is_current(connection: sqlite3.Connection) -> bool:
     """Whether the file is a ledger of this version; raises for what is no ledger of ours."""
+    connection.execute("BEGIN")  # one look: another process may be making it one meanwhile
+    try:
+        return _is_current(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _is_current(connection: sqlite3.Connection) -> bool:
     application = _pragma(connection, "application_id")
     version = _pragma(connection, "user_version")
     if application == APPLICATION_ID:
