@@ -216,10 +216,14 @@ class Asking:
         self._asked_at = self._loop.time()
         self.tell("turn", wait_s=self._line_s)
         try:
-            return await self._ask(Departure(turn, self._late_turn, lambda: self.tell("sent")))
+            return await self._ask(Departure(turn, self._late_turn, self._left))
         except DetectError as error:
             self._met(error)
             raise
+
+    def _left(self) -> None:
+        self._recording.left()
+        self.tell("sent")
 
     async def _ask(self, departure: Departure) -> Verdict:
         try:

@@ -1,5 +1,6 @@
 """What one flight has recorded of itself: in the ledger, or nowhere."""
 
+import time
 from typing import Protocol
 
 from s2v_detect.errors import DetectError, NotSent
@@ -20,6 +21,9 @@ class Recording(Protocol):
 
     async def send(self) -> None:
         """Return when it is durable that the bytes may leave."""
+
+    def left(self) -> None:
+        """Note that the bytes leave at this instant."""
 
     def withdraw(self) -> None:
         """Take `send` back: no bytes left."""
@@ -44,6 +48,9 @@ class Unrecorded:
 
     async def send(self) -> None:
         """Nothing to write."""
+
+    def left(self) -> None:
+        """Nothing to note."""
 
     def withdraw(self) -> None:
         """Nothing to take back."""
@@ -73,6 +80,9 @@ class Recorded:
     async def send(self) -> None:
         await self._run.send(self._page)
 
+    def left(self) -> None:
+        self._page.left_at = time.time()
+
     def withdraw(self) -> None:
         self._run.end_attempt(self._page, Ended("not sent"))
 
@@ -82,6 +92,7 @@ class Recorded:
             error=type(error).__name__,
             code=getattr(error, "code", None),
             request_id=getattr(error, "request_id", None),
+            left_at=self._page.left_at,
         )
         self._run.end_attempt(self._page, ended)
 
@@ -91,6 +102,7 @@ class Recorded:
             code=verdict.code,
             request_id=verdict.request_id,
             service_ms=service_ms,
+            left_at=self._page.left_at,
         )
         await self._run.answer(self._page, ended, verdict, elapsed_s)
 

@@ -93,7 +93,7 @@ class LedgerAttempt(NamedTuple):
 
     run: int
     sent_at: float
-    """When it was recorded, just before its bytes left."""
+    """When its bytes left; until it has ended, when it was recorded, just before."""
     ended_at: float | None
     outcome: AttemptOutcome
     """`sent` (under way), `billed`, `free` (answered with an error), `unknown`, `not sent`

@@ -35,6 +35,8 @@ class Page:
     lineage: int
     attempt: int = 0
     """The number of its last request in the run."""
+    left_at: float | None = None
+    """When that one's bytes left, if they have."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Ended:
     code: str | None = None
     request_id: str | None = None
     service_ms: int | None = None
+    left_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
     change = _CHANGES.get(ended.outcome)
     if _close_attempt(db, page, number, ended) and change:
-        db.execute(f"UPDATE image SET {change} WHERE identity = ?", (page.identity,))  # noqa: S608  # our own words
+        db.execute(f"UPDATE image SET {change} WHERE identity = ?", (page.identity,))  # noqa: S608  # ours
 
 
 def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdict) -> None:
@@ -197,7 +200,7 @@ def release(db: sqlite3.Connection, run: int) -> None:
 def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> bool:
     cursor = db.execute(
         "UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?,"
-        " service_ms = ? WHERE run = ? AND number = ? AND outcome = 'sent'",
+        " service_ms = ?, sent_at = coalesce(?, sent_at) WHERE run = ? AND number = ? AND outcome = 'sent'",
         (
             time.time(),
             ended.outcome,
@@ -205,6 +208,7 @@ def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended
             _text(ended.code),
             _text(ended.request_id),
             ended.service_ms,
+            ended.left_at,
             page.run,
             number,
         ),

@@ -73,7 +73,7 @@ class LedgerRun:
     async def send(self, page: Page) -> None:
         """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
         self._sent += 1
-        page.attempt = self._sent
+        page.attempt, page.left_at = self._sent, None
         await self._at_hatch().do(partial(_pages.send, page=page, number=page.attempt))
 
     def end_attempt(self, page: Page, ended: Ended) -> None:
@@ -91,7 +91,7 @@ class LedgerRun:
     def give_up(self, page: Page, error: DetectError, elapsed_s: float) -> None:
         """Have it recorded that an image ended without an answer; the claim is let go."""
         # Cut off while a request was under way: the error says whether it left.
-        ended = Ended("not sent" if error.billed == "no" else "unknown")
+        ended = Ended("not sent" if error.billed == "no" else "unknown", left_at=page.left_at)
         settled = Settled(page.attempt, ended, elapsed_s)
         self._at_hatch().owe(partial(_pages.give_up, page=page, settled=settled, error=error))
 

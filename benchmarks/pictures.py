@@ -1,0 +1,142 @@
+"""The README's pictures of a run: its progress on a terminal, and its report page.
+
+    python benchmarks/pictures.py
+
+A real run against the emulator at five a second, over the example photographs and addresses that
+it rejects or can't fetch. Needs Chromium. Writes progress.png and report.png beside pace.png.
+"""
+
+import argparse
+import asyncio
+import functools
+import http.server
+import io
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Browser, async_playwright
+from rich.console import Console
+
+from s2v_detect import DetectClient, Ledger, LocalLimiter, Spend
+from s2v_detect.bulk import Row, Run, Tally, open_output, read_records
+from s2v_detect.cli._progress import Progress
+from s2v_detect.emulator import Emulator, Error, mix
+from s2v_detect.report import write_report
+
+HERE = Path(__file__).parent
+PHOTOGRAPHS = HERE.parent / "examples" / "photographs"
+PORTRAITS = ("portrait.jpg", "portrait.png", "portrait.webp")
+OTHERS = ("cat.jpg", "coffee.jpg")
+ROWS = 160
+SEEN_AFTER = 90
+
+
+@dataclass
+class Watched:
+    """What progress looks at."""
+
+    tally: Tally
+    client: DetectClient
+    total: int = ROWS
+
+    @property
+    def spend(self) -> Spend:
+        """What was paid so far."""
+        return self.client.spend
+
+
+@contextmanager
+def photographs() -> Iterator[str]:
+    """Give the address of a server of the example photographs, on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    handler = functools.partial(Quiet, directory=str(PHOTOGRAPHS))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def rows(base: str) -> AsyncIterator[list[Row]]:
+    """Give portraits, and in every fifth place something else."""
+    for n in range(ROWS):
+        name = OTHERS[n // 5 % 2] if n % 5 == 4 else PORTRAITS[n % 3]  # every fifth
+        yield [Row(n + 1, f"{base}/{name}?{n}")]
+
+
+async def picture_of(browser: Browser, page: str, target: Path, width: int, height: int) -> None:
+    """Take a screenshot."""
+    shown = await browser.new_page(
+        viewport={"width": width, "height": height}, device_scale_factor=1.5
+    )
+    await shown.goto(page)
+    await shown.wait_for_load_state("networkidle")
+    await shown.screenshot(path=str(target))
+
+
+async def make(folder: Path, base: str) -> None:
+    """Run, and draw."""
+    ledger, out = Ledger(folder / "screening.db", name="verdicts.jsonl"), folder / "verdicts.jsonl"
+    tally = Tally()
+    async with (
+        Emulator(answer=mix(rejects=0.0, unusable=0.0), latency_s=(0.2, 0.6)) as emulator,
+        DetectClient(
+            emulator.api_key,
+            base_url=emulator.base_url,
+            ledger=ledger,
+            limiter=LocalLimiter(),
+            on_event=tally.watch,
+        ) as client,
+    ):
+        emulator.when(f"{base}/cat*", mix(rejects=1.0, unusable=0.0))
+        emulator.when(f"{base}/coffee*", Error(400, "InvalidURL"))
+        output = open_output(out, columns=list)
+        run = Run(client, output, tally, ledger=ledger)
+        console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
+        progress = Progress(Watched(tally, client), console, rate=5, quiet=True)
+        running = asyncio.ensure_future(run.finish(rows(base)))
+        while tally.done < SEEN_AFTER:
+            await asyncio.sleep(0.25)
+            progress.picture()  # the pace is that of the last ten seconds of looking
+        console.print(progress.picture())
+        console.save_svg(str(folder / "progress.svg"), title="s2v-detect run")
+        await running
+        output.close()
+    times = list(ledger.request_times())
+    write_report(read_records(out), folder / "report.html", title=out.name, sent_at=times)
+    ledger.close()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        pictures = HERE / "pictures"
+        svg = (folder / "progress.svg").as_uri()
+        await picture_of(browser, svg, pictures / "progress.png", 1140, 205)
+        page = (folder / "report.html").as_uri()
+        await picture_of(browser, page, pictures / "report.png", 1000, 1180)
+        await browser.close()
+
+
+def main() -> int:
+    """Make both."""
+    assert __doc__
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    with tempfile.TemporaryDirectory() as name, photographs() as base:
+        asyncio.run(make(Path(name), base))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
