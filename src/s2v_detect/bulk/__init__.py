@@ -11,9 +11,9 @@ from s2v_detect.bulk.outputs import (
     Record,
     open_output,
     pipe_output,
-    read_records,
     write_table,
 )
+from s2v_detect.bulk.read_back import read_records
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
 from s2v_detect.bulk.sample import Interval, Sample, interval

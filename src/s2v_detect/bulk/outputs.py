@@ -12,7 +12,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +26,6 @@ __all__ = [
     "Record",
     "open_output",
     "pipe_output",
-    "read_records",
     "write_table",
 ]
 
@@ -314,61 +313,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of an output. Raises `OutputError` for what is none, and `OSError`.
-
-    A last line without its end, of a pass that was killed, is left out.
-    """
-    ending = path.suffix.lower()
-    if ending == ".parquet":
-        from s2v_detect.bulk._parquet import parquet_records  # noqa: PLC0415  # an extra
-
-        yield from parquet_records(path)
-    elif ending in (".csv", ".tsv"):
-        yield from _delimited_records(path, "," if ending == ".csv" else "\t")
-    else:
-        yield from _json_records(path)
-
-
-def _json_records(path: Path) -> Iterator[Record]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise _no_output(path, number) from error
-            if not isinstance(record, dict) or "kind" not in record:
-                raise _no_output(path, number)
-            yield record
-
-
-def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter)
-        try:
-            for record in reader:
-                if record.get("kind") is None or record.get("at") is None:
-                    raise _no_output(path, reader.line_num)
-                yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise _no_output(path, reader.line_num) from error
-
-
-def _typed(key: str, value: str) -> Any:
-    if key in ("line", "index", "attempts"):
-        return int(value) if value else None
-    if key in ("cost", "cost_at_most", "elapsed_s"):
-        return float(value) if value else None
-    if key in ("check_pass", "humanoid"):
-        return {"true": True, "false": False}.get(value)
-    return value or (None if key in ("request_id", "error", "source") else "")
-
-
-def _no_output(path: Path, number: int) -> OutputError:
-    return OutputError(
-        f"{path} is no output of `s2v-detect run` (line {number}). Give one, or a ledger."
-    )

@@ -200,7 +200,8 @@ def release(db: sqlite3.Connection, run: int) -> None:
 def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> bool:
     cursor = db.execute(
         "UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?,"
-        " service_ms = ?, sent_at = coalesce(?, sent_at) WHERE run = ? AND number = ? AND outcome = 'sent'",
+        " service_ms = ?, sent_at = coalesce(?, sent_at)"
+        " WHERE run = ? AND number = ? AND outcome = 'sent'",
         (
             time.time(),
             ended.outcome,
