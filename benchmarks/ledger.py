@@ -1,4 +1,4 @@
-"""What a ledger costs, and what it saves: rates with and without it, a million known rows, an outage.
+"""What a ledger costs, and what it saves: rates, a million known rows, an outage.
 
     python benchmarks/ledger.py [lifted] [paced] [million] [outage]
 
@@ -98,7 +98,7 @@ def fill(path: Path) -> None:
 
 
 def million(folder: Path) -> None:
-    """Print how long a run over known rows takes, and when the first request of a new one leaves."""
+    """Print how long a run over known rows takes, and when a new one's first request leaves."""
     (folder / "in.txt").write_text("\n".join(urls(ROWS)))
     fill(folder / "out.jsonl.ledger")
     with Emulator.run_in_thread(answer=Pass()) as emulator:
@@ -161,9 +161,8 @@ async def outage(folder: Path) -> None:
             early for early, late in zip(after, after[4:], strict=False) if late - early < 1.1
         )
         print(f"  an outage of {OUTAGE_S:.0f} s: {failed} images failed (goal 0),")
-        print(
-            f"  {marks[1] - marks[0]} requests during it (30), full rate {full_s:.1f} s after it (3)\n"
-        )
+        during = marks[1] - marks[0]
+        print(f"  {during} requests during it (30), full rate {full_s:.1f} s after it (3)\n")
 
 
 def main() -> int:
