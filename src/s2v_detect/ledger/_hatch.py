@@ -25,6 +25,7 @@ class Hatch:
         self._desk = desk
         self._loop = asyncio.get_running_loop()
         self._pending: list[_AwaitedJob] = []
+        self._is_failing = False
 
     async def do(self, work: Callable[[sqlite3.Connection], T], *, is_owed: bool = False) -> T:
         """Return what a piece of work brings, when it is durable. Raises `LedgerError`."""
@@ -33,7 +34,7 @@ class Hatch:
 
     def owe(self, work: Work) -> None:
         """Have something recorded that has happened; nobody waits for it."""
-        self._put(work, is_owed=True).add_done_callback(_log_failure)
+        self._put(work, is_owed=True).add_done_callback(self._log_failure)
 
     def _put(self, work: Work, *, is_owed: bool) -> asyncio.Future[Any]:
         if not self._pending:
@@ -49,6 +50,13 @@ class Hatch:
     def _tell_from_the_desk(self, jobs: Sequence[Job]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(_tell, jobs)
+
+    def _log_failure(self, future: asyncio.Future[Any]) -> None:
+        """Log the first of a row of failures: a full disk fails everything that is owed."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not self._is_failing:
+            _log.error("%s What is owed to it is tried again with the next write.", error)
+        self._is_failing = error is not None
 
 
 class _AwaitedJob(Job):
@@ -67,9 +75,3 @@ def _tell(jobs: Sequence[Job]) -> None:
             job.future.set_result(job.result)
         else:
             job.future.set_exception(job.fault)
-
-
-def _log_failure(future: asyncio.Future[Any]) -> None:
-    error = None if future.cancelled() else future.exception()
-    if error is not None:
-        _log.error("%s It is tried again with the next write.", error)
