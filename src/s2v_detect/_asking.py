@@ -193,7 +193,11 @@ class Asking:
             self._is_lining_up = True
             try:
                 end_passage = await self._crew.gate.passage(self._lane)
-                return await self._crew.line.turn(self._lane, self._recording), end_passage
+                turn = await self._crew.line.turn(self._lane, self._recording)
+                if not self._crew.gate.holds(self._lane, end_passage):
+                    return turn, end_passage
+                turn.withdrawn()  # the outage began while it stood in line
+                self._recording.withdraw()
             except asyncio.CancelledError:
                 end_passage()
                 if not self._is_moving or self._task is None:

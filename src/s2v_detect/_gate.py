@@ -55,6 +55,10 @@ class Gate:
         self._begin_probe()
         return self._end_probe
 
+    def holds(self, lane: Lane, end_passage: Callable[[], None]) -> bool:
+        """Whether one that passed must come back: the gate was shut behind it, and it is no try."""
+        return self._is_shut and lane == "bulk" and end_passage is _nothing
+
     def answered(self) -> bool:
         """Hear that the service answers. Returns whether that ended an outage."""
         self._faults = 0

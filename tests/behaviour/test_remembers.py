@@ -321,6 +321,31 @@ async def test_an_outage_is_tried_with_one_image_at_a_time(emulator: Emulator, u
     assert [outcome.kind for outcome in outcomes] == ["checked"] * 30
 
 
+@pytest.mark.parametrize("remembers", [False, True])
+async def test_those_in_line_when_an_outage_begins_are_held_too(
+    emulator: Emulator, urls: Urls, path: Path, *, remembers: bool
+) -> None:
+    """A long line does not go on to knock at a dead service; nothing is lost or in doubt."""
+    out = asyncio.Event()
+
+    def watch(event: Event) -> None:
+        if event.kind == "outage":
+            out.set()
+
+    emulator.when("*", Error(503, "ServiceUnavailable"))
+    options = {"ledger": path} if remembers else {}
+    async with emulator.client(limiter=LocalLimiter(50), on_event=watch, **options) as client:
+        stream = client.aiter_check(urls(200))
+        first = asyncio.ensure_future(anext(stream))
+        await out.wait()
+        await asyncio.sleep(1)
+        assert emulator.requests <= 20
+        emulator.when("*", Pass())
+        outcomes = [await first, *[outcome async for outcome in stream]]
+    assert [outcome.kind for outcome in outcomes] == ["checked"] * 200
+    assert client.spend.billed == emulator.billed == 200
+
+
 async def test_a_gateways_page_is_unknown_in_the_ledger_too(emulator: Emulator, path: Path) -> None:
     """502 may follow a billed call."""
     emulator.when("*", Html(502, billed=True))
