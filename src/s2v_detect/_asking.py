@@ -5,13 +5,14 @@ far: its requests, their errors, what they cost, and where it is.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from s2v_detect._books import Books, Costs, Watch
 from s2v_detect._budget import Budget
+from s2v_detect._endings import cut_off, left_unknown, not_sent
 from s2v_detect._gate import Gate
 from s2v_detect._http import Departure, Endpoint
 from s2v_detect._line import Line
@@ -43,6 +44,8 @@ class Crew:
     line: Line
     gate: Gate
     budget: Budget
+    look: Callable[[str, Lane], Awaitable[str]] | None
+    """Returns what it could not tell of an image; raises `ImageSkipped`."""
 
 
 class Asking:
@@ -59,6 +62,7 @@ class Asking:
         self.image = image
         self.attempts = 0
         self.costs = Costs()
+        self.doubt = ""
         self.fault: LedgerError | None = None
         """The answer is here, and could not be recorded."""
         self._lane = lane
@@ -118,7 +122,7 @@ class Asking:
             )
         if self._errors:
             return self._errors[-1].copy()
-        return self._about(_not_sent(why))
+        return self._about(not_sent(why))
 
     async def find_out(self) -> Verdict:
         """Return the verdict: from the ledger, else from the service."""
@@ -130,12 +134,16 @@ class Asking:
                 return verdict
             self._doubts = entry.doubts
             if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
-                raise self._about(_left_unknown())
+                raise self._about(left_unknown())
+        if self._crew.look and not self._doubts:
+            with self._in_line():
+                self.doubt = await self._crew.look(self.image, self._lane)
+            self.tell("looked", doubt=self.doubt)
         return await self._ask_until_answered()
 
     def give_up(self, error: BaseException) -> None:
         """Record that it ended without an answer."""
-        told = error if isinstance(error, DetectError) else _cut_off(left=True)
+        told = error if isinstance(error, DetectError) else cut_off(left=True)
         self._recording.give_up(told, elapsed_s=self.elapsed_s)
 
     async def _ask_until_answered(self) -> Verdict:
@@ -235,7 +243,7 @@ class Asking:
         except DetectError:
             raise
         except asyncio.CancelledError:
-            raise _cut_off(left=departure.left) from None
+            raise cut_off(left=departure.left) from None
         except BaseException:  # of a transport or a hook that is not ours: it may have been sent
             if departure.left:
                 self._count("unknown")
@@ -318,27 +326,3 @@ class Asking:
 
 def _nothing() -> None:
     pass
-
-
-def _left_unknown() -> OutcomeUnknown:
-    """Return the error of an image that is not asked for again: it might be paid for once more."""
-    return OutcomeUnknown(
-        "not asked again, an earlier request for it was sent and no answer was recorded.",
-        do="`s2v-detect ledger reconcile` lists such images, and resends them or writes them off.",
-        billed="unknown",
-    )
-
-
-def _not_sent(why: str) -> NotSent:
-    return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.")
-
-
-def _cut_off(*, left: bool) -> DetectError:
-    """Return the error of a request that outlived its client."""
-    if not left:
-        return _not_sent("the client was closed")
-    return OutcomeUnknown(
-        "sent, and the client was closed before its answer came.",
-        do="It may have been billed: check it again if its verdict is worth CNY 0.004.",
-        billed="unknown",
-    )

@@ -12,12 +12,14 @@ from s2v_detect.models import Event, EventKind, Spend
 
 _log = logging.getLogger("s2v_detect")
 
+_COUNTS = ("billed", "unknown", "skipped", "refused", "shared", "known")
+
 
 class Books:
     """The running counts behind `client.spend`."""
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(("billed", "unknown", "skipped", "shared", "known"), 0)
+        self._counts = dict.fromkeys(_COUNTS, 0)
 
     def count(self, what: str) -> None:
         """Add one to a count."""

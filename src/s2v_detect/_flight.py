@@ -15,7 +15,7 @@ from s2v_detect._asking import Asking, Crew
 from s2v_detect._books import Costs
 from s2v_detect._recording import Recording
 from s2v_detect._turns import Lane
-from s2v_detect.errors import DetectError, LedgerError
+from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
 from s2v_detect.models import Verdict
 
 
@@ -133,7 +133,9 @@ class Flight:
         if _is_known(result):
             self._books.count("known")
             asking.tell("known")
-        return Landing(result, asking.attempts, asking.costs.told(), asking.fault)
+        self._count_skipped(result)
+        told = asking.costs.told() | {"doubt": asking.doubt}
+        return Landing(result, asking.attempts, told, asking.fault)
 
     def _share(self, result: Verdict | BaseException) -> Landing:
         """Return what one is told whose image another had asked for: the same, at no cost."""
@@ -143,8 +145,15 @@ class Flight:
             self._books.count("shared")
             result = result.model_copy(update={"source": "shared", "billed": "no"})
         elif isinstance(result, DetectError):
+            self._count_skipped(result)
             result = result.copy()
-        return Landing(result, 0, Costs().told())
+        return Landing(result, 0, Costs().told() | {"doubt": self._asking.doubt})
+
+    def _count_skipped(self, result: Verdict | BaseException) -> None:
+        """Count one that was looked at and not sent, each who asked for it by itself."""
+        if isinstance(result, ImageSkipped):
+            self._books.count("skipped")
+            self._books.count("refused")
 
 
 def _is_known(result: Verdict | BaseException) -> bool:

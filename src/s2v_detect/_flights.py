@@ -2,24 +2,35 @@
 
 import asyncio
 
+from s2v_detect._addresses import private_reason
 from s2v_detect._asking import Crew
 from s2v_detect._flight import Flight, Landing
-from s2v_detect._identity import identity_of
+from s2v_detect._identity import identity_of, image_of
 from s2v_detect._recording import UNRECORDED, Recorded
 from s2v_detect._turns import Lane
-from s2v_detect.errors import ConfigurationError
+from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.ledger import LedgerRun
 
 
 class Flights:
     """All flights of an open client, one for an image."""
 
-    def __init__(self, crew: Crew, ledger: LedgerRun | None = None) -> None:
+    def __init__(
+        self, crew: Crew, ledger: LedgerRun | None = None, *, allow_private: bool = False
+    ) -> None:
         self.ledger = ledger
+        self._allow_private = allow_private
         self._crew = crew
         self._by_identity: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+
+    def image_of(self, value: object) -> str:
+        """Return `value` as an image that the service can reach. Raises `ImageSkipped`."""
+        url = image_of(value)
+        if not self._allow_private and (reason := private_reason(url)):
+            raise ImageSkipped(reason, image=url)
+        return url
 
     def find(self, image: str) -> Flight | None:
         """Return the flight that a check of this image would join."""

@@ -4,13 +4,15 @@ The only place of the library that reads the environment. The names are those th
 vendor's own tools have set already. A key is never in a message: not even a part of it.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from s2v_detect._retrying import OnUnknown
 from s2v_detect._service import (
     API_KEY_FILE,
     API_KEY_FILE_VARIABLE,
@@ -18,6 +20,7 @@ from s2v_detect._service import (
     BASE_URL,
     BASE_URL_VARIABLES,
     CHECK_PATH,
+    MODEL,
     WORKSPACE_VARIABLES,
 )
 from s2v_detect.errors import ConfigurationError
@@ -56,6 +59,24 @@ def from_env(
         _checked_url(url.strip(), workspace),
         workspace or None,
     )
+
+
+def refuse_nonsense(
+    model: str, timeout_s: float, max_in_flight: int, on_unknown: OnUnknown
+) -> None:
+    """Raise `ConfigurationError` for an argument that means nothing."""
+    if not model:
+        raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
+    if not 0 < timeout_s < math.inf:
+        raise ConfigurationError(
+            f"timeout_s is {timeout_s}.", do="Give the seconds that one answer may take."
+        )
+    if max_in_flight < 1:
+        raise ConfigurationError(
+            f"max_in_flight is {max_in_flight}.", do="Give 1 or more; 300 is the default."
+        )
+    if on_unknown not in get_args(OnUnknown):
+        raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:

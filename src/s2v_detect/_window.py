@@ -8,11 +8,11 @@ holds: a stream that nobody refers to any more can then stop its window.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._flights import Flights
-from s2v_detect._identity import image_of
 from s2v_detect.errors import (
     DetectError,
     ImageSkipped,
@@ -168,7 +168,7 @@ class Window:
         self._read += 1
         try:
             row = row._replace(image=self._image(item))
-            image = image_of(row.image)
+            image = self._flights.image_of(row.image)
         except ImageSkipped as skipped:
             self._skip(row._replace(image=skipped.image), skipped.reason)
             return
@@ -266,6 +266,8 @@ def _outcome(row: _Row, landing: Landing, elapsed_s: float) -> Outcome:
     }
     if isinstance(landing.result, Verdict):
         return Checked(verdict=landing.result, **common)
+    if isinstance(landing.result, ImageSkipped):
+        return Skipped(reason=landing.result.reason, **common)
     return Failed(error=landing.result, **common)
 
 
@@ -276,3 +278,10 @@ async def _each(items: Items) -> AsyncIterator[Any]:
     else:
         for item in items:
             yield item
+
+
+def getter_of(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
+    """Return what gets the image from an item: a function, or the key of a mapping."""
+    if image is None:
+        return lambda item: item
+    return itemgetter(image) if isinstance(image, str) else image

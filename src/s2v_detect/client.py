@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from operator import itemgetter
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -18,21 +16,20 @@ from s2v_detect._budget import Budget, money
 from s2v_detect._flights import Flights
 from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
-from s2v_detect._identity import image_of
 from s2v_detect._line import Line
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._service import MODEL
-from s2v_detect._settings import from_env
+from s2v_detect._settings import from_env, refuse_nonsense
 from s2v_detect._stream import OutcomeStream
-from s2v_detect._turns import Limiter
+from s2v_detect._turns import Lane, Limiter
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import after, unhurried
-from s2v_detect._window import Items, Window
+from s2v_detect._window import Items, Window, getter_of
 from s2v_detect._wire import standing_headers
 from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
 from s2v_detect.ledger import Ledger, LedgerRun
 from s2v_detect.limiters import shared_line
-from s2v_detect.models import Event, RetryPolicy, Spend, Verdict
+from s2v_detect.models import Event, Preflight, RetryPolicy, Spend, Verdict
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()
@@ -61,6 +58,8 @@ class DetectClient:
         max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
             `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
             runs of that name, else this client since it was made.
+        preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
+            surely refuse. Default: no look.
         http_client: an `httpx.AsyncClient` to send through (proxies, certificates). Never closed
             by us; give it no limit on connections, or checks will wait in its pool.
         on_event: called with an `Event` at every step of every check. Its exceptions are logged.
@@ -89,10 +88,11 @@ class DetectClient:
         on_unknown: OnUnknown = "resend",
         ledger: Ledger | str | os.PathLike[str] | None = None,
         max_cost: Decimal | float | str | None = None,
+        preflight: Preflight | None = None,
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        _refuse_nonsense(model, timeout_s, max_in_flight, on_unknown)
+        refuse_nonsense(model, timeout_s, max_in_flight, on_unknown)
         settings = from_env(api_key, base_url, workspace)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
@@ -107,6 +107,7 @@ class DetectClient:
         self._on_unknown: OnUnknown = on_unknown
         self._max_cost = money(max_cost)
         self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
         self._books = Books()
         self._watch = Watch(on_event)
@@ -138,7 +139,7 @@ class DetectClient:
         self._endpoint.open()
         self._loop = asyncio.get_running_loop()
         self._line = Line(self._limiter)
-        self._flights = Flights(self._crew(run), run)
+        self._flights = Flights(self._crew(run), run, allow_private=self._allows_private())
         return self
 
     async def aclose(self) -> None:
@@ -262,7 +263,7 @@ class DetectClient:
             return Window(
                 flights,
                 items,
-                image_in=_getter(image),
+                image_in=getter_of(image),
                 size=self._max_in_flight,
                 ordered=ordered,
             )
@@ -293,7 +294,13 @@ class DetectClient:
             self._line,
             Gate(),
             Budget(self._max_cost, spent=spent.billed + spent.unknown),
+            _look_by(self._preflight),
         )
+
+    def _allows_private(self) -> bool:
+        if self._preflight:
+            return self._preflight.allow_private
+        return bool(self._endpoint.where)  # an emulator on this machine reaches what is private
 
     async def _close(self, flights: Flights) -> None:
         await flights.close(self._timeout_s)
@@ -304,10 +311,18 @@ class DetectClient:
 
 def _sendable(image: object, flights: Flights) -> str:
     try:
-        return image_of(image)
+        return flights.image_of(image)
     except ImageSkipped as skipped:
         flights.skip(image, skipped.reason)
         raise
+
+
+def _look_by(rules: Preflight | None) -> Callable[[str, Lane], Awaitable[str]] | None:
+    if rules is None:
+        return None
+    from s2v_detect.images import Looker  # noqa: PLC0415  # httpcore: 100 ms of every import
+
+    return Looker(rules).doubt
 
 
 def _busy(image: str, forecast_s: float, max_wait_s: float) -> Busy:
@@ -317,26 +332,3 @@ def _busy(image: str, forecast_s: float, max_wait_s: float) -> Busy:
         image=image,
         retry_after_s=forecast_s,
     )
-
-
-def _getter(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
-    if image is None:
-        return lambda item: item
-    return itemgetter(image) if isinstance(image, str) else image
-
-
-def _refuse_nonsense(
-    model: str, timeout_s: float, max_in_flight: int, on_unknown: OnUnknown
-) -> None:
-    if not model:
-        raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
-    if not 0 < timeout_s < math.inf:
-        raise ConfigurationError(
-            f"timeout_s is {timeout_s}.", do="Give the seconds that one answer may take."
-        )
-    if max_in_flight < 1:
-        raise ConfigurationError(
-            f"max_in_flight is {max_in_flight}.", do="Give 1 or more; 300 is the default."
-        )
-    if on_unknown not in get_args(OnUnknown):
-        raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')

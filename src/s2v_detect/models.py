@@ -84,6 +84,8 @@ class _Outcome(_Value):
     """CNY paid for certain."""
     cost_at_most: Decimal = _NOTHING
     """CNY paid if every request whose answer was lost has been billed too."""
+    doubt: str = ""
+    """Why a look (`preflight`) could not tell whether the service would take it; often nothing."""
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     """When the outcome was settled, UTC."""
 
@@ -178,6 +180,8 @@ class Spend(_Value):
     """Requests that may have been billed: sent, and no answer said whether."""
     skipped: int = 0
     """Images that were never sent, because the service would not take them."""
+    refused: int = 0
+    """Those of the skipped that a look (`preflight`) found the service would refuse."""
     shared: int = 0
     """Checks that took the answer of another check of the same image."""
     known: int = 0
@@ -198,12 +202,19 @@ class Spend(_Value):
     @computed_field  # type: ignore[prop-decorator]  # as above
     @property
     def saved(self) -> Decimal:
-        """CNY that the shared and the known ones would have cost."""
-        return (self.shared + self.known) * PRICE_CNY
+        """CNY that the shared, the known and the refused ones would have cost, at most."""
+        return self.saved_calls * PRICE_CNY
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def saved_calls(self) -> int:
+        """Requests that the shared, the known and the refused ones would have made."""
+        return self.shared + self.known + self.refused
 
 
 EventKind = Literal[
     "queued",
+    "looked",
     "turn",
     "sent",
     "answered",
@@ -220,7 +231,8 @@ EventKind = Literal[
 class Event(_Value):
     """One thing that happened to one image's check, for `on_event`.
 
-    `queued` (asked for, in line), `turn` (its turn has come), `sent` (the bytes left), `answered`
+    `queued` (asked for), `looked` (a `preflight` has seen it, or has its `doubt`),
+    `turn` (its turn has come), `sent` (the bytes left), `answered`
     (a whole answer, or the error it comes to), `throttled` (the line was slowed), `retrying`
     (`wait_s` until it is asked again), `shared` (joined a check under way), `known` (answered from
     the ledger), `outage` (with this image's request the service counts as out: streams wait, and
@@ -242,8 +254,46 @@ class Event(_Value):
     cost_at_most: Decimal = _NOTHING
     error: str | None = None
     """The error's class name, where there is one."""
+    doubt: str = ""
+    """`looked`: why it could not be told whether the service would take the image; it is sent."""
     service_ms: int | None = None
     """`answered`: milliseconds the service says it took, where it does."""
+
+
+class Preflight(_Value):
+    """A look at each image's first bytes before its check is paid for.
+
+    What the service would surely refuse (another format than JPEG, PNG, BMP and WEBP by its
+    content, a side outside 400 to 7000 pixels, an address that it can't reach, a 404) is skipped.
+    What only this machine could not reach or read is sent all the same, with its `doubt` noted.
+    The look runs ahead of the line. It visits public addresses alone, follows at most five
+    redirects, and sends no cookie, no referrer, no key, through no proxy.
+
+    Example:
+        >>> Preflight(timeout_s=5).skip_missing
+        True
+    """
+
+    timeout_s: float = 10.0
+    """Seconds for the whole look, redirects included."""
+    max_header_bytes: int = 2**20
+    """Bytes of an image to read at most; nearly all say their size in the first 512."""
+    max_at_once: int = 64
+    """Looks at one time, for each lane."""
+    skip_missing: bool = True
+    """Whether to skip what its server answers with 404 or 410; else it is sent."""
+    ports: tuple[int, ...] = (80, 443)
+    """Ports that are visited; an address with another is sent unseen."""
+    allow_private: bool = False
+    """Visit any address and any port: for tests, and for intranets that the service reaches."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError("timeout_s must be over 0 seconds")
+        if self.max_header_bytes < 1 or self.max_at_once < 1:
+            raise ValueError("max_header_bytes and max_at_once must be 1 or more")
+        return self
 
 
 class RetryPolicy(_Value):

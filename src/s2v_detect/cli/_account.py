@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from s2v_detect import DetectClient, Event, LocalLimiter
+from s2v_detect import DetectClient, Event, LocalLimiter, Preflight
 
 POSITIVE = Number(gt=0)
 
@@ -39,6 +39,8 @@ class Account:
     """Seconds that one answer may take."""
     on_unknown: Literal["resend", "keep"] = "resend"
     """After a lost answer, which may have been billed: ask once more, or keep it as failed."""
+    preflight: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """Look at the first bytes of each image, and skip what the service would surely refuse."""
 
     @asynccontextmanager
     async def client(
@@ -50,6 +52,7 @@ class Account:
             "timeout_s": self.timeout_s,
             "on_unknown": self.on_unknown,
             "on_event": on_event,
+            "preflight": Preflight(allow_private=self.emulator) if self.preflight else None,
             **options,
         }
         if not self.emulator:

@@ -179,7 +179,10 @@ class Emulator:
             "base_url": self.base_url,
             "limiter": LocalLimiter(math.inf),
         }
-        return DetectClient(**{**ready, **options})
+        given = {**ready, **options}
+        if given.get("preflight"):  # its images may be on this machine, as it is
+            given["preflight"] = given["preflight"].model_copy(update={"allow_private": True})
+        return DetectClient(**given)
 
     def when(
         self, pattern: str, *answers: Step, each: Literal["image", "request"] = "image"

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from s2v_detect.errors import DetectError, NotSent, OutcomeUnknown
+from s2v_detect.errors import DetectError, ImageSkipped, NotSent, OutcomeUnknown
 from s2v_detect.ledger._entries import COLUMNS, AttemptOutcome, LedgerEntry
 from s2v_detect.models import Verdict
 
@@ -154,7 +154,7 @@ def give_up(db: sqlite3.Connection, page: Page, settled: Settled, error: DetectE
             settled.elapsed_s,
             type(error).__name__,
             _text(getattr(error, "code", "")),
-            _text(getattr(error, "message", "") or f"{error.what} {error.do}"),
+            _text(_told(error)),
             _text(getattr(error, "request_id", None)),
             page.identity,
             page.run,
@@ -217,7 +217,15 @@ def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended
     return cursor.rowcount > 0
 
 
+def _told(error: DetectError) -> str:
+    if isinstance(error, ImageSkipped):
+        return error.reason
+    return getattr(error, "message", "") or f"{error.what} {error.do}"
+
+
 def _state_after(error: DetectError) -> str:
+    if isinstance(error, ImageSkipped):
+        return "skipped"
     if isinstance(error, OutcomeUnknown):
         return "unknown"
     if isinstance(error, NotSent) or error.stops_run:

@@ -1,0 +1,121 @@
+"""Which addresses are public: those that the service can reach, and that a look may connect to.
+
+Pure. Names are not looked up here. What is private to this network (its machines, its cloud's
+metadata) must not be fetched because a stranger typed it, in whatever spelling.
+"""
+
+import re
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+)
+from unicodedata import normalize
+from urllib.parse import unquote, urlsplit
+
+IPAddress = IPv4Address | IPv6Address
+
+# What `is_global` of Python 3.11 leaves open. IANA's special-purpose registries, RFC 6890.
+_NOT_PUBLIC_4 = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata is in it
+    IPv4Network("192.88.99.0/24"),  # the relays of 6to4
+    IPv4Network("168.63.129.16/32"),  # Azure's own machine, with a public number
+)
+_PUBLIC_6 = IPv6Network("2000::/3")  # all that was ever given out
+_NOT_PUBLIC_6 = (
+    IPv6Network("2001::/23"),  # Teredo, benchmarks, ORCHID
+    IPv6Network("2001:db8::/32"),  # documentation
+    IPv6Network("2002::/16"),  # 6to4: any address of the old kind, inside
+    IPv6Network("3fff::/20"),  # documentation
+)
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: how an IPv6-only network names the old addresses
+_LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+
+_PUBLIC_AT_A_GLANCE = re.compile(r"https?://(?:[a-z0-9.-]*\.)?[a-z][a-z0-9-]*/")
+"""Its host ends in a name, so that it is no number. Most do; told so, they cost a tenth."""
+_BYTES = 4  # of an old address
+_LONGEST_NUMBER = 40
+
+
+def is_public(address: IPAddress) -> bool:
+    """Whether an address is one of the open internet.
+
+    Example:
+        >>> is_public(IPv4Address("8.8.8.8")), is_public(IPv6Address("::ffff:10.0.0.1"))
+        (True, False)
+    """
+    if isinstance(address, IPv4Address):
+        return (
+            address.is_global
+            and not address.is_multicast
+            and not any(address in network for network in _NOT_PUBLIC_4)
+        )
+    if address.ipv4_mapped is not None:
+        return is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return (
+        address in _PUBLIC_6
+        and address.scope_id is None
+        and not any(address in network for network in _NOT_PUBLIC_6)
+    )
+
+
+def private_reason(url: str) -> str:
+    """Return why the service can never reach a URL, or nothing. For what is written out alone.
+
+    Example:
+        >>> private_reason("http://0x7f.1/face.jpg")
+        'its host is 127.0.0.1, an address that is not public'
+        >>> private_reason("https://example.com/face.jpg")
+        ''
+    """
+    if _PUBLIC_AT_A_GLANCE.match(url) and "localhost" not in url:
+        return ""
+    if urlsplit(url).scheme == "oss":  # a bucket, not a host
+        return ""
+    host = host_of(url)
+    if host in _LOCAL_NAMES or host.endswith(".localhost"):
+        return "its host is localhost, which is this machine for whoever looks"
+    address = address_in(host)
+    if address is None or is_public(address):
+        return ""
+    return f"its host is {address}, an address that is not public"
+
+
+def host_of(url: str) -> str:
+    """Return the host in the spelling that resolvers come to: any alphabet's digits, any case."""
+    host = normalize("NFKC", unquote(urlsplit(url).hostname or "")).lower()
+    return host.replace("\u3002", ".").removesuffix(".")
+
+
+def address_in(host: str) -> IPAddress | None:
+    """Return the address that a host spells out, the odd spellings of `inet_aton` included."""
+    try:
+        return IPv6Address(host)
+    except AddressValueError:
+        return _old_address(host)
+
+
+def _old_address(host: str) -> IPv4Address | None:
+    *firsts, last = (_number(part) for part in host.split("."))
+    left = _BYTES - len(firsts)  # how many of its bytes the last number fills
+    if left < 1 or last is None or last >= 256**left:
+        return None
+    if any(first is None or first >= 256 for first in firsts):  # noqa: PLR2004  # a byte
+        return None
+    return IPv4Address(bytes(first or 0 for first in firsts) + last.to_bytes(left, "big"))
+
+
+def _number(text: str) -> int | None:
+    """Return a number as C reads it: hexadecimal after 0x, octal after 0."""
+    if not text.isascii() or not text.isalnum() or len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        if text.startswith("0x"):
+            return int(text[2:] or "0", 16)
+        return int(text, 8 if text.startswith("0") else 10)
+    except ValueError:
+        return None

@@ -1,0 +1,170 @@
+"""A look at an image where it lies, before a check is paid for.
+
+What the service would surely refuse is skipped. What only *we* could not reach or read is in
+doubt, and sent all the same: the service fetches from another network.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import cached_property
+from ssl import SSLContext
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+
+from s2v_detect._addresses import private_reason
+from s2v_detect._headers import FIRST_BYTES, Finding, Foreign, Header, Needs, read_header, refusal
+from s2v_detect._turns import LANES, Lane
+from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._fetching import Connection, Part, Unclear
+from s2v_detect.images._guard import GuardedBackend, NotPublic, Resolve, Unresolved, resolved
+from s2v_detect.models import Preflight
+
+_MOST_HOPS = 5
+_MORE_BYTES = 4096
+"""Asked for beyond what is needed next: the segments of a JPEG are many and small."""
+_MISSING = (404, 410)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_WEB = ("http", "https")
+
+
+class Looker:
+    """Looks at images by the rules of one `Preflight`."""
+
+    def __init__(
+        self,
+        rules: Preflight,
+        *,
+        resolve: Resolve = resolved,
+        network: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._rules = rules
+        self._backend = GuardedBackend(
+            resolve, network or httpcore.AnyIOBackend(), allow_private=rules.allow_private
+        )
+        # Each lane its own: a check does not wait behind a stream's looks.
+        self._free = {lane: asyncio.Semaphore(rules.max_at_once) for lane in LANES}
+
+    async def doubt(self, image: str, lane: Lane) -> str:
+        """Return what could not be told of an image, or nothing; cancelling is free.
+
+        Raises `ImageSkipped` where the service would surely refuse it.
+        """
+        if urlsplit(image).scheme not in _WEB:
+            return ""  # in the service's own store
+        async with self._free[lane]:
+            try:
+                async with asyncio.timeout(self._rules.timeout_s):
+                    finding = await self._finding(image)
+            except NotPublic as error:
+                if error.is_hopeless:
+                    raise _skipped(image, str(error)) from error
+                return f"not looked at: {error}"
+            except (Unclear, Unresolved) as error:
+                return f"not looked at: {error}"
+            except TimeoutError:
+                return f"not looked at: its server took over {self._rules.timeout_s:g} s"
+            except (*_FAULTS, OSError) as error:
+                return f"not looked at: its server could not be asked ({type(error).__name__})"
+        if reason := refusal(finding):
+            raise _skipped(image, reason)
+        return ""
+
+    @cached_property
+    def _tls(self) -> SSLContext:
+        return httpcore.default_ssl_context()  # at the first look: it takes 20 ms
+
+    async def _finding(self, image: str) -> Header | Foreign:
+        url = image
+        for _ in range(_MOST_HOPS + 1):
+            self._refuse_to_visit(url, image)
+            async with Connection(url, self._backend, self._tls) as connection:
+                part = await connection.get(0, FIRST_BYTES)
+                if part.status in _REDIRECTS and part.location:
+                    url = _next(url, part.location)
+                    continue
+                if part.status in _MISSING and self._rules.skip_missing:
+                    raise _skipped(image, f"its server answered {part.status}: it is not there")
+                return await self._read(connection, part)
+        raise Unclear(f"its server redirected more than {_MOST_HOPS} times")
+
+    def _refuse_to_visit(self, url: str, image: str) -> None:
+        """Raise where an address is not to be visited, in whatever spelling it says so."""
+        parts = urlsplit(url)
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise Unclear("it redirects to a port that is none") from error
+        if parts.scheme not in _WEB or not host:
+            raise Unclear("it redirects to what is no http or https address")
+        if parts.username is not None or parts.password is not None:
+            raise Unclear("an address with a password in it is not visited")
+        if self._rules.allow_private:
+            return
+        if reason := private_reason(url):
+            raise _skipped(image, reason if url == image else f"it redirects, and there {reason}")
+        if port is not None and port not in self._rules.ports:
+            raise Unclear(f"port {port} is not visited; `ports` of the preflight can allow it")
+
+    async def _read(self, connection: Connection, part: Part) -> Header | Foreign:
+        """Return what the first bytes say, asking for more of them as long as it takes."""
+        prefix = bytearray()
+        finding: Finding = Needs(1)
+        while True:
+            if part.total_bytes == 0:
+                return Foreign("an empty file")
+            if part.status not in (200, 206):
+                raise Unclear(f"its server answered {part.status}")
+            before = len(prefix)
+            async with aclosing(part.content()) as chunks:
+                finding = await _fed(prefix, finding, chunks, self._rules.max_header_bytes)
+            if not isinstance(finding, Needs):
+                return finding
+            if len(prefix) >= self._rules.max_header_bytes:
+                raise Unclear(f"its first {len(prefix)} bytes do not tell its size")
+            is_whole = part.status == 200 or len(prefix) == part.total_bytes  # noqa: PLR2004  # HTTP's own
+            if is_whole or len(prefix) == before:
+                return _last_word(prefix, finding)
+            end = min(finding.header_bytes + _MORE_BYTES, self._rules.max_header_bytes)
+            part = await connection.get(len(prefix), end)
+
+
+_FAULTS = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ConnectionNotAvailable,
+)
+
+
+async def _fed(
+    prefix: bytearray, finding: Finding, chunks: AsyncGenerator[bytes, None], most_bytes: int
+) -> Finding:
+    """Return what the prefix says once the chunks are in it, or as soon as it says something."""
+    async for chunk in chunks:
+        prefix += chunk[: most_bytes - len(prefix)]
+        if isinstance(finding, Needs) and len(prefix) >= finding.header_bytes:
+            finding = read_header(prefix, after=finding)
+        if not isinstance(finding, Needs) or len(prefix) >= most_bytes:
+            break
+    return finding
+
+
+def _next(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise Unclear("it redirects to an address that can't be read") from error
+
+
+def _last_word(prefix: bytearray, finding: Needs) -> Header | Foreign:
+    said = read_header(prefix, is_whole=True, after=finding)
+    if isinstance(said, Needs):
+        raise Unclear("its first bytes do not tell what it is")
+    return said
+
+
+def _skipped(image: str, reason: str) -> ImageSkipped:
+    return ImageSkipped(reason, image=image)

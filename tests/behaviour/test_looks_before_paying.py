@@ -1,0 +1,475 @@
+"""A look before paying: what can't pass costs nothing, and the look goes where it may alone."""
+
+import asyncio
+import gzip
+import io
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import pytest
+from PIL import Image
+
+from s2v_detect import DetectClient, Event, ImageSkipped, Ledger, LocalLimiter, Preflight
+from s2v_detect._addresses import IPAddress
+from s2v_detect.emulator import Emulator
+from s2v_detect.images import Looker
+
+ANYWHERE = Preflight(allow_private=True)
+Answering = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
+
+
+def picture(form: str = "JPEG", size: tuple[int, int] = (500, 600), **options: object) -> bytes:
+    """Return an image as Pillow writes it."""
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, form, **options)
+    return file.getvalue()
+
+
+class Origin:
+    """A web server of strangers: raw, and as bad as a test wants it."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.pages: dict[str, bytes | Answering] = {}
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode("latin-1").split("\r\n")
+                path = lines[0].split(" ")[1]
+                headers = {
+                    name.lower(): value.strip()
+                    for name, _, value in (line.partition(":") for line in lines[1:] if line)
+                }
+                self.requests.append((path, headers))
+                page = self.pages.get(path)
+                if callable(page):
+                    await page(path, headers, writer)
+                else:
+                    await ranged(page, headers, writer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # whoever asked has left
+        finally:
+            writer.close()
+
+
+async def ranged(page: bytes | None, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+    """Answer as a good server does: the part that was asked for, or 404."""
+    if page is None:
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        return
+    first, _, last = headers["range"].removeprefix("bytes=").partition("-")
+    start, end = int(first), min(int(last) + 1, len(page))
+    if start >= len(page):
+        writer.write(
+            b"HTTP/1.1 416 No\r\nContent-Length: 0\r\nContent-Range: bytes */%d\r\n\r\n" % len(page)
+        )
+        return
+    head = f"Content-Range: bytes {start}-{end - 1}/{len(page)}\r\nContent-Length: {end - start}"
+    writer.write(f"HTTP/1.1 206 Partial\r\n{head}\r\n\r\n".encode() + page[start:end])
+
+
+def raw(answer: bytes) -> Answering:
+    """Return an answer that is what it is, after which the line is cut."""
+
+    async def send(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return send
+
+
+def whole(page: bytes, *headers: str) -> Answering:
+    """Return the answer of a server that knows no ranges."""
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return raw(f"HTTP/1.1 200 OK\r\nContent-Length: {len(page)}\r\n{lines}\r\n".encode() + page)
+
+
+def redirect(target: str) -> Answering:
+    """Return the answer that sends on to another address."""
+    return raw(f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    """A server on this machine."""
+    there = Origin()
+    server = await asyncio.start_server(there.serve, "127.0.0.1", 0)
+    there.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield there
+
+
+GOOD = picture()
+BIG_HEAD = picture(icc_profile=bytes(300_000))
+HOPELESS: list[tuple[bytes, str]] = [
+    (picture("GIF"), "a GIF image"),
+    (b"<!doctype html><title>Sign in</title>" + bytes(900), "an HTML page"),
+    (picture(size=(399, 500)), "399 x 500 pixels"),
+    (picture("PNG", size=(400, 7001)), "400 x 7001 pixels"),
+    (b"", "an empty file"),
+    (GOOD[:100], "cut short after 100 bytes"),
+]
+
+
+@pytest.mark.parametrize(("page", "reason"), HOPELESS, ids=[reason for _, reason in HOPELESS])
+async def test_what_the_service_would_refuse_is_not_sent(
+    emulator: Emulator, origin: Origin, page: bytes, reason: str
+) -> None:
+    """By its content, whatever its name; and it is in the books as saved."""
+    origin.pages["/face.jpg"] = page
+    async with emulator.client(preflight=ANYWHERE) as client:
+        with pytest.raises(ImageSkipped, match=reason):
+            await client.check(f"{origin.url}/face.jpg")
+        assert (client.spend.skipped, client.spend.refused, client.spend.saved_calls) == (1, 1, 1)
+        assert str(client.spend.saved) == "0.004"
+    assert emulator.requests == 0
+
+
+@pytest.mark.parametrize("page", [GOOD, BIG_HEAD, picture("WEBP"), picture("BMP"), picture("PNG")])
+async def test_what_may_pass_is_sent(emulator: Emulator, origin: Origin, page: bytes) -> None:
+    """After a look at no more of it than its header, in one connection."""
+    origin.pages["/face.jpg"] = page
+    async with emulator.client(preflight=ANYWHERE) as client:
+        assert (await client.check(f"{origin.url}/face.jpg")).check_pass
+    assert emulator.billed == origin.connections == 1
+    assert len(origin.requests) <= (1 if page is not BIG_HEAD else 12)
+    ends = [int(headers["range"].rpartition("-")[2]) for _, headers in origin.requests]
+    assert max(ends) < (304_000 if page is BIG_HEAD else 512)
+
+
+DOUBTS: list[tuple[str, Answering, str]] = [
+    ("403", raw(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), "answered 403"),
+    ("cut", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + GOOD[:50]), "Protocol"),
+    ("no http", raw(b"\x00\x01\x02 what\r\n\r\n"), "Protocol"),
+    ("nothing", raw(b""), "could not be asked"),
+    (
+        "other part",
+        raw(
+            b"HTTP/1.1 206 P\r\nContent-Range: bytes 9-20/99\r\nContent-Length: 12\r\n\r\n"
+            + bytes(12)
+        ),
+        "another part",
+    ),
+    ("brotli", whole(b"\x1b" * 99, "Content-Encoding: br"), "coding"),
+    ("bad gzip", whole(b"\x1f\x8b" + bytes(99), "Content-Encoding: gzip"), "damaged gzip"),
+    ("file", redirect("file:///etc/passwd"), "no http or https"),
+    ("ftp", redirect("ftp://example.com/1.jpg"), "no http or https"),
+    ("password", redirect("http://a:b@example.com/1.jpg"), "password"),
+    ("malformed", redirect("http://[::1/1.jpg"), "can't be read"),
+    ("no port", redirect("http://a.example:x/1.jpg"), "port that is none"),
+    ("circle", redirect("/face.jpg"), "more than 5 times"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"), [case[1:] for case in DOUBTS], ids=[c[0] for c in DOUBTS]
+)
+async def test_what_only_we_could_not_see_is_sent_with_its_doubt(
+    emulator: Emulator, origin: Origin, answer: Answering, why: str
+) -> None:
+    """The service fetches from another network."""
+    origin.pages["/face.jpg"] = answer
+    events: list[Event] = []
+    async with emulator.client(preflight=ANYWHERE, on_event=events.append) as client:
+        [outcome] = [o async for o in client.aiter_check([f"{origin.url}/face.jpg"])]
+    assert outcome.kind == "checked"
+    assert why in outcome.doubt
+    assert [event.doubt for event in events if event.kind == "looked"] == [outcome.doubt]
+    assert emulator.billed == 1
+    assert origin.connections <= 6
+
+
+async def test_a_missing_image_is_skipped_or_by_option_sent(
+    emulator: Emulator, origin: Origin
+) -> None:
+    """404 and 410 are the origin's own word; a private bucket may say them to us alone."""
+    async with emulator.client(preflight=ANYWHERE) as client:
+        with pytest.raises(ImageSkipped, match="404"):
+            await client.check(f"{origin.url}/gone.jpg")
+    sending = Preflight(skip_missing=False)
+    async with emulator.client(preflight=sending) as client:
+        assert (await client.check(f"{origin.url}/gone.jpg")).check_pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [whole(GOOD), whole(gzip.compress(GOOD), "Content-Encoding: gzip"), redirect("/moved.jpg")],
+    ids=["no ranges", "gzip", "redirect"],
+)
+async def test_odd_servers_are_read_all_the_same(
+    emulator: Emulator, origin: Origin, answer: Answering
+) -> None:
+    """Those that ignore the range, that send gzip unasked, that have moved."""
+    origin.pages |= {"/face.jpg": answer, "/moved.jpg": picture("PNG")}
+    events: list[Event] = []
+    async with emulator.client(preflight=ANYWHERE, on_event=events.append) as client:
+        await client.check(f"{origin.url}/face.jpg")
+    assert [event.doubt for event in events if event.kind == "looked"] == [""]
+
+
+async def test_a_server_that_never_ends_is_left(emulator: Emulator, origin: Origin) -> None:
+    """A byte at a time, or without end: bounded in bytes and in time."""
+    sent = 0
+
+    async def trickle(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD[:20])
+        while True:
+            writer.write(b"\xff")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async def flood(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff\xe0\xff\xff")
+        while True:
+            writer.write(b"\xff\xe0\xff\xff" + bytes(65_533))
+            sent += 65_537
+            await writer.drain()
+
+    async def bomb(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        packed = gzip.compress(b"\xff\xd8\xff" + bytes(200 << 20), 1)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+        )
+        writer.write(packed)
+
+    origin.pages |= {"/trickle.jpg": trickle, "/flood.jpg": flood, "/bomb.jpg": bomb}
+    urls = [origin.url + page for page in origin.pages]
+    rules = Preflight(timeout_s=1, max_header_bytes=100_000)
+    async with emulator.client(preflight=rules) as client:
+        outcomes = {o.image.rpartition("/")[2]: o async for o in client.aiter_check(urls)}
+    assert "took over 1 s" in outcomes["trickle.jpg"].doubt
+    assert "100000 bytes do not tell" in outcomes["flood.jpg"].doubt
+    assert "100000 bytes do not tell" in outcomes["bomb.jpg"].doubt
+    assert sent < 16 << 20  # what sockets on the way hold
+
+
+async def test_a_look_carries_nothing_of_ours(emulator: Emulator, origin: Origin) -> None:
+    """No cookie, no referrer, no key, after a redirect and in a second request neither."""
+    origin.pages["/a.jpg"] = raw(
+        b"HTTP/1.1 302 Found\r\nSet-Cookie: a=b\r\nLocation: /b.jpg\r\nContent-Length: 0\r\n\r\n"
+    )
+    origin.pages["/b.jpg"] = BIG_HEAD
+    async with emulator.client(preflight=ANYWHERE) as client:
+        await client.check(f"{origin.url}/a.jpg")
+    names = {name for _, headers in origin.requests for name in headers}
+    assert names == {"host", "user-agent", "accept", "accept-encoding", "range"}
+    assert not any(emulator.api_key in str(headers) for _, headers in origin.requests)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    emulator: Emulator, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would connect for us, and the guard would be out of it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    origin.pages["/face.jpg"] = picture("GIF")
+    async with emulator.client(preflight=ANYWHERE) as client:
+        with pytest.raises(ImageSkipped):
+            await client.check(f"{origin.url}/face.jpg")
+
+
+def resolving(*answers: list[str]) -> Callable[[str, int], Awaitable[list[IPAddress]]]:
+    """Return a resolver that gives these answers, one after another; the last stays."""
+    waiting = list(answers)
+
+    async def resolve(host: str, port: int) -> list[IPAddress]:
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        return [ip_address(address) for address in answer]
+
+    return resolve
+
+
+class ToOrigin(httpcore.AnyIOBackend):
+    """The internet, in which every address is a server of this machine."""
+
+    def __init__(self) -> None:
+        self.connected: list[str] = []
+
+    async def connect_tcp(
+        self, host: str, port: int, *more: Any, **options: Any
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to this machine, and note what it was to be."""
+        self.connected.append(host)
+        return await super().connect_tcp("127.0.0.1", port, *more, **options)
+
+
+SPELLINGS = [
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "017700000001",
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "127.0.0.1.",
+    "%31%32%37.0.0.1",
+    "１２７.0.0.1",
+    "0",
+    "0.0.0.0",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:0:0:1]",
+    "ip6-localhost",
+    "a.localhost",
+]
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_this_machine_is_connected_to(origin: Origin, host: str) -> None:
+    """With the resolver of the machine, and a server that listens; by a redirect neither."""
+    port = origin.url.rpartition(":")[2]
+    rules = Preflight(ports=(80, 443, int(port)))
+    with pytest.raises(ImageSkipped, match=r"not public|localhost"):
+        await Looker(rules).doubt(f"http://{host}:{port}/face.jpg", "bulk")
+    assert origin.connections == 0
+
+
+@pytest.mark.parametrize(
+    "private", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "::1", "fd00::1"]
+)
+async def test_a_name_is_judged_by_what_it_resolves_to(origin: Origin, private: str) -> None:
+    """All private: nobody can reach it. Both: not visited, and sent in doubt."""
+    port = int(origin.url.rpartition(":")[2])
+    rules = Preflight(ports=(port,), timeout_s=2)
+    url = f"http://images.example:{port}/face.jpg"
+    with pytest.raises(ImageSkipped, match="resolves to"):
+        await Looker(rules, resolve=resolving([private])).doubt(url, "bulk")
+    both = Looker(rules, resolve=resolving(["8.8.8.8", private]))
+    assert "not public" in await both.doubt(url, "bulk")
+    assert origin.connections == 0
+
+
+async def test_a_name_that_changes_its_answer_gains_nothing(origin: Origin) -> None:
+    """It is resolved once, where it is connected to; a redirect to it is resolved anew."""
+    port = int(origin.url.rpartition(":")[2])
+    rules = Preflight(ports=(port,), timeout_s=0.5)
+    looker = Looker(rules, resolve=resolving(["192.0.2.1"], ["127.0.0.1"]))
+    for _ in range(3):
+        with pytest.raises(ImageSkipped, match="resolves to"):
+            await looker.doubt(f"http://images.example:{port}/face.jpg", "bulk")
+    assert origin.connections == 0
+
+
+async def test_a_redirect_is_judged_as_the_first_address_is(origin: Origin) -> None:
+    """A public page that sends us into the network is refused at the door."""
+    port = int(origin.url.rpartition(":")[2])
+    network = ToOrigin()
+    origin.pages["/face.jpg"] = redirect(f"http://169.254.169.254:{port}/latest/meta-data")
+    looker = Looker(Preflight(ports=(port,)), resolve=resolving(["8.8.8.8"]), network=network)
+    with pytest.raises(ImageSkipped, match=r"it redirects, and there its host is 169\.254"):
+        await looker.doubt(f"http://images.example:{port}/face.jpg", "bulk")
+    assert network.connected == ["8.8.8.8"]
+    assert origin.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://a:b@images.example/1.jpg", "password"),
+        ("https://images.example:22/1.jpg", "port 22"),
+        ("https://no-such-name.invalid/1.jpg", "can't be resolved"),
+        ("https://" + "a" * 64 + ".example/1.jpg", "no name"),
+        ("oss://bucket/1.jpg", ""),
+    ],
+)
+async def test_what_is_not_visited_is_in_doubt(url: str, why: str) -> None:
+    """With a password, on an odd port, unknown to the resolver; the store needs no look."""
+    doubt = await Looker(Preflight()).doubt(url, "bulk")
+    assert why in doubt
+    assert bool(doubt) == bool(why)
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "0x7f.1", "[::1]"])
+async def test_what_the_service_can_never_reach_is_skipped_without_a_look(host: str) -> None:
+    """By the address alone; before any key or connection is tried."""
+    async with DetectClient("sk-1", base_url="https://service.invalid/api/v1") as client:
+        with pytest.raises(ImageSkipped, match=r"not public|localhost"):
+            await client.check(f"http://{host}/face.jpg")
+        [outcome] = [o async for o in client.aiter_check([f"http://{host}/face.jpg"])]
+        assert outcome.kind == "skipped"
+        assert client.spend.skipped == 2
+
+
+async def test_one_look_serves_all_who_ask_at_one_time(emulator: Emulator, origin: Origin) -> None:
+    """And each of them is told, and counted."""
+    origin.pages["/face.jpg"] = picture("GIF")
+    async with emulator.client(preflight=ANYWHERE) as client:
+        urls = [f"{origin.url}/face.jpg"] * 3
+        outcomes = [outcome async for outcome in client.aiter_check(urls)]
+        assert [outcome.kind for outcome in outcomes] == ["skipped"] * 3
+        assert (client.spend.skipped, client.spend.refused) == (3, 3)
+    assert len(origin.requests) == 1
+
+
+async def test_a_ledger_knows_what_was_refused(
+    emulator: Emulator, origin: Origin, tmp_path: Path
+) -> None:
+    """With its reason; an answered image is not looked at again."""
+    origin.pages |= {"/small.jpg": picture(size=(9, 9)), "/good.jpg": GOOD}
+    urls = [f"{origin.url}/small.jpg", f"{origin.url}/good.jpg"]
+    for _ in range(2):
+        async with emulator.client(preflight=ANYWHERE, ledger=tmp_path / "a.db") as client:
+            kinds = {o.image: o.kind async for o in client.aiter_check(urls)}
+        assert [kinds[url] for url in urls] == ["skipped", "checked"]
+    with Ledger(tmp_path / "a.db") as ledger:
+        states = {entry.image: entry.state for entry in ledger.all_entries()}
+    assert [states[url] for url in urls] == ["skipped", "answered"]
+    assert [path for path, _ in origin.requests].count("/good.jpg") == 1
+
+
+async def test_looks_run_ahead_of_the_line(emulator: Emulator, origin: Origin) -> None:
+    """Slow servers do not slow the line: many are looked at while one is asked for."""
+
+    async def slow(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        await ranged(GOOD, headers, writer)
+
+    names = [f"/{number}.jpg" for number in range(60)]
+    origin.pages |= dict.fromkeys(names, slow)
+    limiter = LocalLimiter(50)
+    async with emulator.client(preflight=ANYWHERE, limiter=limiter) as client:
+        started = time.monotonic()
+        async for _ in client.aiter_check([origin.url + name for name in names]):
+            pass
+        took_s = time.monotonic() - started
+    assert took_s < 60 * 0.5 / 4  # one after another they would take 30 s
+
+
+async def test_leaving_during_a_look_costs_nothing(emulator: Emulator, origin: Origin) -> None:
+    """Nothing is sent, and the line to the origin is closed."""
+    asked = asyncio.Event()
+
+    async def silent(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await asyncio.sleep(3600)
+
+    origin.pages["/face.jpg"] = silent
+    async with emulator.client(preflight=ANYWHERE) as client:
+        waiting = asyncio.ensure_future(client.check(f"{origin.url}/face.jpg"))
+        await asked.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert emulator.requests == 0
+
+
+def test_rules_that_mean_nothing_are_refused() -> None:
+    """Said where they are made."""
+    for wrong in ({"timeout_s": 0}, {"max_header_bytes": 0}, {"max_at_once": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            Preflight(**wrong)
