@@ -90,7 +90,7 @@ class ImageSkipped(DetectError):
     def __init__(self, reason: str, *, image: object = None) -> None:
         super().__init__(
             f"skipped, {reason}.",
-            do="Give an http, https or oss URL that the service can fetch.",
+            do="Give the http, https or oss URL of an image that the service can fetch and takes.",
             image=image,
         )
         self.reason = reason

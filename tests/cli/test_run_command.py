@@ -234,3 +234,19 @@ def test_the_embedded_emulator_needs_no_key_and_serves_the_files_beside_the_inpu
     assert outcome["code"] == "InvalidFile.Format"
     assert "its verdicts are estimates" in done.stderr
     assert "nothing was billed" in done.stderr
+
+
+def test_a_look_before_paying_saves_what_can_not_pass(
+    command: Command, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`--preflight`: what lies at no public address is skipped, in whatever spelling."""
+    (tmp_path / "portraits.txt").write_text(
+        "http://127.0.0.1:9/1.jpg\noss://bucket/2.jpg\nhttp://0x7f.1:9/3.jpg\n"
+    )
+    account = {"DASHSCOPE_API_KEY": "sk-1", "DASHSCOPE_BASE_URL": "https://127.0.0.1:9/api/v1"}
+    words = ("run", "portraits.txt", "-o", "out.jsonl", "--quiet", "--preflight", "--timeout-s", 1)
+    done = command(*words, "--max-cost", "0.001", env=clean_environment | account)
+    assert done.returncode == 3, done.stderr  # the one that may pass would cost more than that
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["error"] for line in lines] == ["ImageSkipped"] * 2
+    assert all("not public" in line["message"] for line in lines)

@@ -63,7 +63,7 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     rejected = Text(f"{tally.rejected:,}", style="yellow" if tally.rejected else "")
     table.add_row("  rejected", rejected, _listed(tally.rejected_by_code, "no reason given"))
     if tally.skipped:
-        table.add_row("  skipped", f"{tally.skipped:,}", "not sent, not billed")
+        table.add_row("  skipped", f"{tally.skipped:,}", _unsent(spend))
     if tally.failed:
         failed = Text(f"{tally.failed:,}", style="red")
         table.add_row("  failed", failed, _listed(tally.failed_by_error, ""))
@@ -82,6 +82,13 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
         )
     money.add_row("  output  ", Text(printable(output)), "")
     return Group(table, money)
+
+
+def _unsent(spend: Spend) -> str:
+    if not spend.refused:
+        return "not sent, not billed"
+    saved = f"saved {spend.refused:,} requests" if spend.refused > 1 else "saved a request"
+    return f"not sent, not billed; the look before paying {saved}"
 
 
 def _listed(counts: Counter[str], unnamed: str) -> Text:

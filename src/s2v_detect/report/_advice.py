@@ -38,7 +38,10 @@ _BY_CODE = {
     "Openerror": Advice("The file can't be opened.", "Save it anew; it may be damaged."),
 }
 _BY_ERROR = {
-    "ImageSkipped": Advice("Never sent: it is no address of an image.", "Mend the row."),
+    "ImageSkipped": Advice(
+        "Never sent, never billed: the service would not take it.",
+        "Its message says why: mend the address, or use another picture.",
+    ),
     "ImageUnusable": Advice(
         "The service could not fetch or open it, or moderation refused it.",
         "See that the address opens from China without a login; then run with --retry-failed.",
