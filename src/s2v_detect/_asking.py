@@ -5,7 +5,7 @@ far: its requests, their errors, what they cost, and where it is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from s2v_detect._endings import cut_off, left_unknown, not_sent
 from s2v_detect._gate import Gate
 from s2v_detect._http import Departure, Endpoint
 from s2v_detect._line import Line
+from s2v_detect._preparing import Look, Preparing
 from s2v_detect._recording import Recording
 from s2v_detect._retrying import (
     OnUnknown,
@@ -25,9 +26,16 @@ from s2v_detect._retrying import (
     retrying,
     slows_the_line,
 )
+from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane, Limiter, Turn
 from s2v_detect._wire import decode, service_ms
-from s2v_detect.errors import Billed, DetectError, LedgerError, NotSent, OutcomeUnknown
+from s2v_detect.errors import (
+    Billed,
+    DetectError,
+    LedgerError,
+    NotSent,
+    OutcomeUnknown,
+)
 from s2v_detect.models import EventKind, RetryPolicy, Verdict
 
 
@@ -44,8 +52,7 @@ class Crew:
     line: Line
     gate: Gate
     budget: Budget
-    look: Callable[[str, Lane], Awaitable[str]] | None
-    """Returns what it could not tell of an image; raises `ImageSkipped`."""
+    look: Look | None
 
 
 class Asking:
@@ -53,16 +60,16 @@ class Asking:
 
     def __init__(
         self,
-        image: str,
+        subject: Subject,
         lane: Lane,
         crew: Crew,
         recording: Recording,
         is_wanted: Callable[[], bool],
     ) -> None:
-        self.image = image
+        self.image = subject.image
+        self._preparing = Preparing(subject, crew.look, recording)
         self.attempts = 0
         self.costs = Costs()
-        self.doubt = ""
         self.fault: LedgerError | None = None
         """The answer is here, and could not be recorded."""
         self._lane = lane
@@ -89,6 +96,11 @@ class Asking:
     def is_in_first_line(self) -> bool:
         """Whether it still waits for its first turn."""
         return self._place == "line" and not self.attempts
+
+    @property
+    def doubt(self) -> str:
+        """What a look could not tell of it."""
+        return self._preparing.doubt
 
     @property
     def elapsed_s(self) -> float:
@@ -135,10 +147,9 @@ class Asking:
             self._doubts = entry.doubts
             if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
                 raise self._about(left_unknown())
-        if self._crew.look and not self._doubts:
-            with self._in_line():
-                self.doubt = await self._crew.look(self.image, self._lane)
-            self.tell("looked", doubt=self.doubt)
+        with self._in_line():  # in no hurry, before the line
+            if await self._preparing.make_ready(entry, self._lane):
+                self.tell("looked", doubt=self.doubt)
         return await self._ask_until_answered()
 
     def give_up(self, error: BaseException) -> None:
@@ -174,6 +185,9 @@ class Asking:
             try:
                 return await self._request()
             except DetectError as error:
+                with self._in_line():
+                    if await self._preparing.is_mended(error):
+                        continue
                 # In an outage a stream's image waits at the gate instead, and loses no retry.
                 is_held = self._crew.gate.is_shut and self._lane == "bulk" and is_outage(error)
                 if not is_held or not self._is_wanted(error):
@@ -239,7 +253,7 @@ class Asking:
 
     async def _ask(self, departure: Departure) -> Verdict:
         try:
-            answer = await self._crew.endpoint.post(self.image, departure)
+            answer = await self._crew.endpoint.post(self._preparing.url, departure)
         except DetectError:
             raise
         except asyncio.CancelledError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from s2v_detect._service import PRICE_CNY
 from s2v_detect._turns import Lane
-from s2v_detect.errors import Billed
+from s2v_detect.errors import Billed, ImageSkipped
 from s2v_detect.models import Event, EventKind, Spend
 
 _log = logging.getLogger("s2v_detect")
@@ -24,6 +24,12 @@ class Books:
     def count(self, what: str) -> None:
         """Add one to a count."""
         self._counts[what] += 1
+
+    def count_skipped(self, skipped: ImageSkipped) -> None:
+        """Add an image that is not sent."""
+        self.count("skipped")
+        if skipped.is_refused:
+            self.count("refused")
 
     def count_request(self, billed: Billed) -> None:
         """Add a request that was sent, by what is known of its bill."""

@@ -14,6 +14,7 @@ from typing import Any
 from s2v_detect._asking import Asking, Crew
 from s2v_detect._books import Costs
 from s2v_detect._recording import Recording
+from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
 from s2v_detect.models import Verdict
@@ -36,7 +37,7 @@ class Flight:
 
     def __init__(
         self,
-        image: str,
+        subject: Subject,
         lane: Lane,
         crew: Crew,
         recording: Recording,
@@ -47,7 +48,7 @@ class Flight:
         self._grounded = ""
         # Whether each of them wants another request made, if this one gives no verdict.
         self._waiters: dict[asyncio.Future[Landing], bool] = {}
-        self._asking = Asking(image, lane, crew, recording, self._is_wanted)
+        self._asking = Asking(subject, lane, crew, recording, self._is_wanted)
         self._asking.tell("queued")
         self.task = asyncio.create_task(self._fly(), name="s2v-detect flight")
         self.task.add_done_callback(self._ended)
@@ -152,8 +153,7 @@ class Flight:
     def _count_skipped(self, result: Verdict | BaseException) -> None:
         """Count one that was looked at and not sent, each who asked for it by itself."""
         if isinstance(result, ImageSkipped):
-            self._books.count("skipped")
-            self._books.count("refused")
+            self._books.count_skipped(result)
 
 
 def _is_known(result: Verdict | BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""The only room that knows httpx: one POST, and whether its bytes left this machine.
+"""The only room that knows httpx: one POST, and whether its bytes left this machine; an upload.
 
 httpx's trace events tell that (measured right in every case tried), and stamp the turn at the
 instant the bytes leave: the pace that counts is the one on the wire. A user's own transport may
@@ -6,7 +6,7 @@ emit no events; then some exceptions tell, and the rest is unknown.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -184,6 +184,7 @@ class Endpoint:
     ) -> None:
         self._url = _url_of(base_url)
         self._model = model
+        self._base_url = base_url
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
         self._door = _Door()
@@ -235,6 +236,31 @@ class Endpoint:
         self._door.is_needed = departure.has_events
         return answer
 
+    async def get(self, path: str) -> Answer:
+        """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
+        headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
+        url = self._url.join(self._base_url + path)
+        return await self._run(httpx.Request("GET", url, headers=headers))
+
+    async def post_elsewhere(
+        self, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
+    ) -> Answer:
+        """Return the answer to a POST without our key: an upload's. Raises `NotSent`."""
+        try:
+            host = httpx.URL(url).netloc.decode("ascii")
+            request = httpx.Request("POST", url, headers={"Host": host, **headers}, content=body)
+        except httpx.InvalidURL as error:
+            raise _not_uploaded("the store's address can't be read", error) from error
+        return await self._run(request)
+
+    async def _run(self, request: httpx.Request) -> Answer:
+        request.extensions = {"timeout": self._timeouts}
+        try:
+            return await self._answer(request)
+        except httpx.HTTPError as error:
+            what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
+            raise _not_uploaded(what, error) from error
+
     def _request(self, image: str, departure: Departure) -> httpx.Request:
         # Made by hand, not by the client: no cookies, no headers but ours.
         body = request_body(self._model, image)
@@ -284,6 +310,13 @@ def _translated(error: httpx.HTTPError, *, left: bool) -> DetectError:
             do="Check the network and the base URL; it was not billed.",
         )
     return _unknown(what, error)
+
+
+def _not_uploaded(what: str, error: BaseException) -> NotSent:
+    return NotSent(
+        f"not uploaded, {what} ({type(error).__name__}).",
+        do="Check the network; it was not billed.",
+    )
 
 
 def _unknown(what: str, error: BaseException) -> OutcomeUnknown:

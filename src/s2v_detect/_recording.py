@@ -22,6 +22,9 @@ class Recording(Protocol):
     async def send(self) -> None:
         """Return when it is durable that the bytes may leave."""
 
+    def uploaded(self, url: str) -> None:
+        """Record where in the store the image is now."""
+
     def left(self) -> None:
         """Note that the bytes leave at this instant."""
 
@@ -47,6 +50,9 @@ class Unrecorded:
         return None, False
 
     async def send(self) -> None:
+        """Nothing to write."""
+
+    def uploaded(self, url: str) -> None:
         """Nothing to write."""
 
     def left(self) -> None:
@@ -79,6 +85,9 @@ class Recorded:
 
     async def send(self) -> None:
         await self._run.send(self._page)
+
+    def uploaded(self, url: str) -> None:
+        self._run.uploaded(self._page, url)
 
     def left(self) -> None:
         self._page.left_at = time.time()

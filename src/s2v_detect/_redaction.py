@@ -4,6 +4,7 @@ A signed address is a key to somebody's file, and error messages, reprs, logs an
 """
 
 import re
+from os import PathLike, fsdecode
 
 _URL = re.compile(
     # A scheme of bounded length: without the bound a long "a.a.a.a…" costs its length squared.
@@ -36,6 +37,8 @@ def shown(image: object) -> str:
         # Cut by hand: it may be no good address, and signed all the same.
         path, *query = re.split(r"[?#]", image, maxsplit=1)
         return redacted(path) + ("?…" if query else "")
+    if isinstance(image, PathLike):
+        return redacted(fsdecode(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return f"{len(image)} bytes"
     return redacted(repr(image))

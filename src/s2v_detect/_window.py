@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._flights import Flights
+from s2v_detect._subjects import Subjects
 from s2v_detect.errors import (
     DetectError,
     ImageSkipped,
@@ -88,6 +89,7 @@ class Window:
     def __init__(
         self,
         flights: Flights,
+        subjects: Subjects,
         items: Items,
         *,
         image_in: Callable[[Any], Any],
@@ -95,6 +97,7 @@ class Window:
         ordered: bool,
     ) -> None:
         self._flights = flights
+        self._subjects = subjects
         self._items = items
         self._image_in = image_in
         self._size = size
@@ -152,7 +155,7 @@ class Window:
         try:
             await self._has_room()
             async for item in _each(self._items):
-                self._admit(item)
+                await self._admit(item)
                 await self._has_room()
         finally:
             if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
@@ -163,16 +166,16 @@ class Window:
             self._room.clear()
             await self._room.wait()
 
-    def _admit(self, item: Any) -> None:
+    async def _admit(self, item: Any) -> None:
         row = _Row(self._read, item, item, self._loop.time())
         self._read += 1
         try:
             row = row._replace(image=self._image(item))
-            image = self._flights.image_of(row.image)
+            subject = await self._subjects.subject_of(row.image)
         except ImageSkipped as skipped:
-            self._skip(row._replace(image=skipped.image), skipped.reason)
+            self._skip(row._replace(image=skipped.image), skipped)
             return
-        flight, waiter = self._flights.join(image, "bulk")
+        flight, waiter = self._flights.join(subject, "bulk")
         self._pending[waiter] = (row, flight)
         waiter.add_done_callback(self._land)
 
@@ -185,15 +188,15 @@ class Window:
             reason = f"image= raised {type(error).__name__} on it ({error})"
             raise ImageSkipped(reason, image=item) from error
 
-    def _skip(self, row: _Row, reason: str) -> None:
-        self._flights.skip(row.image, reason)
+    def _skip(self, row: _Row, skipped: ImageSkipped) -> None:
+        self._flights.skip(row.image, skipped)
         elapsed_s = self._loop.time() - row.read_at
         self._deliver(
             Skipped(
                 index=row.number,
                 item=row.item,
                 image=row.image,
-                reason=reason,
+                reason=skipped.reason,
                 elapsed_s=elapsed_s,
             )
         )

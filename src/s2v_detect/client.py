@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -17,11 +17,13 @@ from s2v_detect._flights import Flights
 from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
+from s2v_detect._preparing import Look
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._service import MODEL
 from s2v_detect._settings import from_env, refuse_nonsense
 from s2v_detect._stream import OutcomeStream
-from s2v_detect._turns import Lane, Limiter
+from s2v_detect._subjects import Subject, Subjects
+from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import after, unhurried
 from s2v_detect._window import Items, Window, getter_of
@@ -29,7 +31,7 @@ from s2v_detect._wire import standing_headers
 from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
 from s2v_detect.ledger import Ledger, LedgerRun
 from s2v_detect.limiters import shared_line
-from s2v_detect.models import Event, Preflight, RetryPolicy, Spend, Verdict
+from s2v_detect.models import Event, Image, Preflight, RetryPolicy, Spend, Verdict
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()
@@ -112,6 +114,7 @@ class DetectClient:
         self._books = Books()
         self._watch = Watch(on_event)
         self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
+        self._subjects = Subjects(self._endpoint, model, allow_private=False)  # as the line
         self._flights: Flights | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -139,7 +142,9 @@ class DetectClient:
         self._endpoint.open()
         self._loop = asyncio.get_running_loop()
         self._line = Line(self._limiter)
-        self._flights = Flights(self._crew(run), run, allow_private=self._allows_private())
+        allow_private = self._allows_private()
+        self._subjects = Subjects(self._endpoint, self._model, allow_private=allow_private)
+        self._flights = Flights(self._crew(run), run)
         return self
 
     async def aclose(self) -> None:
@@ -164,7 +169,7 @@ class DetectClient:
 
     async def check(
         self,
-        image: str,
+        image: Image,
         *,
         lane: Literal["interactive", "bulk"] = "interactive",
         give_up_after_s: float | None = None,
@@ -176,7 +181,8 @@ class DetectClient:
         `spend`. Two checks of one image at one time are one request (`source == "shared"`).
 
         Args:
-            image: an http, https or oss URL that the service can fetch.
+            image: an http, https or oss URL that the service can fetch; a path, or bytes, which
+                are looked at and uploaded to the vendor's store, unless they are known.
             lane: `"interactive"` goes before the streams' `"bulk"`.
             give_up_after_s: bound on the whole check, its line and retries included. Given up in
                 line: `NotSent`. Given up while the answer was to come: `OutcomeUnknown`, and the
@@ -193,19 +199,19 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights = self._open_flights()
-        url = _sendable(image, flights)
-        if max_wait_s is not None and flights.find(url) is None:
+        subject = await self._subject_of(image, flights)
+        if max_wait_s is not None and flights.find(subject) is None:
             forecast_s = self._line.forecast_s(lane)
             if forecast_s > max_wait_s:
-                raise _busy(url, forecast_s, max_wait_s)
-        flight, waiter = flights.join(url, lane)
+                raise _busy(image, forecast_s, max_wait_s)
+        flight, waiter = flights.join(subject, lane)
 
         def give_up() -> None:
             flight.tell(waiter, flight.so_far(f"given up after {give_up_after_s:g} s"))
 
         def lose_patience() -> None:
             if flight.is_in_first_line:
-                flight.tell(waiter, _busy(url, self._line.forecast_s(lane), max_wait_s or 0.0))
+                flight.tell(waiter, _busy(image, self._line.forecast_s(lane), max_wait_s or 0.0))
 
         try:
             with after(give_up_after_s, give_up), after(max_wait_s, lose_patience):
@@ -262,6 +268,7 @@ class DetectClient:
         def open_window() -> Window:
             return Window(
                 flights,
+                self._subjects,
                 items,
                 image_in=getter_of(image),
                 size=self._max_in_flight,
@@ -280,6 +287,13 @@ class DetectClient:
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )
         return self._flights
+
+    async def _subject_of(self, image: object, flights: Flights) -> Subject:
+        try:
+            return await self._subjects.subject_of(image)
+        except ImageSkipped as skipped:
+            flights.skip(image, skipped)
+            raise
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
@@ -304,20 +318,13 @@ class DetectClient:
 
     async def _close(self, flights: Flights) -> None:
         await flights.close(self._timeout_s)
+        await self._subjects.close()
         await self._endpoint.close()
         if self._ledger and self._owns_ledger:
             await asyncio.to_thread(self._ledger.close)
 
 
-def _sendable(image: object, flights: Flights) -> str:
-    try:
-        return flights.image_of(image)
-    except ImageSkipped as skipped:
-        flights.skip(image, skipped.reason)
-        raise
-
-
-def _look_by(rules: Preflight | None) -> Callable[[str, Lane], Awaitable[str]] | None:
+def _look_by(rules: Preflight | None) -> Look | None:
     if rules is None:
         return None
     from s2v_detect.images import Looker  # noqa: PLC0415  # httpcore: 100 ms of every import
@@ -325,7 +332,7 @@ def _look_by(rules: Preflight | None) -> Callable[[str, Lane], Awaitable[str]] |
     return Looker(rules).doubt
 
 
-def _busy(image: str, forecast_s: float, max_wait_s: float) -> Busy:
+def _busy(image: Image, forecast_s: float, max_wait_s: float) -> Busy:
     return Busy(
         f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
         do="Check it again later; it was not billed.",

@@ -85,15 +85,20 @@ class ConfigurationError(DetectError):
 
 
 class ImageSkipped(DetectError):
-    """The service would not take this image, so it was not sent. Never billed."""
+    """The service would not take this image, so it was not sent. Never billed.
 
-    def __init__(self, reason: str, *, image: object = None) -> None:
+    `is_refused`: a look at its first bytes, or at its address, found that the service would refuse
+    it; else what was given is no image at all.
+    """
+
+    def __init__(self, reason: str, *, image: object = None, is_refused: bool = False) -> None:
         super().__init__(
             f"skipped, {reason}.",
-            do="Give the http, https or oss URL of an image that the service can fetch and takes.",
+            do="Give the http, https or oss URL of an image that the service can fetch, or a file.",
             image=image,
         )
         self.reason = reason
+        self.is_refused = is_refused
 
 
 class ServiceError(DetectError):

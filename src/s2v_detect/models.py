@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from os import PathLike, fsdecode
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, model_serializer, model_validator
@@ -16,8 +17,8 @@ from s2v_detect._service import PRICE_CNY
 from s2v_detect._turns import Lane
 from s2v_detect.errors import Billed, DetectError
 
-Image = str
-"""An http, https or oss URL."""
+Image = str | PathLike[str] | bytes
+"""An http, https or oss URL, a local file, or the bytes of an image."""
 
 _NOTHING = Decimal(0)
 
@@ -40,9 +41,11 @@ class _Value(BaseModel):
     __str__ = BaseModel.__repr__
 
 
-def _text(image: str) -> str:
-    """Return the address; half a character, which no UTF-8 can hold, as its escape."""
-    return image.encode(errors="backslashreplace").decode()
+def _named(image: object) -> str:
+    """Return the address or path; half a character, which no UTF-8 can hold, as its escape."""
+    if isinstance(image, str | PathLike):
+        return fsdecode(image).encode(errors="backslashreplace").decode()
+    return shown(image)
 
 
 class Verdict(_Value):
@@ -98,7 +101,7 @@ class _Outcome(_Value):
         own = self._line()
         return {
             "index": self.index,
-            "image": _text(self.image) if isinstance(self.image, str) else shown(self.image),
+            "image": _named(self.image),
             "kind": own["kind"],
             "check_pass": own.get("check_pass"),
             "humanoid": own.get("humanoid"),

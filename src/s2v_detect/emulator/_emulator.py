@@ -22,6 +22,7 @@ from s2v_detect.emulator._looking import Looking
 from s2v_detect.emulator._report import Arrival, Report
 from s2v_detect.emulator._script import Latency, RejectShape, Script, Step
 from s2v_detect.emulator._serving import BASE_PATH, Account, Serving
+from s2v_detect.emulator._store import Store
 
 _GRACE_S = 0.1  # for answers that are on their way when the emulator closes
 
@@ -87,6 +88,7 @@ class Emulator:
         self.port = port
         self.api_key = api_key
         self.report = Report(free_images=free_images)
+        self.store = Store(clock)
         self._script = Script(answer)
         self._account = Account(
             api_key=api_key,
@@ -114,7 +116,13 @@ class Emulator:
         self._closed = asyncio.Event()
         looking = Looking(timeout_s=self._fetch_timeout_s)
         serving = Serving(
-            self._account, self._script, self.report, looking, self._folder, self._clock
+            self._account,
+            self._script,
+            self.report,
+            looking,
+            self._folder,
+            self.store,
+            self._clock,
         )
         stack.push_async_callback(serving.close)
         runner = web.AppRunner(

@@ -46,12 +46,12 @@ class Looking:
         """Return the verdict on the image at `url`, or the error for one that can't be had."""
         async with self._free:
             content = await self._fetched(url)
-            if isinstance(content, Answer):
-                return content
-            try:
-                return await asyncio.to_thread(examined, content)
-            except ImportError:
-                return Error(400, "BadRequest.Emulator", f"To look at images: {INSTALL}")
+            return content if isinstance(content, Answer) else await _examined(content)
+
+    async def answer_about(self, content: bytes) -> Answer:
+        """Return the verdict on an image that is here already."""
+        async with self._free:
+            return await _examined(content)
 
     async def _fetched(self, url: URL) -> bytes | Answer:
         try:
@@ -67,6 +67,13 @@ class Looking:
             return Error(400, "InvalidURL", _told("The URL cannot be fetched"))
         except aiohttp.ClientError:
             return _unreachable()
+
+
+async def _examined(content: bytes) -> Answer:
+    try:
+        return await asyncio.to_thread(examined, content)
+    except ImportError:
+        return Error(400, "BadRequest.Emulator", f"To look at images: {INSTALL}")
 
 
 async def _content(response: aiohttp.ClientResponse) -> bytes | Answer:

@@ -26,10 +26,12 @@ from s2v_detect.emulator._script import (
     drawn_s,
 )
 from s2v_detect.emulator._sending import sent
+from s2v_detect.emulator._store import Store
 
 BASE_PATH = "/api/v1"
 
 _ORIGIN_HEADER = "X-Emulator"  # "script" or "estimate": nobody takes it for the service itself
+_GONE = Error(400, "InvalidParameter.DataInspection", "Unable to download the media resource.")
 _FREE_USED_UP = Error(
     403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."
 )
@@ -56,6 +58,7 @@ class Serving:
     report: Report
     looking: Looking
     folder: Folder | None
+    store: Store
     clock: Callable[[], float]
     origin: str = ""
     _looks: set[asyncio.Task[Reply]] = field(default_factory=set)
@@ -71,6 +74,7 @@ class Serving:
         """Return the routes."""
         application = web.Application()
         application.router.add_post(BASE_PATH + CHECK_PATH, self._check)
+        self.store.add_routes(application, BASE_PATH, self.account.api_key)
         application.router.add_get("/files/{name:.+}", self._file)
         application.router.add_get("/emulator", self._reported)
         application.router.add_post("/emulator/reset", self._reset)
@@ -108,6 +112,8 @@ class Serving:
             return Throttle()
         if self.account.stop_when_free_used_up and self.report.free_used_up:
             return _FREE_USED_UP
+        if self.store.is_ours(asked) and self.store.file(asked) is None:
+            return _GONE
         return self.script.answer(asked)
 
     def _settled(self, arrival: Arrival, answer: Answer, request_id: str) -> Reply:
@@ -124,8 +130,12 @@ class Serving:
         return await asyncio.shield(task)
 
     async def _look(self, arrival: Arrival, request_id: str) -> Reply:
-        image = reached_at(arrival.image or "", self.origin)
-        return self._settled(arrival, await self.looking.answer(image), request_id)
+        stored = self.store.file(arrival.image or "")
+        if stored:
+            answer = await self.looking.answer_about(stored.content)
+        else:
+            answer = await self.looking.answer(reached_at(arrival.image or "", self.origin))
+        return self._settled(arrival, answer, request_id)
 
     def _latency_s(self, answer: Answer | None) -> float:
         own = answer.latency_s if answer else None

@@ -167,4 +167,4 @@ def _last_word(prefix: bytearray, finding: Needs) -> Header | Foreign:
 
 
 def _skipped(image: str, reason: str) -> ImageSkipped:
-    return ImageSkipped(reason, image=image)
+    return ImageSkipped(reason, image=image, is_refused=True)

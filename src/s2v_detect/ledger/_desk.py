@@ -156,7 +156,7 @@ def configure(connection: sqlite3.Connection, *, creates: bool) -> None:
     connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stays in the disk's cache
-    if creates:
+    if creates or _schema.is_older(connection):
         _schema.prepare(connection)
 
 

@@ -3,18 +3,23 @@
 Plain tuples, not models: a run over known images makes a million of them.
 """
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
+from s2v_detect._store import LIFETIME_S
 from s2v_detect.models import Verdict
 
 State = Literal["asked", "sent", "answered", "skipped", "failed", "unknown", "not sent"]
 
+_LAST_HOUR_S = 3600.0
+
 COLUMNS = (
     "id, identity, image, state, at, run, lineage, paid, unsure, doubts, attempts, elapsed_s,"
-    " answered_at, check_pass, humanoid, code, message, request_id, error"
+    " answered_at, check_pass, humanoid, code, message, request_id, error,"
+    " upload, uploaded_at"
 )
 
 
@@ -53,6 +58,15 @@ class LedgerEntry(NamedTuple):
     request_id: str | None
     error: str | None
     """The class of the error that it ended with."""
+    upload: str | None = None
+    """Where a local image was put in the vendor's store, when it was last uploaded."""
+    uploaded_at: float | None = None
+
+    @property
+    def living_upload(self) -> str | None:
+        """Its address in the vendor's store, if it should be there for an hour more."""
+        lives_until = (self.uploaded_at or 0.0) + LIFETIME_S - _LAST_HOUR_S
+        return self.upload if time.time() < lives_until else None
 
     @property
     def image(self) -> str:

@@ -1,5 +1,6 @@
 """The ledger as a user holds it: a file to give to a client, and to ask."""
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -15,11 +16,12 @@ from s2v_detect.ledger import _asked
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
-from s2v_detect.models import Spend, Verdict
+from s2v_detect.models import Image, Spend, Verdict
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Image)
 
 
 class Ledger:
@@ -124,8 +126,11 @@ class Ledger:
             oldest = max(oldest, time.time() - self._max_age_s)
         return entry.answered_at >= oldest
 
-    def known(self, images: Iterable[str]) -> dict[str, Verdict]:
-        """Return the verdicts on those of the images whose answer is recorded, for nothing."""
+    def known(self, images: Iterable[K]) -> dict[K, Verdict]:
+        """Return the verdicts on those of the images whose answer is recorded, for nothing.
+
+        Files are read whole, for what they hold is what they are.
+        """
         return {
             image: verdict
             for image, entry in self.entries(images).items()
@@ -134,9 +139,9 @@ class Ledger:
             and (verdict := entry.verdict) is not None
         }
 
-    def entries(self, images: Iterable[str]) -> dict[str, LedgerEntry]:
+    def entries(self, images: Iterable[K]) -> dict[K, LedgerEntry]:
         """Return what is recorded of those of the images that were ever asked for."""
-        found: dict[str, LedgerEntry] = {}
+        found: dict[K, LedgerEntry] = {}
         for chunk in _chunks(images):
             identities = {image: _identity(image) for image in chunk}
             by_identity = self._ask(
@@ -147,7 +152,7 @@ class Ledger:
                     found[image] = by_identity[identity]
         return found
 
-    def attempts(self, image: str) -> list[LedgerAttempt]:
+    def attempts(self, image: Image) -> list[LedgerAttempt]:
         """Return every request for an image, the first first."""
         return self._ask(partial(_asked.attempts, identity=_identity(image)))
 
@@ -203,16 +208,28 @@ class Ledger:
         return self._desk
 
 
-def _identity(image: str) -> str:
+def _identity(image: Image) -> str:
     """Return what an image is kept under; what is none is kept as it was written."""
+    if not isinstance(image, str):
+        return _content_identity(image)
     try:
         return identity_of(image_of(image))
     except ImageSkipped:
         return image
 
 
-def _chunks(images: Iterable[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
+def _content_identity(source: os.PathLike[str] | bytes) -> str:
+    if isinstance(source, bytes):
+        return f"sha256:{hashlib.sha256(source).hexdigest()}"
+    try:
+        with Path(source).open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except (OSError, ValueError):
+        return os.fsdecode(source)  # what can't be read is kept by its name, with the reason
+
+
+def _chunks(images: Iterable[K]) -> Iterator[list[K]]:
+    chunk: list[K] = []
     for image in images:
         chunk.append(image)
         if len(chunk) == _CHUNK:

@@ -70,7 +70,7 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
     """Write `asked`: from now on no other run asks for this image."""
     now = time.time()
     if entry is None:
-        given = None if page.image == page.identity else page.image
+        given = None if page.image == page.identity else _text(page.image)
         db.execute(
             "INSERT INTO image (identity, image, state, at, run, lineage)"
             " VALUES (?, ?, 'asked', ?, ?, ?)",
@@ -108,6 +108,13 @@ def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -
     change = _CHANGES.get(ended.outcome)
     if _close_attempt(db, page, number, ended) and change:
         db.execute(f"UPDATE image SET {change} WHERE identity = ?", (page.identity,))  # noqa: S608  # ours
+
+
+def upload(db: sqlite3.Connection, page: Page, url: str, at: float) -> None:
+    """Write where in the vendor's store an image is."""
+    db.execute(
+        "UPDATE image SET upload = ?, uploaded_at = ? WHERE identity = ?", (url, at, page.identity)
+    )
 
 
 def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdict) -> None:

@@ -88,6 +88,10 @@ class LedgerRun:
         work = partial(_pages.answer, page=page, settled=settled, verdict=verdict)
         await self._at_hatch().do(work, is_owed=True)
 
+    def uploaded(self, page: Page, url: str) -> None:
+        """Have it recorded where in the store an image is; it may be used again."""
+        self._at_hatch().owe(partial(_pages.upload, page=page, url=url, at=time.time()))
+
     def give_up(self, page: Page, error: DetectError, elapsed_s: float) -> None:
         """Have it recorded that an image ended without an answer; the claim is let go."""
         # Cut off while a request was under way: the error says whether it left.

@@ -5,7 +5,7 @@ import sqlite3
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
 
-VERSION = 1
+VERSION = 2
 
 # An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
 # whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
@@ -69,8 +69,15 @@ CREATE INDEX attempt_image ON attempt (image);
 CREATE INDEX attempt_open ON attempt (run) WHERE outcome = 'sent';
 """
 
-_MIGRATIONS: dict[int, str] = {}
-"""SQL that brings a ledger of the version before to this one; the file's first is made whole."""
+_MIGRATIONS: dict[int, str] = {
+    # Where in the vendor's store a local image was put, and when: it lives there for 48 hours.
+    2: """
+ALTER TABLE image ADD COLUMN upload TEXT;
+ALTER TABLE image ADD COLUMN uploaded_at REAL;
+""",
+}
+"""SQL that brings a ledger of the version before to this one. A new file goes all the way: what an
+old one goes through is tried with every new one."""
 
 
 class NotALedger(Exception):
@@ -93,6 +100,12 @@ def prepare(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def is_older(connection: sqlite3.Connection) -> bool:
+    """Whether the file is a ledger of an older version, to be brought up to date."""
+    is_ours = _pragma(connection, "application_id") == APPLICATION_ID
+    return is_ours and _pragma(connection, "user_version") < VERSION
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
@@ -118,8 +131,9 @@ def _is_current(connection: sqlite3.Connection) -> bool:
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     version = _pragma(connection, "user_version")
-    scripts = [_MIGRATIONS[step] for step in range(version + 1, VERSION + 1)] if version else []
-    for script in scripts or [_TABLES]:
+    steps = [] if version else [_TABLES]
+    steps += [_MIGRATIONS[step] for step in range(max(version, 1) + 1, VERSION + 1)]
+    for script in steps:
         for statement in script.split(";\n"):  # executescript would commit the transaction
             if statement.strip():
                 connection.execute(statement)

@@ -1,0 +1,120 @@
+"""The vendor's temporary store, purely: credentials, the form of an upload, and its errors.
+
+Facts: the vendor's page on temporary storage URLs, and its Python SDK 2.0.2 ("service-facts", 5).
+A file lives for 48 hours, is bound to the account and to the model of its credential, and can't be
+overwritten. A credential lives for some 300 seconds and serves many files. Nothing here is billed.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from s2v_detect.errors import DetectError, NotSent
+
+UPLOADS_PATH = "/uploads"
+LIFETIME_S = 48 * 3600.0
+"""Of a file in the store."""
+MARGIN_S = 30.0
+"""A credential is renewed so long before its end: an upload takes its time, and clocks differ."""
+
+_CODE = re.compile(rb"<Code>([^<]{1,100})</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]{1,500})</Message>")
+_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
+_ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}
+
+
+class Credential(BaseModel):
+    """What lets files be uploaded for a while. Its signature is a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    policy: str = Field(repr=False)
+    signature: str = Field(repr=False)
+    upload_dir: str
+    upload_host: str
+    oss_access_key_id: str = Field(repr=False)
+    x_oss_object_acl: str
+    x_oss_forbid_overwrite: str
+    expire_in_seconds: float = 300
+    max_file_size_mb: float | None = None
+
+
+class _Granted(BaseModel):
+    model_config = ConfigDict(extra="ignore", defer_build=True)
+
+    data: Credential
+
+
+class Form(NamedTuple):
+    """An upload's request, around the bytes of the file."""
+
+    headers: dict[str, str]
+    before: bytes
+    after: bytes
+
+
+def credential_query(model: str) -> str:
+    """Return the query that asks for a credential."""
+    return urlencode({"action": "getPolicy", "model": model})
+
+
+def credential_in(body: bytes) -> Credential | None:
+    """Return the credential of a good answer, or None where it holds none that can be read."""
+    try:
+        return _Granted.model_validate_json(body).data
+    except ValidationError:
+        return None
+
+
+def key_in(credential: Credential, unique: str, format: str) -> str:  # noqa: A002  # an image's
+    """Return where a file goes: overwriting is forbidden, so its name is used once."""
+    return f"{credential.upload_dir}/{unique}.{_ENDINGS[format]}"
+
+
+def form_for(credential: Credential, key: str, format: str, *, boundary: str, size: int) -> Form:  # noqa: A002  # as above
+    """Return the form of an upload: the fields that the policy signs, and `file` as the last."""
+    fields: Mapping[str, str] = {
+        "OSSAccessKeyId": credential.oss_access_key_id,
+        "Signature": credential.signature,
+        "policy": credential.policy,
+        "key": key,
+        "x-oss-object-acl": credential.x_oss_object_acl,
+        "x-oss-forbid-overwrite": credential.x_oss_forbid_overwrite,
+        "success_action_status": "200",
+        "x-oss-content-type": _TYPES[format],
+    }
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    name = key.rpartition("/")[2]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"Content-Type: {_TYPES[format]}\r\n\r\n"
+    )
+    before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Content-Length": str(len(before) + size + len(after)),
+        "Accept": "application/json",
+    }
+    return Form(headers, before, after)
+
+
+def is_expired(status: int, body: bytes) -> bool:
+    """Whether the store refused an upload because its credential is over its time."""
+    return status == 403 and b"olicy expired" in body  # noqa: PLR2004  # HTTP's own
+
+
+def refused(status: int, body: bytes) -> DetectError:
+    """Return the error of an upload that the store refused, in its own words (XML)."""
+    code, message = _CODE.search(body), _MESSAGE.search(body)
+    said = f"{status} {code[1].decode(errors='replace') if code else '(no code)'}"
+    told: Any = message[1].decode(errors="replace").rstrip(". ") if message else ""
+    return NotSent(
+        f"not uploaded, the store answered {said}{': ' + told if told else ''}.",
+        do="Check it again; nothing was billed.",
+    )

@@ -1,0 +1,100 @@
+"""A file or bytes of this machine: opened, looked at, hashed, and read again to be uploaded.
+
+The content is what an image is: the same bytes under two names are one. All of it blocks, and
+belongs into a thread; a file is never whole in memory.
+"""
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+
+from s2v_detect._headers import FIRST_BYTES, Foreign, Header, Needs, read_header, refusal
+from s2v_detect.errors import ImageSkipped
+
+_PIECE_BYTES = 256 * 1024
+_MOST_HEADER_BYTES = 2**24
+
+Source = os.PathLike[str] | bytes
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """What is known of it before it is sent."""
+
+    source: Source
+    identity: str
+    """`sha256:` and the hash of its content."""
+    format: str
+    size_bytes: int
+
+
+def local_image(source: Source) -> LocalImage:
+    """Return what a file or bytes are. Blocks.
+
+    Raises `ImageSkipped` for what can't be read, and for what the service would surely refuse.
+    """
+    with _opened(source) as file:
+        finding, prefix = _header(file)
+        reason = refusal(finding)
+        if isinstance(finding, Foreign) or reason:
+            raise ImageSkipped(reason, image=source, is_refused=True)
+        digest = hashlib.sha256(prefix)
+        size = len(prefix)
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+            size += len(piece)
+    return LocalImage(source, f"sha256:{digest.hexdigest()}", finding.format, size)
+
+
+async def content(image: LocalImage) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes that were looked at; `ImageSkipped` at the end if they are others now."""
+    digest = hashlib.sha256()
+    with _opened(image.source) as file:
+        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            digest.update(piece)
+            yield piece
+    if image.identity != f"sha256:{digest.hexdigest()}":
+        raise changed(image)
+
+
+def changed(image: LocalImage) -> ImageSkipped:
+    """Return the error of a file that somebody writes to."""
+    return ImageSkipped("it changed while it was read", image=image.source)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield BytesIO(source)
+        return
+    try:
+        # Without O_NONBLOCK a pipe would be waited for.
+        descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ImageSkipped("it is a folder or a device, not a file", image=source)
+        with os.fdopen(descriptor, "rb") as file:
+            yield file
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ImageSkipped(f"the file can't be read: {why}", image=source) from error
+    except ValueError as error:  # a zero byte in its name
+        raise ImageSkipped("there can be no file of that name", image=source) from error
+
+
+def _header(file: BinaryIO) -> tuple[Header | Foreign, bytes]:
+    prefix = file.read(FIRST_BYTES)
+    finding = read_header(prefix)
+    while isinstance(finding, Needs):
+        if finding.header_bytes > _MOST_HEADER_BYTES:
+            return Foreign("an image whose size stands too far from its beginning"), prefix
+        more = file.read(finding.header_bytes - len(prefix))
+        prefix += more
+        finding = read_header(prefix, is_whole=not more, after=finding)
+    return finding, prefix
