@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -26,6 +26,8 @@ from s2v_detect import (
     OutOfCredit,
     Verdict,
 )
+
+MOST_BYTES = 20 << 20
 
 # What a visitor can mend, what is ours to mend, and (the rest) what may be better in a while.
 STATUSES: dict[type[DetectError], int] = {
@@ -61,6 +63,19 @@ async def check(portrait: Portrait, request: Request) -> Verdict:
     """Return the verdict, or 503 at once when the line is longer than five seconds."""
     client: DetectClient = request.app.state.client
     return await client.check(portrait.url, max_wait_s=5, give_up_after_s=60)
+
+
+@app.post("/portraits/file")
+async def check_file(file: UploadFile, request: Request) -> Verdict:
+    """Return the verdict on an uploaded portrait; what can't pass is refused without being sent.
+
+    It goes through the vendor's temporary store, which is meant for development and testing: in
+    production put the file where you host images, and check its address.
+    """
+    if file.size is None or file.size > MOST_BYTES:
+        raise HTTPException(413, f"at most {MOST_BYTES >> 20} MB")
+    client: DetectClient = request.app.state.client
+    return await client.check(await file.read(), max_wait_s=5, give_up_after_s=60)
 
 
 @app.get("/spend")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpcore
 import pytest
@@ -17,6 +18,7 @@ from s2v_detect import DetectClient, Event, ImageSkipped, Ledger, LocalLimiter, 
 from s2v_detect._addresses import IPAddress
 from s2v_detect.emulator import Emulator
 from s2v_detect.images import Looker
+from s2v_detect.images._guard import resolved
 
 ANYWHERE = Preflight(allow_private=True)
 Answering = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
@@ -279,6 +281,16 @@ async def test_a_proxy_of_the_environment_is_not_used(
             await client.check(f"{origin.url}/face.jpg")
 
 
+class SplitResolver:
+    """This machine's own resolver, but for one name that is a server outside."""
+
+    async def __call__(self, host: str, port: int) -> list[IPAddress]:
+        """Return what a host resolves to."""
+        if host == "images.example":
+            return [ip_address("8.8.8.8")]
+        return await resolved(host, port)
+
+
 def resolving(*answers: list[str]) -> Callable[[str, int], Awaitable[list[IPAddress]]]:
     """Return a resolver that gives these answers, one after another; the last stays."""
     waiting = list(answers)
@@ -329,6 +341,17 @@ SPELLINGS = [
 ]
 
 
+MORE_SPELLINGS = [
+    *("127.0.0.2", "127.255.255.254", "127.0.1", "127.000.000.001", "0x7f.0x0.0x0.0x1", "0177.1"),
+    *("0x7f.0.1", "0177.0.1", "0x7F000001", "00", "0x0", "0.0", "[::]", "[::127.0.0.1]"),
+    *("[::ffff:0:127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]"),
+    *("[fe80::1]", "[fc00::1]", "[0000::0001]", "[::ffff:7f00:0001]", "169.254.169.254"),
+    *("0xa9fea9fe", "100.100.100.200", "10.0.0.1", "192.168.0.1", "172.16.0.1", "192.0.0.192"),
+    *("168.63.129.16", "localhost.localdomain", "LocalHost", "localhost%2e", "%6cocalhost"),
+    *("①②⑦.0.0.1", "127。0。0。1", "127.0.0.1%00", "2130706433.", "224.0.0.1", "255.255.255.255"),
+]
+
+
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_no_spelling_of_this_machine_is_connected_to(origin: Origin, host: str) -> None:
     """With the resolver of the machine, and a server that listens; by a redirect neither."""
@@ -337,6 +360,39 @@ async def test_no_spelling_of_this_machine_is_connected_to(origin: Origin, host:
     with pytest.raises(ImageSkipped, match=r"not public|localhost"):
         await Looker(rules).doubt(f"http://{host}:{port}/face.jpg", "bulk")
     assert origin.connections == 0
+
+
+async def test_no_trick_connects_to_this_machine() -> None:
+    """Every spelling, asked for and redirected to, on both kinds of address: 0 connections."""
+    inside = Origin()
+    old = await asyncio.start_server(inside.serve, "127.0.0.1", 0)
+    port = old.sockets[0].getsockname()[1]
+    new = await asyncio.start_server(inside.serve, "::1", port)
+    outside = Origin()
+    server = await asyncio.start_server(outside.serve, "127.0.0.1", 0)
+    outer = server.sockets[0].getsockname()[1]
+    tricks = [f"http://{host}:{port}/face.jpg" for host in [*SPELLINGS, *MORE_SPELLINGS]]
+    tricks += [f"http://user:pass@{host}:{port}/face.jpg" for host in SPELLINGS]
+    tricks += [f"https://{host}:{port}/face.jpg" for host in SPELLINGS]
+    rules = Preflight(ports=(80, 443, port, outer), timeout_s=2)
+    direct = Looker(rules)
+    by_redirect = Looker(rules, resolve=SplitResolver(), network=ToOrigin())
+    refused = 0
+    for number, trick in enumerate(tricks):
+        outside.pages[f"/{number}.jpg"] = redirect(quote(trick, safe=":/[]@%"))
+        for looker, url in (
+            (direct, trick),
+            (by_redirect, f"http://images.example:{outer}/{number}.jpg"),
+        ):
+            try:
+                refused += bool(await looker.doubt(url, "bulk"))
+            except ImageSkipped:
+                refused += 1
+    assert refused == 2 * len(tricks) >= 120
+    assert inside.connections == 0
+    assert outside.connections == len(tricks)
+    for each in (old, new, server):
+        each.close()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dashscope
+import httpx
 import pytest
 from dashscope.utils.oss_utils import OssUtils
 from PIL import Image
@@ -234,6 +235,70 @@ async def test_an_upload_is_used_again_and_made_anew_when_it_is_gone(
     async with emulator.client(ledger=tmp_path / "a.db") as client:
         assert (await client.check(picture())).check_pass
     assert (emulator.store.uploaded, emulator.billed) == (2, 1)
+
+
+async def test_a_file_lives_for_48_hours(tmp_path: Path) -> None:
+    """Then the service can't fetch it, and it is uploaded again."""
+    now = [1000.0]
+    async with Emulator(answer=Pass(), clock=lambda: now[0]) as emulator:
+        emulator.when("*", Error(500, "InternalError"))
+        async with emulator.client(ledger=tmp_path / "a.db", retry=FAST) as client:
+            with pytest.raises(Exception, match="fault"):
+                await client.check(picture())
+        now[0] += 48 * 3600
+        emulator.when("*", Pass())
+        async with emulator.client(ledger=tmp_path / "a.db") as client:
+            assert (await client.check(picture())).check_pass
+        assert (emulator.store.uploaded, emulator.billed) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"policy": "of nobody"}, "SignatureDoesNotMatch"),
+        ({"Signature": "forged"}, "SignatureDoesNotMatch"),
+        ({"key": "elsewhere/face.jpg"}, "AccessDenied"),
+        ({"x-oss-object-acl": None}, "InvalidArgument"),
+        ({}, None),
+    ],
+)
+async def test_the_pretended_store_keeps_the_vendors_rules(
+    emulator: Emulator, change: dict[str, str | None], told: str | None
+) -> None:
+    """`file` last, the policy's own fields, and no name twice; refusals are XML."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        key = {"Authorization": f"Bearer {emulator.api_key}"}
+        query = {"action": "getPolicy", "model": MODEL}
+        granted = await http.get(f"{emulator.base_url}/uploads", params=query, headers=key)
+        data = granted.json()["data"]
+        fields: dict[str, str | None] = {
+            "OSSAccessKeyId": data["oss_access_key_id"],
+            "Signature": data["signature"],
+            "policy": data["policy"],
+            "key": f"{data['upload_dir']}/face.jpg",
+            "x-oss-object-acl": data["x_oss_object_acl"],
+            "x-oss-forbid-overwrite": data["x_oss_forbid_overwrite"],
+            "success_action_status": "200",
+            **change,
+        }
+        form = {name: value for name, value in fields.items() if value is not None}
+        files = {"file": ("face.jpg", picture())}
+        first = await http.post(data["upload_host"], data=form, files=files)
+        again = await http.post(data["upload_host"], data=form, files=files)
+        with_key = await http.post(data["upload_host"], data=form, files=files, headers=key)
+        no_form = await http.post(data["upload_host"], content=picture())
+        no_file = await http.post(data["upload_host"], files={"key": (None, "a")})
+        wrong_model = {**query, "model": "wan2.2-t2v"}
+        other = await http.get(f"{emulator.base_url}/uploads", params=wrong_model, headers=key)
+    assert other.status_code == 404
+    assert b"InvalidArgument" in with_key.content
+    assert b"PreconditionFailed" in no_form.content
+    assert b"IncorrectNumberOfFiles" in no_file.content
+    if told:
+        assert f"<Code>{told}</Code>".encode() in first.content
+    else:
+        assert (first.status_code, first.content) == (200, b"")
+        assert b"FileAlreadyExists" in again.content
 
 
 async def test_a_file_that_is_too_large_is_refused_before_it_is_sent(emulator: Emulator) -> None:

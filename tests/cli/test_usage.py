@@ -20,7 +20,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "message"),
     [
         (("run", "missing.txt", "-o", "out.jsonl"), "missing.txt can't be read: No such file"),
-        (("run", ".", "-o", "out.jsonl"), "can't be read: it is a folder"),
+        (("run", "*.none", "-o", "out.jsonl"), "No file matches '*.none'"),
+        (("run", "**none", "-o", "out.jsonl"), "is no pattern of files"),
         (("run", "in.txt", "-o", "no/out.jsonl"), "no/out.jsonl can't be written: No such file"),
         (("run", "in.txt"), "--out"),
         (("run", "in.txt", "-o"), "-o"),

@@ -111,6 +111,19 @@ async def test_the_web_application_answers_its_visitors(s2v_emulator: Emulator) 
     assert spend.json()["billed"] == 1
 
 
+async def test_the_web_application_takes_an_upload(s2v_emulator: Emulator) -> None:
+    """A portrait is checked, a page is refused without being sent, too large a file at once."""
+    portrait = (EXAMPLES / "photographs" / "portrait.jpg").read_bytes()
+    async with served() as (visitor, client):
+        fine = await visitor.post("/portraits/file", files={"file": ("a.jpg", portrait)})
+        page = await visitor.post("/portraits/file", files={"file": ("a.jpg", b"<html></html>")})
+        large = await visitor.post("/portraits/file", files={"file": ("a.jpg", bytes(21 << 20))})
+    assert (fine.status_code, fine.json()["check_pass"]) == (200, True)
+    assert (page.status_code, page.json()["billed"]) == (422, "no")
+    assert large.status_code == 413
+    assert client.spend.billed == s2v_emulator.billed == 1
+
+
 async def test_a_visitor_who_leaves_loses_no_answer(s2v_emulator: Emulator) -> None:
     """The check was sent: it is finished and counted, and the application goes on."""
     s2v_emulator.when("*/slow.jpg", Pass(latency_s=0.2))

@@ -4,6 +4,7 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
+from s2v_detect.bulk.folder import Files, file_row, is_pattern
 from s2v_detect.bulk.inputs import Input, InputError, Row
 from s2v_detect.bulk.outputs import (
     Output,
@@ -20,6 +21,7 @@ from s2v_detect.bulk.sample import Interval, Sample, interval
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
+    "Files",
     "Input",
     "InputError",
     "Interval",
@@ -32,7 +34,9 @@ __all__ = [
     "Sample",
     "Tally",
     "column_names",
+    "file_row",
     "interval",
+    "is_pattern",
     "open_output",
     "pipe_output",
     "read_records",

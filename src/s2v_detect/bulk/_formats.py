@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from s2v_detect.bulk._reading import LONGEST_LINE, TextLine
@@ -22,6 +23,13 @@ class Row(NamedTuple):
     fault: str = ""
     columns: Mapping[str, Any] | None = None
     """All columns as they were read, the image's own too; None for plain text."""
+    path: Path | None = None
+    """The file, where the image is one of this machine; `image` is then its name."""
+
+    @property
+    def source(self) -> str | Path:
+        """What is checked."""
+        return self.path or self.image
 
 
 class InputError(Exception):

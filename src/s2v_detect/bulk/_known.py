@@ -1,5 +1,7 @@
 """Which rows need no asking: the ledger's answer, for a batch of rows at a time."""
 
+from pathlib import Path
+
 from s2v_detect import Ledger, LedgerEntry
 
 _FINAL = frozenset(
@@ -16,7 +18,7 @@ class Known:
         self._retry_failed = retry_failed
         self._told = bytearray()  # a bit an image, by its number in the ledger
 
-    def look_up(self, images: list[str]) -> dict[str, LedgerEntry]:
+    def look_up(self, images: list[str | Path]) -> dict[str | Path, LedgerEntry]:
         """Return what is known of these images; it reads a file, and blocks."""
         return self._ledger.entries(images)
 

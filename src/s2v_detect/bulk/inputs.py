@@ -23,6 +23,7 @@ from s2v_detect.bulk._formats import (
     row_of,
 )
 from s2v_detect.bulk._reading import LineSplitter, in_thread, lines_in, pieces
+from s2v_detect.bulk.folder import file_row
 
 __all__ = ["Format", "Input", "InputError", "Row"]
 
@@ -48,6 +49,7 @@ class Input:
         *,
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
+        files_beside: Path | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._path = path
@@ -56,6 +58,7 @@ class Input:
         self._rows = _rows_of(self._format, column)
         self._columns: tuple[str, ...] | None = None
         self._counted: int | None = None
+        self._files_beside = files_beside
         if self._format == "parquet" and path is None:
             raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
 
@@ -66,13 +69,18 @@ class Input:
         *,
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
+        takes_files: bool = False,
     ) -> Self:
-        """Return the file's input. Raises `OSError` where there is none that can be read."""
+        """Return the file's input. With `takes_files` its images may be paths, from beside it.
+
+        Raises `OSError` where there is none that can be read.
+        """
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
-        return cls(descriptor, path, column=column, format=format)
+        beside = path.parent if takes_files else None
+        return cls(descriptor, path, column=column, format=format, files_beside=beside)
 
     def close(self) -> None:
         """Close a file that was opened here."""
@@ -97,7 +105,12 @@ class Input:
         source = self._parquet_batches() if self._format == "parquet" else self._line_batches()
         async for rows in source:
             for start in range(0, len(rows), _BATCH):
-                yield rows[start : start + _BATCH]
+                yield [self._located(row) for row in rows[start : start + _BATCH]]
+
+    def _located(self, row: Row) -> Row:
+        if self._files_beside is None or row.fault or "://" in row.image:
+            return row
+        return file_row(self._files_beside / row.image, row)
 
     async def count(self) -> None:
         """Learn the `total` ahead of the reading, where the input is a regular file."""

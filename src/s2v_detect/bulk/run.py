@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from s2v_detect import (
@@ -146,7 +147,7 @@ class Run:
                 for index, row in enumerate(rows, start=first):
                     yield _Item(index, row, None)
                 continue
-            images = [row.image for row in rows if not row.fault]
+            images = [row.source for row in rows if not row.fault]
             entries = await asyncio.to_thread(self._known.look_up, images)
             for item in await self._write_known(self._known, rows, first, entries, writer):
                 yield item
@@ -156,13 +157,13 @@ class Run:
         known: Known,
         rows: list[Row],
         first: int,
-        entries: dict[str, LedgerEntry],
+        entries: dict[str | Path, LedgerEntry],
         writer: Writer,
     ) -> list[_Item]:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         items, records = [], []
         for index, row in enumerate(rows, start=first):
-            entry = None if row.fault else entries.get(row.image)
+            entry = None if row.fault else entries.get(row.source)
             if entry is not None and known.needs_no_asking(entry):
                 is_own = known.is_first(entry)
                 records.append(known_record(row, index, entry, is_own=is_own, now=now))
@@ -196,8 +197,8 @@ class Run:
             self._stream.stop()
 
 
-def _image(item: _Item) -> str:
+def _image(item: _Item) -> str | Path:
     """Return what is to be checked, or raise `ImageSkipped` for a row that can be no image."""
     if item.row.fault:
         raise ImageSkipped(item.row.fault, image=item.row.image)
-    return item.row.image
+    return item.row.source

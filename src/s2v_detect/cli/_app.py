@@ -29,6 +29,7 @@ The key is read from DASHSCOPE_API_KEY, else from the file that
 DASHSCOPE_API_KEY_FILE_PATH names, else from ~/.dashscope/api_key."""
 _RUN_EXAMPLES = """\
 Examples:
+  s2v-detect run photographs -o verdicts.jsonl --recursive
   s2v-detect run portraits.txt -o verdicts.jsonl
   s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
@@ -103,7 +104,8 @@ def check(
     A rejected image is an answer: the exit code is 0.
 
     Args:
-        images: URLs. With --emulator, http://photographs.example/NAME is a file of this folder.
+        images: URLs, or files of this machine. With --emulator, http://photographs.example/NAME is
+            a file of this folder.
         json: Print JSON lines, with the keys of `run`'s output.
         account: Whom to ask.
     """
@@ -123,7 +125,7 @@ def run(
     plan: Plan = Plan(),  # noqa: B008  # frozen: a shared default is safe
     account: Account = Account(),  # noqa: B008  # as above
 ) -> int:
-    """Screen a file of images into a file of verdicts; started again, it goes on.
+    """Screen a folder or a list of images into a file of verdicts; started again, it goes on.
 
     Every request is recorded in a ledger before it leaves, and every answer
     before it is told: the same command again pays for nothing it has paid for.
@@ -133,8 +135,9 @@ def run(
     second one stops at once.
 
     Args:
-        source: Text (a URL a line), CSV, TSV, JSON lines or Parquet by its ending, .gz too; - is
-            stdin. --emulator: http://photographs.example/NAME is beside it.
+        source: A folder of images, or a pattern of files in quotes; or a list: text (a URL a line),
+            CSV, TSV, JSON lines or Parquet by its ending, .gz too; - is stdin. --emulator:
+            http://photographs.example/NAME is beside it.
         out: JSON lines, CSV, TSV or Parquet by its ending; - is stdout. Other columns of the input
             pass through.
         rate: Requests a second: lower where others use the account, higher where it was raised.
@@ -156,6 +159,7 @@ def estimate(
     ledger: Path | None = None,
     column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
+    recursive: Annotated[bool, _FLAG] = False,
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
     json: Annotated[bool, _FLAG] = False,
 ) -> int:
@@ -166,10 +170,11 @@ def estimate(
         ledger: The ledger of an earlier run: what it knows costs nothing.
         column: The column that holds the image.
         format: What the input is, where its ending does not say.
+        recursive: Where INPUT is a folder: its folders too.
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format)
+    plan = Plan(column=column, format=format, recursive=recursive)
     return estimate_run(source, ledger, plan, rate=rate, as_json=json)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect.bulk import Record, Row
+from s2v_detect.bulk import Record, Row, file_row
 from s2v_detect.cli._account import Account
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._run import stdout_lines
@@ -49,7 +49,12 @@ class _Given:
         self.total = len(images)
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
-        yield [Row(None, image.strip()) for image in self._images]
+        yield [_row(image.strip()) for image in self._images]
+
+
+def _row(image: str) -> Row:
+    """Return the row of a URL, or else of a file: whoever types one on this machine may read it."""
+    return Row(None, image) if "://" in image or not image else file_row(Path(image))
 
 
 class _Table:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from s2v_detect import Ledger
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Input, InputError, Row
+from s2v_detect.bulk import Files, Input, InputError, Row
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import Plan, opened_input
 from s2v_detect.cli._screening import Unusable
@@ -54,7 +54,7 @@ def estimate_run(
     return Exit.DONE
 
 
-async def _counted(rows: Input, ledger: Path | None) -> dict[str, int]:
+async def _counted(rows: Input | Files, ledger: Path | None) -> dict[str, int]:
     counts: Counter[str] = Counter(dict.fromkeys(_NAMES, 0))
     seen: set[bytes] = set()  # 8 bytes an image, however long its address is
     books = Ledger(ledger) if ledger else None
@@ -69,9 +69,10 @@ async def _counted(rows: Input, ledger: Path | None) -> dict[str, int]:
 
 def _count(batch: list[Row], counts: Counter[str], seen: set[bytes], books: Ledger | None) -> None:
     counts["rows"] += len(batch)
-    new: dict[str, Any] = {}
+    new: dict[str | Path, Any] = {}
     for row in batch:
-        if row.fault or not row.image.lower().startswith(("http://", "https://", "oss://")):
+        is_url = row.image.lower().startswith(("http://", "https://", "oss://"))
+        if row.fault or not (row.path or is_url):
             counts["faulty"] += 1
             continue
         mark = blake2b(row.image.encode(errors="replace"), digest_size=8).digest()
@@ -79,7 +80,7 @@ def _count(batch: list[Row], counts: Counter[str], seen: set[bytes], books: Ledg
             counts["duplicates"] += 1
         else:
             seen.add(mark)
-            new[row.image] = None
+            new[row.source] = None
     known = len(books.known(new)) if books else 0
     counts["known"] += known
     counts["asked"] += len(new) - known

@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 
 from s2v_detect import Ledger
 from s2v_detect.bulk import (
+    Files,
     Input,
     InputError,
     Output,
@@ -21,6 +22,7 @@ from s2v_detect.bulk import (
     RunSummary,
     Sample,
     column_names,
+    is_pattern,
     open_output,
     pipe_output,
 )
@@ -49,6 +51,11 @@ class Plan:
     """The column that holds the image. Default: image, image_url, url, or the only one."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
+    recursive: Annotated[bool, _FLAG] = False
+    """Where INPUT is a folder: its folders too."""
+    files: Annotated[bool, _FLAG] = False
+    """The column may hold paths of files, from beside INPUT; they are uploaded. Only for lists that
+    you made yourself."""
     ledger: Path | None = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
     max_cost: str | None = None
@@ -132,14 +139,23 @@ def screen_file(
     return code
 
 
-def opened_input(name: str, plan: Plan) -> Input:
-    """Return the input of that name, `-` for stdin."""
+def opened_input(name: str, plan: Plan) -> Input | Files:
+    """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin."""
     try:
+        if is_pattern(name):
+            return Files.matching(name)
+        if Path(name).is_dir():
+            return Files.in_folder(Path(name), recursive=plan.recursive)
         if name != STANDARD:
-            return Input.open(Path(name), column=plan.column, format=plan.format)
+            return Input.open(
+                Path(name), column=plan.column, format=plan.format, takes_files=plan.files
+            )
         if sys.stdin is None:
             raise Unusable("There is no stdin to read. Give the name of a file.")
-        return Input(sys.stdin.fileno(), column=plan.column, format=plan.format)
+        beside = Path() if plan.files else None
+        return Input(
+            sys.stdin.fileno(), column=plan.column, format=plan.format, files_beside=beside
+        )
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
@@ -149,7 +165,7 @@ def opened_input(name: str, plan: Plan) -> Input:
         ) from error
 
 
-def output_opener(name: str, rows: Input) -> Callable[[], Output]:
+def output_opener(name: str, rows: Input | Files) -> Callable[[], Output]:
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
         return stdout_lines
@@ -177,7 +193,7 @@ def _refuse_strange_files(source: str, out: str, ledger: Ledger) -> None:
         )
 
 
-async def _counted(rows: Input, screening: Screening) -> RunSummary:
+async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
     counting = asyncio.create_task(rows.count())
     try:
