@@ -186,7 +186,7 @@ class Asking:
                 return await self._request()
             except DetectError as error:
                 with self._in_line():
-                    if await self._preparing.is_mended(error):
+                    if await self._preparing.is_mended(error, self._lane):
                         continue
                 # In an outage a stream's image waits at the gate instead, and loses no retry.
                 is_held = self._crew.gate.is_shut and self._lane == "bulk" and is_outage(error)

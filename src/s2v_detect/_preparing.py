@@ -30,20 +30,20 @@ class Preparing:
             self.url = (entry and entry.living_upload) or ""
             self._is_old_upload = bool(self.url)
             if not self.url:
-                await self._upload_anew(self._upload)
+                await self._upload_anew(self._upload, lane)
         elif self._look and not (entry and entry.doubts):  # it was good enough to be sent once
             self.doubt = await self._look(self.url, lane)
             return True
         return False
 
-    async def is_mended(self, error: DetectError) -> bool:
+    async def is_mended(self, error: DetectError, lane: Lane) -> bool:
         """Whether an error was that of an earlier upload that is gone, and there is a new one."""
         if not self._upload or not self._is_old_upload or not isinstance(error, ImageUnusable):
             return False
-        await self._upload_anew(self._upload)
+        await self._upload_anew(self._upload, lane)
         return True
 
-    async def _upload_anew(self, upload: Callable[[], Awaitable[str]]) -> None:
+    async def _upload_anew(self, upload: Callable[[Lane], Awaitable[str]], lane: Lane) -> None:
         self._is_old_upload = False
-        self.url = await upload()
+        self.url = await upload(lane)
         self._recording.uploaded(self.url)

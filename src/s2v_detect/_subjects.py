@@ -3,16 +3,21 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2v_detect._addresses import private_reason
 from s2v_detect._http import Endpoint
 from s2v_detect._identity import identity_of, image_of
+from s2v_detect._turns import Lane
 from s2v_detect.errors import ImageSkipped
+from s2v_detect.models import RetryPolicy
 
 if TYPE_CHECKING:  # it loads httpcore, 100 ms of every import, and most images are addresses
     from s2v_detect.images import Uploader
+
+
+_PATIENT = RetryPolicy.model_construct(max_attempts=100, give_up_after_s=600.0)
+"""A stream's upload waits out an outage, as its checks do: no image fails for it."""
 
 
 class Subject(NamedTuple):
@@ -24,7 +29,8 @@ class Subject(NamedTuple):
     """The same for whatever is the same image."""
     url: str
     """What the service is given; empty where that comes from an upload."""
-    upload: Callable[[], Awaitable[str]] | None
+    upload: Callable[[Lane], Awaitable[str]] | None
+    """Puts it into the store, and returns where."""
 
     @property
     def name(self) -> str:
@@ -37,9 +43,12 @@ class Subject(NamedTuple):
 class Subjects:
     """Makes subjects for an open client of whatever it is given."""
 
-    def __init__(self, endpoint: Endpoint, model: str, *, allow_private: bool) -> None:
+    def __init__(
+        self, endpoint: Endpoint, model: str, retry: RetryPolicy, *, allow_private: bool
+    ) -> None:
         self._endpoint = endpoint
         self._model = model
+        self._patience = {"interactive": retry, "open": retry, "bulk": _PATIENT}
         self._allow_private = allow_private
         self._uploader: Uploader | None = None
 
@@ -67,4 +76,9 @@ class Subjects:
             endpoint = self._endpoint
             self._uploader = Uploader(endpoint.get, endpoint.post_elsewhere, self._model)
         image = await asyncio.to_thread(local_image, source)
-        return Subject(source, image.identity, "", partial(self._uploader.url_of, image))
+        url_of = self._uploader.url_of
+
+        async def upload(lane: Lane) -> str:
+            return await url_of(image, self._patience[lane])
+
+        return Subject(source, image.identity, "", upload)

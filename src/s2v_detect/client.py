@@ -114,7 +114,7 @@ class DetectClient:
         self._books = Books()
         self._watch = Watch(on_event)
         self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
-        self._subjects = Subjects(self._endpoint, model, allow_private=False)  # as the line
+        self._subjects = Subjects(self._endpoint, model, retry, allow_private=False)  # as the line
         self._flights: Flights | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -143,7 +143,9 @@ class DetectClient:
         self._loop = asyncio.get_running_loop()
         self._line = Line(self._limiter)
         allow_private = self._allows_private()
-        self._subjects = Subjects(self._endpoint, self._model, allow_private=allow_private)
+        self._subjects = Subjects(
+            self._endpoint, self._model, self._retry, allow_private=allow_private
+        )
         self._flights = Flights(self._crew(run), run)
         return self
 
@@ -246,7 +248,7 @@ class DetectClient:
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
-            TypeError: `items` is a single string.
+            TypeError: `items` is a single image.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
                 Images in flight that still
@@ -262,7 +264,7 @@ class DetectClient:
             ...     return usable
         """
         flights = self._open_flights()
-        if isinstance(items, str | bytes):
+        if isinstance(items, str | bytes | os.PathLike):
             raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
 
         def open_window() -> Window:

@@ -10,7 +10,15 @@ from decimal import Decimal
 from os import PathLike, fsdecode
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    field_serializer,
+    model_serializer,
+    model_validator,
+)
 
 from s2v_detect._redaction import redacted, shown
 from s2v_detect._service import PRICE_CNY
@@ -261,6 +269,10 @@ class Event(_Value):
     """`looked`: why it could not be told whether the service would take the image; it is sent."""
     service_ms: int | None = None
     """`answered`: milliseconds the service says it took, where it does."""
+
+    @field_serializer("image", when_used="json")
+    def _image_as_text(self, image: object) -> str:
+        return _named(image)
 
 
 class Preflight(_Value):

@@ -5,7 +5,7 @@ import hashlib
 import io
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ from s2v_detect import (
     check_all,
 )
 from s2v_detect._service import MODEL
+from s2v_detect._wire import Answer
 from s2v_detect.emulator import Emulator, Error, Pass
+from s2v_detect.images import Uploader, local_image
 
+THREE = {"max_attempts": 3}
 FAST = RetryPolicy(max_attempts=2, first_wait_s=0.01, longest_wait_s=0.01)
 
 
@@ -322,6 +325,43 @@ async def test_no_network_is_no_upload_and_no_bill() -> None:
     async with DetectClient("sk-1", base_url="http://127.0.0.1:9/api/v1", retry=FAST) as client:
         with pytest.raises(NotSent, match="not uploaded"):
             await client.check(picture(), give_up_after_s=20)
+
+
+async def test_an_upload_is_tried_again(emulator: Emulator) -> None:
+    """While the network or the service fails; a key that is wrong is told at once."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+
+        async def send(request: httpx.Request) -> Answer:
+            response = await http.send(request)
+            return Answer(response.status_code, response.headers, response.content)
+
+        failing: list[NotSent | Answer] = [
+            NotSent("no way.", do=""),
+            Answer(503, {}, b'{"code":"ServiceUnavailable"}'),
+        ]
+
+        async def get(path: str) -> Answer:
+            if failing:
+                failure = failing.pop()
+                if isinstance(failure, NotSent):
+                    raise failure
+                return failure
+            key = {"Authorization": f"Bearer {emulator.api_key}"}
+            return await send(httpx.Request("GET", emulator.base_url + path, headers=key))
+
+        async def post(url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Answer:
+            return await send(httpx.Request("POST", url, headers=headers, content=body))
+
+        uploader = Uploader(get, post, MODEL)
+        url = await uploader.url_of(local_image(picture()), FAST.model_copy(update=THREE))
+        stored = emulator.store.file(url)
+        assert stored
+        assert stored.content == picture()
+        failing.append(Answer(401, {}, b'{"code":"InvalidApiKey"}'))
+        other = Uploader(get, post, MODEL)
+        with pytest.raises(AccessDenied):
+            await other.url_of(local_image(picture()), FAST)
+        assert not failing
 
 
 async def test_leaving_during_an_upload_costs_nothing(

@@ -102,8 +102,10 @@ def test_a_column_of_paths_is_read_if_wanted(
 def test_a_name_of_any_bytes_is_a_row(called: Command, emulator: Emulator, photos: Path) -> None:
     """And the output stays readable."""
     (photos / os.fsdecode(b"n\xff\n.png")).write_bytes(picture(7))
-    done = called("run", "photos", "-o", "out.jsonl", *FAST)
+    done = called("run", "photos", "-o", "out.jsonl", "--events", "events.jsonl", *FAST)
     assert done.returncode == 1, done.stderr
+    events = (photos.parent / "events.jsonl").read_text().splitlines()
+    assert "photos/n\\udcff\n.png" in {json.loads(line)["image"] for line in events}
     assert "photos/n\\udcff\n.png" in records(photos.parent / "out.jsonl")
 
 
@@ -119,6 +121,16 @@ def test_an_estimate_of_a_folder_asks_nobody(
     counts = json.loads(told)
     assert (counts["rows"], counts["known"], counts["asked"]) == (6, 4, 2)
     assert emulator.requests == asked
+
+
+def test_the_ledger_knows_a_file_by_what_it_holds(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """Under another name too."""
+    called("run", "photos", "-o", "out.jsonl", *FAST)
+    done = called("ledger", "show", "out.jsonl.ledger", "photos/more/again.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "photos/0.png" in done.stdout
 
 
 def test_files_are_checked_on_the_line(called: Command, emulator: Emulator, photos: Path) -> None:

@@ -62,16 +62,17 @@ def show(
 
     Args:
         ledger: The ledger.
-        images: Addresses, in any spelling that is the same image.
+        images: Addresses, in any spelling that is the same image, or files.
         as_json: Print JSON lines.
     """
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
-        entries = books.entries(images)
-        for image in images:
-            entry = entries.get(image)
-            attempts = books.attempts(image)
+        given = dict(zip(images, _meant(images), strict=True))
+        entries = books.entries(given.values())
+        for image, meant in given.items():
+            entry = entries.get(meant)
+            attempts = books.attempts(meant)
             if entry is None:
                 stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
             elif as_json:
@@ -79,7 +80,7 @@ def show(
                 _print_json(_entry_fields(entry) | {"requests": told})
             else:
                 _print_entry(entry, attempts)
-    return Exit.DONE if len(entries) == len(set(images)) else Exit.INCOMPLETE
+    return Exit.DONE if len(entries) == len(given) else Exit.INCOMPLETE
 
 
 @ledger_app.command
@@ -176,19 +177,26 @@ def reconcile(
     console = stderr_console()
     with Ledger(ledger) as books:
         if resend:
-            count = books.allow_resend(images or None)
+            count = books.allow_resend(_meant(images) or None)
             most = count * PRICE_CNY
             console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
         elif write_off:
-            count = books.write_off(images or None)
+            count = books.write_off(_meant(images) or None)
             console.print(f"{count:,} images count as failed; they may have been billed.")
         else:
             _list_unknown(books, images)
     return Exit.DONE
 
 
+def _meant(images: Sequence[str]) -> list[str | Path]:
+    """Return what was typed as what it is: an address, or a file, which is what it holds."""
+    return [
+        Path(image) if "://" not in image and Path(image).is_file() else image for image in images
+    ]
+
+
 def _list_unknown(books: Ledger, images: Sequence[str]) -> None:
-    wanted = {entry.id for entry in books.entries(images).values()}
+    wanted = {entry.id for entry in books.entries(_meant(images)).values()}
     table = _table("image", "lost at (UTC)", "requests", "CNY at most")
     count = 0
     for entry in books.all_entries("unknown"):

@@ -8,7 +8,9 @@ that could come to something else, and no way round it by a redirect or an odd s
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 
@@ -31,14 +33,23 @@ class Unresolved(Exception):
     """A name that this machine's resolver does not know."""
 
 
+_RESOLVING = ThreadPoolExecutor(64, thread_name_prefix="s2v-detect resolver")
+"""A name that is unknown can take its resolver ten seconds. asyncio's own few threads would be
+taken up by six of them."""
+
+
 async def resolved(host: str, port: int) -> list[IPAddress]:
     """Return what this machine's resolver says of a host, in its order."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(_RESOLVING, _addresses_of, host, port)
     except (OSError, UnicodeError) as error:  # the latter: no name in any alphabet
         raise Unresolved(f"its host can't be resolved ({type(error).__name__})") from error
     return [ip_address(address[0]) for *_, address in found]
+
+
+def _addresses_of(host: str, port: int) -> list[tuple[Any, ...]]:
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

@@ -30,7 +30,6 @@ from s2v_detect.models import RetryPolicy
 
 _MOST_AT_ONCE = 8
 _OK = 200
-_PATIENCE = RetryPolicy.model_construct(max_attempts=4, give_up_after_s=60.0)
 
 Get = Callable[[str], Awaitable[Answer]]
 """Gets a path of the service, with its key."""
@@ -51,13 +50,13 @@ class Uploader:
         self._expires_at = 0.0
         self._tasks: set[asyncio.Task[str]] = set()
 
-    async def url_of(self, image: LocalImage) -> str:
+    async def url_of(self, image: LocalImage, patience: RetryPolicy) -> str:
         """Return the image's new `oss://` address; cancelling is free. Nothing is billed.
 
         Raises `NotSent` where it can't be uploaded, `ImageSkipped` where it is too large or has
         changed, and the service's own errors about the key.
         """
-        task = asyncio.ensure_future(self._uploaded(image))
+        task = asyncio.ensure_future(self._uploaded(image, patience))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -74,11 +73,11 @@ class Uploader:
         if not task.cancelled():
             task.exception()  # told to whoever waits, and to nobody where all have left
 
-    async def _uploaded(self, image: LocalImage) -> str:
+    async def _uploaded(self, image: LocalImage, patience: RetryPolicy) -> str:
         loop = asyncio.get_running_loop()
         began = loop.time()
         rules = retrying(
-            _PATIENCE,
+            patience,
             is_wanted=_is_passing,
             spent_s=lambda: loop.time() - began,
             sleep=asyncio.sleep,

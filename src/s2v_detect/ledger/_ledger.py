@@ -174,21 +174,21 @@ class Ledger:
             yield from (sent_at for _, _, sent_at in rows)
             last = rows[-1][:2]
 
-    def allow_resend(self, images: Iterable[str] | None = None) -> int:
+    def allow_resend(self, images: Iterable[Image] | None = None) -> int:
         """Let unknown images be asked for once more; each may be billed twice. Return how many.
 
         Asking is up to the next client: nothing is sent here. Default: all that are unknown.
         """
         return self._reconcile(_asked.allow_resend, images)
 
-    def write_off(self, images: Iterable[str] | None = None) -> int:
+    def write_off(self, images: Iterable[Image] | None = None) -> int:
         """Count unknown images as failed, and their requests as perhaps billed. Return how many."""
         return self._reconcile(_asked.write_off, images)
 
     def _reconcile(
         self,
         work: Callable[[sqlite3.Connection, list[str] | None], int],
-        images: Iterable[str] | None,
+        images: Iterable[Image] | None,
     ) -> int:
         identities = None if images is None else [_identity(image) for image in images]
         return self._at_desk().do(lambda db: work(db, identities), writes=True)
