@@ -1,6 +1,7 @@
 """The command as its users have it: another process, an emulator on a socket, two pipes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,17 @@ Started = Callable[..., subprocess.Popen[str]]
 
 _PATIENCE_S = 30  # a test that would wait longer is broken
 _NOT_OURS = ("DASHSCOPE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _audible_signals() -> None:
+    """Signals that the tests' own shell ignores for its background jobs are heard by what we start.
+
+    A command keeps ignoring what it finds ignored; the tests of signals must not find it so.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
