@@ -13,6 +13,7 @@ BASE_URL = "https://dashscope.aliyuncs.com/api/v1"  # [page] Beijing, the only r
 CHECK_PATH = "/services/aigc/image2video/face-detect"  # [page]
 
 REQUESTS_PER_S = 5.0  # [page] for the account and this model: all its users, workspaces and keys
+CREDENTIALS_PER_S = 100.0  # [doc] for uploads, for the account and the model
 PRICE_CNY = Decimal("0.004")  # [page] for every image answered, pass or reject
 
 WORKSPACE_HEADER = "X-DashScope-WorkSpace"  # [sdk]

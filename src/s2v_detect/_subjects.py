@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2v_detect._addresses import private_reason
 from s2v_detect._http import Endpoint
 from s2v_detect._identity import identity_of, image_of
-from s2v_detect._turns import Lane
+from s2v_detect._turns import Lane, Limiter
+from s2v_detect._wire import Answer
 from s2v_detect.errors import ImageSkipped
 from s2v_detect.models import RetryPolicy
 
@@ -44,11 +46,22 @@ class Subjects:
     """Makes subjects for an open client of whatever it is given."""
 
     def __init__(
-        self, endpoint: Endpoint, model: str, retry: RetryPolicy, *, allow_private: bool
+        self,
+        endpoint: Endpoint,
+        model: str,
+        retry: RetryPolicy,
+        credential_line: Limiter,
+        *,
+        allow_private: bool,
     ) -> None:
         self._endpoint = endpoint
         self._model = model
-        self._patience = {"interactive": retry, "open": retry, "bulk": _PATIENT}
+        self._patience: dict[Lane, RetryPolicy] = {
+            "open": retry,
+            "interactive": retry,
+            "bulk": _PATIENT,
+        }
+        self._credential_line = credential_line
         self._allow_private = allow_private
         self._uploader: Uploader | None = None
 
@@ -73,12 +86,14 @@ class Subjects:
         from s2v_detect.images import Uploader, local_image  # noqa: PLC0415  # as above
 
         if self._uploader is None:
-            endpoint = self._endpoint
-            self._uploader = Uploader(endpoint.get, endpoint.post_elsewhere, self._model)
+            self._uploader = Uploader(
+                self._credential, self._endpoint.post_elsewhere, self._model, self._patience
+            )
         image = await asyncio.to_thread(local_image, source)
-        url_of = self._uploader.url_of
+        return Subject(source, image.identity, "", partial(self._uploader.url_of, image))
 
-        async def upload(lane: Lane) -> str:
-            return await url_of(image, self._patience[lane])
-
-        return Subject(source, image.identity, "", upload)
+    async def _credential(self, path: str) -> Answer:
+        """Return the answer to a request for a credential, which have a limit of their own."""
+        turn = await self._credential_line.turn("interactive")
+        turn.left()  # one that hangs must not hold the line, and a start is near enough here
+        return await self._endpoint.get(path)

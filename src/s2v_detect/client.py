@@ -19,7 +19,7 @@ from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
 from s2v_detect._preparing import Look
 from s2v_detect._retrying import OnUnknown
-from s2v_detect._service import MODEL
+from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense
 from s2v_detect._stream import OutcomeStream
 from s2v_detect._subjects import Subject, Subjects
@@ -103,7 +103,9 @@ class DetectClient:
         self._endpoint = Endpoint(
             settings.base_url, model, standing, timeout_s=timeout_s, http_client=http_client
         )
-        self._limiter = limiter or shared_line(settings.base_url, model, settings.api_key)
+        account = (settings.base_url, model, settings.api_key)
+        self._limiter = limiter or shared_line(*account)
+        self._credential_line = shared_line(*account, rate=CREDENTIALS_PER_S)
         self._model = model
         self._retry = retry
         self._on_unknown: OnUnknown = on_unknown
@@ -114,7 +116,7 @@ class DetectClient:
         self._books = Books()
         self._watch = Watch(on_event)
         self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
-        self._subjects = Subjects(self._endpoint, model, retry, allow_private=False)  # as the line
+        self._subjects = self._subjects_of_a_loop()  # as the line
         self._flights: Flights | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -142,10 +144,7 @@ class DetectClient:
         self._endpoint.open()
         self._loop = asyncio.get_running_loop()
         self._line = Line(self._limiter)
-        allow_private = self._allows_private()
-        self._subjects = Subjects(
-            self._endpoint, self._model, self._retry, allow_private=allow_private
-        )
+        self._subjects = self._subjects_of_a_loop()
         self._flights = Flights(self._crew(run), run)
         return self
 
@@ -313,10 +312,17 @@ class DetectClient:
             _look_by(self._preflight),
         )
 
-    def _allows_private(self) -> bool:
-        if self._preflight:
-            return self._preflight.allow_private
-        return bool(self._endpoint.where)  # an emulator on this machine reaches what is private
+    def _subjects_of_a_loop(self) -> Subjects:
+        # An emulator on this machine reaches what is private.
+        rules = self._preflight
+        allow_private = rules.allow_private if rules else bool(self._endpoint.where)
+        return Subjects(
+            self._endpoint,
+            self._model,
+            self._retry,
+            self._credential_line,
+            allow_private=allow_private,
+        )
 
     async def _close(self, flights: Flights) -> None:
         await flights.close(self._timeout_s)

@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import io
+import itertools
 import os
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,11 @@ from s2v_detect import (
     check_all,
 )
 from s2v_detect._service import MODEL
+from s2v_detect._turns import LANES
 from s2v_detect._wire import Answer
 from s2v_detect.emulator import Emulator, Error, Pass
 from s2v_detect.images import Uploader, local_image
 
-THREE = {"max_attempts": 3}
 FAST = RetryPolicy(max_attempts=2, first_wait_s=0.01, longest_wait_s=0.01)
 
 
@@ -352,16 +354,77 @@ async def test_an_upload_is_tried_again(emulator: Emulator) -> None:
         async def post(url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Answer:
             return await send(httpx.Request("POST", url, headers=headers, content=body))
 
-        uploader = Uploader(get, post, MODEL)
-        url = await uploader.url_of(local_image(picture()), FAST.model_copy(update=THREE))
+        patience = dict.fromkeys(LANES, FAST.model_copy(update={"max_attempts": 3}))
+        uploader = Uploader(get, post, MODEL, patience)
+        url = await uploader.url_of(local_image(picture()), "interactive")
         stored = emulator.store.file(url)
         assert stored
         assert stored.content == picture()
         failing.append(Answer(401, {}, b'{"code":"InvalidApiKey"}'))
-        other = Uploader(get, post, MODEL)
+        other = Uploader(get, post, MODEL, patience)
         with pytest.raises(AccessDenied):
-            await other.url_of(local_image(picture()), FAST)
+            await other.url_of(local_image(picture()), "interactive")
         assert not failing
+
+
+class Watched(httpx.AsyncHTTPTransport):
+    """The network, with a look at what goes by."""
+
+    def __init__(self, watch: Callable[[httpx.Request], Awaitable[None]]) -> None:
+        super().__init__()
+        self._watch = watch
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Let the test see a request before it goes on."""
+        await self._watch(request)
+        return await super().handle_async_request(request)
+
+
+async def test_a_visitors_upload_does_not_wait_behind_a_streams(emulator: Emulator) -> None:
+    """The store is slow, and a stream has a hundred files for it."""
+    held: list[httpx.Request] = []
+    go_on = asyncio.Event()
+
+    async def hold_the_streams(request: httpx.Request) -> None:
+        if request.url.path == "/store" and not visiting.is_set():
+            held.append(request)
+            await go_on.wait()
+
+    visiting = asyncio.Event()
+    async with httpx.AsyncClient(transport=Watched(hold_the_streams)) as http:
+        async with emulator.client(http_client=http) as client:
+            stream = client.aiter_check([picture(number) for number in range(1, 101)])
+            reading = asyncio.ensure_future(anext(stream))
+            while len(held) < 8:
+                await asyncio.sleep(0)
+            visiting.set()
+            assert (await client.check(picture())).check_pass
+            assert emulator.billed == 1
+            go_on.set()
+            assert (await reading).kind == "checked"
+            await stream.aclose()
+
+
+async def test_credentials_are_asked_for_within_their_own_limit() -> None:
+    """A hundred a second, also where each of them is over as soon as it is used."""
+    days = itertools.count(step=86_400)
+    asked_at: list[float] = []
+
+    async def note(request: httpx.Request) -> None:
+        if request.method == "GET":
+            asked_at.append(time.monotonic())
+
+    retry = RetryPolicy(max_attempts=130, first_wait_s=1e-4, longest_wait_s=1e-4)
+    async with (
+        Emulator(answer=Pass(), clock=lambda: float(next(days))) as emulator,
+        httpx.AsyncClient(transport=Watched(note)) as http,
+        emulator.client(http_client=http, retry=retry) as client,
+    ):
+        with pytest.raises(NotSent, match="expired"):
+            await client.check(picture())
+        assert client.spend.billed == 0
+    assert len(asked_at) == 130
+    assert all(late - early > 1 for early, late in zip(asked_at, asked_at[100:], strict=False))
 
 
 async def test_leaving_during_an_upload_costs_nothing(

@@ -23,12 +23,14 @@ from s2v_detect._store import (
     key_in,
     refused,
 )
+from s2v_detect._turns import LANES, Lane
 from s2v_detect._wire import Answer, decode
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, OutcomeUnknown, ServiceError
 from s2v_detect.images._local import LocalImage, changed, content
 from s2v_detect.models import RetryPolicy
 
 _MOST_AT_ONCE = 8
+"""Uploads of one lane."""
 _OK = 200
 
 Get = Callable[[str], Awaitable[Answer]]
@@ -40,23 +42,27 @@ Post = Callable[[str, Mapping[str, str], AsyncIterator[bytes]], Awaitable[Answer
 class Uploader:
     """Uploads the local images of one client, in one event loop."""
 
-    def __init__(self, get: Get, post: Post, model: str) -> None:
+    def __init__(
+        self, get: Get, post: Post, model: str, patience: Mapping[Lane, RetryPolicy]
+    ) -> None:
         self._get = get
         self._post = post
         self._model = model
-        self._free = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._patience = patience
+        # Each lane its own: a check does not wait behind a stream's uploads.
+        self._free = {lane: asyncio.Semaphore(_MOST_AT_ONCE) for lane in LANES}
         self._renewing = asyncio.Lock()
         self._credential: Credential | None = None
         self._expires_at = 0.0
         self._tasks: set[asyncio.Task[str]] = set()
 
-    async def url_of(self, image: LocalImage, patience: RetryPolicy) -> str:
+    async def url_of(self, image: LocalImage, lane: Lane) -> str:
         """Return the image's new `oss://` address; cancelling is free. Nothing is billed.
 
         Raises `NotSent` where it can't be uploaded, `ImageSkipped` where it is too large or has
         changed, and the service's own errors about the key.
         """
-        task = asyncio.ensure_future(self._uploaded(image, patience))
+        task = asyncio.ensure_future(self._uploaded(image, lane))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -73,16 +79,16 @@ class Uploader:
         if not task.cancelled():
             task.exception()  # told to whoever waits, and to nobody where all have left
 
-    async def _uploaded(self, image: LocalImage, patience: RetryPolicy) -> str:
+    async def _uploaded(self, image: LocalImage, lane: Lane) -> str:
         loop = asyncio.get_running_loop()
         began = loop.time()
         rules = retrying(
-            patience,
+            self._patience[lane],
             is_wanted=_is_passing,
             spent_s=lambda: loop.time() - began,
             sleep=asyncio.sleep,
         )
-        async with self._free:
+        async with self._free[lane]:
             url: str = await rules(self._upload, image)
         return url
 

@@ -4,24 +4,27 @@ import hashlib
 import os
 import threading
 
+from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._local import LocalLimiter
 
 __all__ = ["LocalLimiter", "shared_line"]
 
-_lines: dict[tuple[str, str, bytes], LocalLimiter] = {}
+_lines: dict[tuple[str, str, bytes, float], LocalLimiter] = {}
 _lock = threading.Lock()
 
 
-def shared_line(base_url: str, model: str, api_key: str) -> LocalLimiter:
-    """Return the process's one line for this account, made at the first call.
+def shared_line(
+    base_url: str, model: str, api_key: str, *, rate: float = REQUESTS_PER_S
+) -> LocalLimiter:
+    """Return the process's one line of this rate for this account, made at the first call.
 
     Lines are kept for good: a client that is opened a moment after another was closed must
     still know when that one's last request left.
     """
     # The key itself is not kept: a dump of these names would hold it.
-    name = (base_url, model, hashlib.sha256(api_key.encode()).digest())
+    name = (base_url, model, hashlib.sha256(api_key.encode()).digest(), rate)
     with _lock:
-        return _lines.setdefault(name, LocalLimiter())
+        return _lines.setdefault(name, LocalLimiter(rate))
 
 
 def _forget_lines() -> None:
