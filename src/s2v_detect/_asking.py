@@ -7,19 +7,16 @@ far: its requests, their errors, what they cost, and where it is.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from s2v_detect._books import Books, Costs, Watch
-from s2v_detect._budget import Budget
-from s2v_detect._endings import cut_off, left_unknown, not_sent
-from s2v_detect._gate import Gate
-from s2v_detect._http import Departure, Endpoint
-from s2v_detect._line import Line
-from s2v_detect._preparing import Look, Preparing
+from s2v_detect._books import Costs
+from s2v_detect._crew import Crew
+from s2v_detect._endings import cut_off, left_unknown, lost_before_resend, not_sent
+from s2v_detect._http import Departure
+from s2v_detect._place import Place
+from s2v_detect._preparing import Preparing
 from s2v_detect._recording import Recording
 from s2v_detect._retrying import (
-    OnUnknown,
     is_outage,
     is_worth_another,
     may_resend,
@@ -27,32 +24,18 @@ from s2v_detect._retrying import (
     slows_the_line,
 )
 from s2v_detect._subjects import Subject
-from s2v_detect._turns import Lane, Limiter, Turn
+from s2v_detect._turns import Lane, Turn
 from s2v_detect._wire import decode, service_ms
 from s2v_detect.errors import (
     Billed,
     DetectError,
+    ImageSkipped,
     LedgerError,
     NotSent,
     OutcomeUnknown,
 )
-from s2v_detect.models import EventKind, RetryPolicy, Verdict
-
-
-@dataclass(frozen=True)
-class Crew:
-    """What all flights of an open client work with."""
-
-    endpoint: Endpoint
-    limiter: Limiter
-    retry: RetryPolicy
-    on_unknown: OnUnknown
-    books: Books
-    watch: Watch
-    line: Line
-    gate: Gate
-    budget: Budget
-    look: Look | None
+from s2v_detect.ledger import LedgerEntry
+from s2v_detect.models import EventKind, Verdict
 
 
 class Asking:
@@ -67,35 +50,36 @@ class Asking:
         is_wanted: Callable[[], bool],
     ) -> None:
         self.image = subject.image
-        self._preparing = Preparing(subject, crew.look, recording)
+        self._preparing = Preparing(subject, crew, recording)
         self.attempts = 0
         self.costs = Costs()
         self.fault: LedgerError | None = None
         """The answer is here, and could not be recorded."""
-        self._lane = lane
+        self.place = Place(lane)
         self._crew = crew
         self._recording = recording
         self._is_wanted_by_anyone = is_wanted
-        self._place: Literal["line", "air", "rest"] = "line"
+        self._stage: Literal["ground", "line", "air", "rest"] = "ground"
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._asked_at = self._started_at
         self._line_s = 0.0
+        self._lined_up_at: float | None = None
         self._errors: list[DetectError] = []
         self._doubts = 0  # answers of this image that were lost before this check
         self._task: asyncio.Task[Any] | None = None
-        self._is_lining_up = False
-        self._is_moving = False
 
     @property
     def is_in_air(self) -> bool:
         """Whether a request of it has been granted its turn, and has not ended."""
-        return self._place == "air"
+        return self._stage == "air"
 
     @property
-    def is_in_first_line(self) -> bool:
-        """Whether it still waits for its first turn."""
-        return self._place == "line" and not self.attempts
+    def first_line_s(self) -> float | None:
+        """Seconds it has waited for its first turn so far; None where it is not in that line."""
+        if self._stage != "line" or self.attempts or self._lined_up_at is None:
+            return None
+        return self._loop.time() - self._lined_up_at
 
     @property
     def doubt(self) -> str:
@@ -107,20 +91,13 @@ class Asking:
         """Seconds since it was asked for."""
         return self._loop.time() - self._started_at
 
-    def move_up(self) -> None:
-        """Go on in the better lane, out of the line where it waits now."""
-        if self._lane == "bulk":
-            self._lane = "interactive"
-            if self._is_lining_up and self._task:
-                self._is_moving = self._task.cancel()
-
-    def stay(self) -> None:
-        """Let a cancellation that follows be the end, not a move."""
-        self._is_moving = False
+    def add(self, subject: Subject) -> None:
+        """Have another place where the same content lies."""
+        self._preparing.add(subject)
 
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
-        self._crew.watch.tell(kind, self.image, self._lane, attempt=self.attempts, **more)
+        self._crew.watch.tell(kind, self.image, self.place.lane, attempt=self.attempts, **more)
 
     def so_far(self, why: str) -> DetectError:
         """Return the error for one who gives up now."""
@@ -139,7 +116,7 @@ class Asking:
     async def find_out(self) -> Verdict:
         """Return the verdict: from the ledger, else from the service."""
         self._task = asyncio.current_task()
-        with self._in_line():
+        with self._waiting_in("ground"):
             entry, is_answer = await self._recording.ask()
         if entry is not None:
             if is_answer and (verdict := entry.verdict):
@@ -147,15 +124,28 @@ class Asking:
             self._doubts = entry.doubts
             if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
                 raise self._about(left_unknown())
-        with self._in_line():  # in no hurry, before the line
-            if await self._preparing.make_ready(entry, self._lane):
-                self.tell("looked", doubt=self.doubt)
+        await self._prepare(entry)
         return await self._ask_until_answered()
 
     def give_up(self, error: BaseException) -> None:
         """Record that it ended without an answer."""
-        told = error if isinstance(error, DetectError) else cut_off(left=True)
+        told = error if isinstance(error, DetectError) else cut_off(left=self.attempts > 0)
         self._recording.give_up(told, elapsed_s=self.elapsed_s)
+
+    async def _prepare(self, entry: LedgerEntry | None = None) -> None:
+        """Return when the service can be asked: in no hurry, before the line."""
+        preparing = self._preparing
+        try:
+            with self._waiting_in("ground"):
+                await self.place.wait(lambda lane: preparing.make_ready(entry, lane, self.tell))
+        except DetectError as error:
+            if preparing.is_by_look:
+                self.tell("looked", error=type(error).__name__)
+            if isinstance(error, ImageSkipped) and self.costs.at_most:  # it is no image unpaid for
+                raise self._about(lost_before_resend(error)) from error
+            raise self._about(error) from error.__cause__
+        if preparing.is_by_look:
+            self.tell("looked", doubt=self.doubt)
 
     async def _ask_until_answered(self) -> Verdict:
         try:
@@ -185,59 +175,53 @@ class Asking:
             try:
                 return await self._request()
             except DetectError as error:
-                with self._in_line():
-                    if await self._preparing.is_mended(error, self._lane):
-                        continue
+                if self._is_wanted_still() and self._preparing.loses(error):
+                    await self._prepare()
+                    continue
                 # In an outage a stream's image waits at the gate instead, and loses no retry.
-                is_held = self._crew.gate.is_shut and self._lane == "bulk" and is_outage(error)
+                is_held = self._crew.gate.is_shut and self.place.lane == "bulk" and is_outage(error)
                 if not is_held or not self._is_wanted(error):
                     raise
 
     async def _request(self) -> Verdict:
         """Make one request, within the budget, through the gate and the line."""
         at_most = self.costs.at_most
-        with self._in_line():
+        with self._waiting_in("line"):
             await self._crew.budget.hold(self.image)
         try:
-            with self._in_line():
-                turn, end_passage = await self._turn()
+            with self._waiting_in("line"):
+                turn, end_passage = await self.place.wait(self._turn)
             try:
                 return await self._fly(turn)
             finally:
-                self._place = "rest"
+                self._stage = "rest"
                 end_passage()
         finally:
             self._crew.budget.settle(paid=self.costs.at_most > at_most)
 
-    async def _turn(self) -> tuple[Turn, Callable[[], None]]:
+    async def _turn(self, lane: Lane) -> tuple[Turn, Callable[[], None]]:
         while True:
             end_passage = _nothing
-            self._is_lining_up = True
             try:
-                end_passage = await self._crew.gate.passage(self._lane)
-                turn = await self._crew.line.turn(self._lane, self._recording)
-                if not self._crew.gate.holds(self._lane, end_passage):
+                end_passage = await self._crew.gate.passage(lane)
+                turn = await self._crew.line.turn(lane, self._recording)
+                if not self._crew.gate.holds(lane, end_passage):
                     return turn, end_passage
                 turn.withdrawn()  # the outage began while it stood in line
                 self._recording.withdraw()
             except asyncio.CancelledError:
                 end_passage()
-                if not self._is_moving or self._task is None:
-                    raise
-                self._is_moving = False
-                self._task.uncancel()
+                raise
             except DetectError as error:  # the ledger's: it can't be recorded, so it is not sent
                 end_passage()
                 raise self._about(error) from error.__cause__
-            finally:
-                self._is_lining_up = False
 
     async def _late_turn(self) -> Turn:
         """The turn of a connection that took longer than its grace to open."""
         return await self._crew.limiter.turn("open")
 
     async def _fly(self, turn: Turn) -> Verdict:
-        self._place = "air"
+        self._stage = "air"
         self.attempts += 1
         self._asked_at = self._loop.time()
         self.tell("turn", wait_s=self._line_s)
@@ -299,9 +283,11 @@ class Asking:
             self.tell("outage", error=type(error).__name__)
 
     @contextmanager
-    def _in_line(self) -> Iterator[None]:
-        self._place = "line"
+    def _waiting_in(self, stage: Literal["ground", "line"]) -> Iterator[None]:
+        self._stage = stage
         since = self._loop.time()
+        if stage == "line" and self._lined_up_at is None:
+            self._lined_up_at = since
         try:
             yield
         finally:
@@ -315,12 +301,15 @@ class Asking:
         """Whether to ask again: allowed, and somebody still waits."""
         return (
             isinstance(error, DetectError)
-            and self._is_wanted_by_anyone()
-            and not (self._task and self._task.cancelling())
+            and self._is_wanted_still()
+            and bool(self._preparing.url)  # an upload has had its own retries
             and is_worth_another(
                 error, self._errors[:-1], self._crew.on_unknown, doubts=self._doubts
             )
         )
+
+    def _is_wanted_still(self) -> bool:
+        return self._is_wanted_by_anyone() and not (self._task and self._task.cancelling())
 
     def _about(self, error: DetectError) -> DetectError:
         error.image = self.image

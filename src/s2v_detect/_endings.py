@@ -1,6 +1,6 @@
 """The errors of a check that ends with no answer of its own, in words for whoever waits."""
 
-from s2v_detect.errors import DetectError, NotSent, OutcomeUnknown
+from s2v_detect.errors import Busy, DetectError, ImageSkipped, NotSent, OutcomeUnknown
 
 
 def left_unknown() -> OutcomeUnknown:
@@ -15,6 +15,24 @@ def left_unknown() -> OutcomeUnknown:
 def not_sent(why: str) -> NotSent:
     """Return the error of an image that no request was made for."""
     return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.")
+
+
+def lost_before_resend(skipped: ImageSkipped) -> NotSent:
+    """Return the error of an image that was sent, and can't be sent again."""
+    return NotSent(
+        f"not asked again, {skipped.reason}.",
+        do="Make the file what it was, and check it again.",
+    )
+
+
+def busy(image: object, forecast_s: float, max_wait_s: float) -> Busy:
+    """Return the error of a check that found the line too long."""
+    return Busy(
+        f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
+        do="Check it again later; it was not billed.",
+        image=image,
+        retry_after_s=forecast_s,
+    )
 
 
 def cut_off(*, left: bool) -> DetectError:

@@ -11,13 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from s2v_detect._asking import Asking, Crew
+from s2v_detect._asking import Asking
 from s2v_detect._books import Costs
+from s2v_detect._crew import Crew
 from s2v_detect._recording import Recording
 from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
 from s2v_detect.models import Verdict
+
+
+@dataclass
+class _Waiting:
+    """One who waits for a flight's end."""
+
+    image: object
+    """As it was given here: the same image may have other names."""
+    wants_more: bool = True
+    """Whether another request is to be made, if this one gives no verdict."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,7 @@ class Flight:
         self._books = crew.books
         self._on_end = on_end
         self._grounded = ""
-        # Whether each of them wants another request made, if this one gives no verdict.
-        self._waiters: dict[asyncio.Future[Landing], bool] = {}
+        self._waiters: dict[asyncio.Future[Landing], _Waiting] = {}
         self._asking = Asking(subject, lane, crew, recording, self._is_wanted)
         self._asking.tell("queued")
         self.task = asyncio.create_task(self._fly(), name="s2v-detect flight")
@@ -59,18 +69,19 @@ class Flight:
         return not self._asking.is_in_air and not self.task.done()
 
     @property
-    def is_in_first_line(self) -> bool:
-        """Whether it still waits for its first turn."""
-        return self._asking.is_in_first_line
+    def first_line_s(self) -> float | None:
+        """Seconds it has waited for its first turn so far; None where it is not in that line."""
+        return self._asking.first_line_s
 
-    def join(self, lane: Lane) -> asyncio.Future[Landing]:
+    def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Landing]:
         """Return what will be told of its end; a better lane takes the whole flight along."""
         if self._waiters:
             self._asking.tell("shared")
+            self._asking.add(subject)
         if lane == "interactive":
-            self._asking.move_up()
+            self._asking.place.move_up()
         waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = True
+        self._waiters[waiter] = _Waiting(subject.image)
         return waiter
 
     def leave(self, waiter: asyncio.Future[Landing]) -> None:
@@ -81,7 +92,7 @@ class Flight:
 
     def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
         """Wait for what is under way, and not for any request after it."""
-        self._waiters[waiter] = False
+        self._waiters[waiter].wants_more = False
 
     def tell(self, waiter: asyncio.Future[Landing], error: DetectError) -> None:
         """Tell one of those who wait to go without the rest."""
@@ -92,7 +103,7 @@ class Flight:
         """Make no further request for this image; one that is under way is finished."""
         self._grounded = self._grounded or why
         if self.is_free:
-            self._asking.stay()
+            self._asking.place.stay()
             self._on_end(self)
             self.task.cancel()
 
@@ -112,7 +123,7 @@ class Flight:
         self._land(result)
 
     def _is_wanted(self) -> bool:
-        return any(self._waiters.values()) and not self._grounded
+        return any(each.wants_more for each in self._waiters.values()) and not self._grounded
 
     def _last_word(self) -> DetectError:
         return self.so_far(self._grounded or "its event loop was stopped")
@@ -127,7 +138,10 @@ class Flight:
         asking.tell("settled", wait_s=asking.elapsed_s, **asking.costs.told())
         waiters = [waiter for waiter in self._waiters if not waiter.done()]
         for place, waiter in enumerate(waiters):
-            waiter.set_result(self._share(result) if place else self._whole(result))
+            landing = self._share(result) if place else self._whole(result)
+            if isinstance(landing.result, DetectError):
+                landing.result.image = self._waiters[waiter].image
+            waiter.set_result(landing)
 
     def _whole(self, result: Verdict | BaseException) -> Landing:
         asking = self._asking

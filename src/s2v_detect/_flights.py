@@ -3,7 +3,8 @@
 import asyncio
 import os
 
-from s2v_detect._asking import Crew
+from s2v_detect._crew import Crew
+from s2v_detect._files import name_of
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._recording import UNRECORDED, Recorded
 from s2v_detect._subjects import Subject
@@ -44,7 +45,7 @@ class Flights:
             self._by_identity[identity] = flight
             self._tasks.add(flight.task)
             flight.task.add_done_callback(self._tasks.discard)
-        return flight, flight.join(lane)
+        return flight, flight.join(subject, lane)
 
     async def close(self, timeout_s: float) -> None:
         """Let what was sent finish, for at most `timeout_s`; what is still in line is not sent."""
@@ -58,14 +59,14 @@ class Flights:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._crew.gate.close()
-        if self.ledger:
-            await self.ledger.end()
+        self._crew.store_gate.close()
 
     def skip(self, image: object, skipped: ImageSkipped) -> None:
         """Count an image that is not sent, and record it."""
         self._crew.books.count_skipped(skipped)
         if self.ledger and isinstance(image, str | os.PathLike):
-            self.ledger.skip(os.fsdecode(image), skipped.reason)
+            name = image if isinstance(image, str) else name_of(image)
+            self.ledger.skip(name, skipped.reason)
 
     def _end(self, identity: str, flight: Flight) -> None:
         if self._by_identity.get(identity) is flight:

@@ -240,23 +240,39 @@ class Endpoint:
         """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
         headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
         url = self._url.join(self._base_url + path)
-        return await self._run(httpx.Request("GET", url, headers=headers))
+        request = httpx.Request("GET", url, headers=headers)
+        return await self._run(request, asyncio.timeout(self._timeout_s))
 
     async def post_elsewhere(
         self, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
     ) -> Answer:
-        """Return the answer to a POST without our key: an upload's. Raises `NotSent`."""
+        """Return the answer to a POST without our key: an upload's. Raises `NotSent`.
+
+        The body may take its time; its answer is due within `timeout_s`.
+        """
+        deadline = asyncio.timeout(None)
+
+        async def leaving() -> AsyncIterator[bytes]:
+            async for piece in body:
+                yield piece
+            deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+
         try:
-            host = httpx.URL(url).netloc.decode("ascii")
-            request = httpx.Request("POST", url, headers={"Host": host, **headers}, content=body)
+            host = _url_in_range(url).netloc.decode("ascii")
+            headers = {"Host": host, **headers}
+            request = httpx.Request("POST", url, headers=headers, content=leaving())
         except httpx.InvalidURL as error:
             raise _not_uploaded("the store's address can't be read", error) from error
-        return await self._run(request)
+        return await self._run(request, deadline)
 
-    async def _run(self, request: httpx.Request) -> Answer:
+    async def _run(self, request: httpx.Request, deadline: asyncio.Timeout) -> Answer:
         request.extensions = {"timeout": self._timeouts}
         try:
-            return await self._answer(request)
+            async with deadline:
+                return await self._answer(request)
+        except TimeoutError as error:
+            what = f"no whole answer came within {self._timeout_s:g} s"
+            raise _not_uploaded(what, error) from error
         except httpx.HTTPError as error:
             what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
             raise _not_uploaded(what, error) from error
@@ -300,6 +316,13 @@ def _url_of(base_url: str) -> httpx.URL:
         raise ConfigurationError(
             "the base URL can't be used.", do=f"It looks like {BASE_URL}."
         ) from error
+
+
+def _url_in_range(text: str) -> httpx.URL:
+    url = httpx.URL(text)
+    if url.port is not None and not 0 < url.port < 2**16:  # no one else looks before the socket
+        raise httpx.InvalidURL("the port is none")
+    return url
 
 
 def _translated(error: httpx.HTTPError, *, left: bool) -> DetectError:

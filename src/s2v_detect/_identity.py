@@ -27,7 +27,10 @@ def image_of(value: object) -> str:
     if type(value) is str and len(value) <= _LONGEST_URL and _PLAIN.fullmatch(value):
         return value
     if not isinstance(value, str):
-        raise ImageSkipped(f"{_article(value)} is no http, https or oss URL", image=value)
+        raise ImageSkipped(
+            f"{_article(value)} is no image: give a URL, a path (pathlib.Path) or bytes",
+            image=value,
+        )
     reason = _unsendable(value)
     if reason:
         raise ImageSkipped(reason, image=value)

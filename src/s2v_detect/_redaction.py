@@ -31,6 +31,15 @@ def redacted(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
+def path_text(path: PathLike[str]) -> str:
+    """Return a path as text that any file can hold: bytes that are none, as their escapes."""
+    try:
+        text = fsdecode(path)
+    except Exception:  # noqa: BLE001  # a class of the user's own: it has no path, whatever it raises
+        return f"<{type(path).__name__}>"
+    return text.encode(errors="backslashreplace").decode()
+
+
 def shown(image: object) -> str:
     """Return what a message or a repr may say of an image."""
     if isinstance(image, str):
@@ -38,7 +47,7 @@ def shown(image: object) -> str:
         path, *query = re.split(r"[?#]", image, maxsplit=1)
         return redacted(path) + ("?…" if query else "")
     if isinstance(image, PathLike):
-        return redacted(fsdecode(image))
+        return redacted(path_text(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return f"{len(image)} bytes"
     return redacted(repr(image))

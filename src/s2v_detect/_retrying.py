@@ -58,6 +58,15 @@ def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
     return on_unknown == "resend" and lost <= 1
 
 
+def is_unreached(error: DetectError) -> bool:
+    """Whether an error, itself not paid for, says that the service could not fetch the image."""
+    return (
+        isinstance(error, ImageUnusable)
+        and error.billed != "yes"
+        and (error.meaning is Meaning.UNREACHED or error.code.startswith("InvalidURL"))
+    )
+
+
 def is_outage(error: DetectError) -> bool:
     """Whether an error, many times in a row, says that the service is out, or the way to it."""
     return isinstance(error, NotSent | OutcomeUnknown | ServiceUnavailable)

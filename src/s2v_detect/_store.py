@@ -7,12 +7,13 @@ overwritten. A credential lives for some 300 seconds and serves many files. Noth
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from s2v_detect.errors import DetectError, NotSent
+from s2v_detect.errors import BadRequest, DetectError, ImageSkipped, NotSent
 
 UPLOADS_PATH = "/uploads"
 LIFETIME_S = 48 * 3600.0
@@ -20,6 +21,8 @@ LIFETIME_S = 48 * 3600.0
 MARGIN_S = 30.0
 """A credential is renewed so long before its end: an upload takes its time, and clocks differ."""
 
+_MAY_PASS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
+"""A conflict is about the name, and the next try has another."""
 _CODE = re.compile(rb"<Code>([^<]{1,100})</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,500})</Message>")
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
@@ -104,17 +107,34 @@ def form_for(credential: Credential, key: str, format: str, *, boundary: str, si
     return Form(headers, before, after)
 
 
+def is_taken(status: int, body: bytes) -> bool:
+    """Whether the store has the file: an empty 200. A page before a network says 200 as well."""
+    return status == HTTPStatus.OK and not body.strip()
+
+
 def is_expired(status: int, body: bytes) -> bool:
     """Whether the store refused an upload because its credential is over its time."""
-    return status == 403 and b"olicy expired" in body  # noqa: PLR2004  # HTTP's own
+    return status == HTTPStatus.FORBIDDEN and b"olicy expired" in body
 
 
 def refused(status: int, body: bytes) -> DetectError:
-    """Return the error of an upload that the store refused, in its own words (XML)."""
-    code, message = _CODE.search(body), _MESSAGE.search(body)
-    said = f"{status} {code[1].decode(errors='replace') if code else '(no code)'}"
-    told: Any = message[1].decode(errors="replace").rstrip(". ") if message else ""
-    return NotSent(
-        f"not uploaded, the store answered {said}{': ' + told if told else ''}.",
-        do="Check it again; nothing was billed.",
-    )
+    """Return the error of an upload that the store refused, in its own words (XML).
+
+    `NotSent` may pass; the others will be the same whenever it is tried.
+    """
+    found, told = _CODE.search(body), _MESSAGE.search(body)
+    code = found[1].decode(errors="replace") if found else ""
+    message = told[1].decode(errors="replace").rstrip(". ") if told else ""
+    said = f"the store answered {status} {code or '(no code)'}"
+    said += f": {message}" if message else ""
+    if code == "EntityTooLarge":
+        return ImageSkipped(f"it is too large for the store ({message})", is_refused=True)
+    if status // 100 == 4 and status not in _MAY_PASS and not is_expired(status, body):  # noqa: PLR2004  # HTTP's own
+        return BadRequest(
+            f"not uploaded, {said}.",
+            do="It would be refused again; nothing was billed.",
+            status=status,
+            code=code,
+            message=message,
+        )
+    return NotSent(f"not uploaded, {said}.", do="Check it again; nothing was billed.")

@@ -4,22 +4,31 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from s2v_detect._addresses import private_reason
+from s2v_detect._files import Reading, name_of
 from s2v_detect._http import Endpoint
 from s2v_detect._identity import identity_of, image_of
 from s2v_detect._turns import Lane, Limiter
 from s2v_detect._wire import Answer
 from s2v_detect.errors import ImageSkipped
-from s2v_detect.models import RetryPolicy
 
 if TYPE_CHECKING:  # it loads httpcore, 100 ms of every import, and most images are addresses
     from s2v_detect.images import Uploader
 
 
-_PATIENT = RetryPolicy.model_construct(max_attempts=100, give_up_after_s=600.0)
-"""A stream's upload waits out an outage, as its checks do: no image fails for it."""
+class Upload(Protocol):
+    """Begins to put an image into the store."""
+
+    async def __call__(
+        self,
+        lane: Lane,
+        *,
+        may_begin: Callable[[], Awaitable[None]],
+        on_stored: Callable[[str], None],
+    ) -> "asyncio.Future[str]":
+        """Return, once there is room and it may begin, what will be its address."""
 
 
 class Subject(NamedTuple):
@@ -31,15 +40,13 @@ class Subject(NamedTuple):
     """The same for whatever is the same image."""
     url: str
     """What the service is given; empty where that comes from an upload."""
-    upload: Callable[[Lane], Awaitable[str]] | None
-    """Puts it into the store, and returns where."""
+    upload: Upload | None
+    """Puts it into the store."""
 
     @property
     def name(self) -> str:
         """What a record calls it."""
-        if isinstance(self.image, bytes):
-            return self.identity
-        return os.fsdecode(self.image)
+        return self.image if isinstance(self.image, str) else name_of(self.image)
 
 
 class Subjects:
@@ -49,20 +56,15 @@ class Subjects:
         self,
         endpoint: Endpoint,
         model: str,
-        retry: RetryPolicy,
         credential_line: Limiter,
         *,
         allow_private: bool,
     ) -> None:
         self._endpoint = endpoint
         self._model = model
-        self._patience: dict[Lane, RetryPolicy] = {
-            "open": retry,
-            "interactive": retry,
-            "bulk": _PATIENT,
-        }
         self._credential_line = credential_line
         self._allow_private = allow_private
+        self._reading = Reading()
         self._uploader: Uploader | None = None
 
     async def subject_of(self, value: object) -> Subject:
@@ -83,14 +85,14 @@ class Subjects:
             await self._uploader.close()
 
     async def _local(self, source: os.PathLike[str] | bytes) -> Subject:
-        from s2v_detect.images import Uploader, local_image  # noqa: PLC0415  # as above
+        from s2v_detect.images import Uploader  # noqa: PLC0415  # as above
 
         if self._uploader is None:
             self._uploader = Uploader(
-                self._credential, self._endpoint.post_elsewhere, self._model, self._patience
+                self._credential, self._endpoint.post_elsewhere, self._model, self._reading
             )
-        image = await asyncio.to_thread(local_image, source)
-        return Subject(source, image.identity, "", partial(self._uploader.url_of, image))
+        image = await self._reading.image(source)
+        return Subject(source, image.identity, "", partial(self._uploader.begin, image))
 
     async def _credential(self, path: str) -> Answer:
         """Return the answer to a request for a credential, which have a limit of their own."""

@@ -9,16 +9,24 @@ import anyio
 
 
 @contextmanager
-def after(delay_s: float | None, act: Callable[[], None]) -> Iterator[None]:
-    """Act once after a delay, unless the block is left before."""
+def after(delay_s: float | None, act: Callable[[], float | None]) -> Iterator[None]:
+    """Act after a delay, and again after the delay that it returns, unless the block is left."""
     if delay_s is None:
         yield
         return
-    timer = asyncio.get_running_loop().call_later(delay_s, act)
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+
+    def fire() -> None:
+        again_after_s = act()
+        if again_after_s is not None:
+            timers[:] = [loop.call_later(again_after_s, fire)]
+
+    timers.append(loop.call_later(delay_s, fire))
     try:
         yield
     finally:
-        timer.cancel()
+        timers[0].cancel()
 
 
 async def unhurried(work: Coroutine[Any, Any, None]) -> None:

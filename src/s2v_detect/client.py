@@ -10,14 +10,14 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from s2v_detect._asking import Crew
 from s2v_detect._books import Books, Watch
 from s2v_detect._budget import Budget, money
+from s2v_detect._crew import Crew, look_by
+from s2v_detect._endings import busy, not_sent
 from s2v_detect._flights import Flights
 from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
-from s2v_detect._preparing import Look
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense
@@ -28,7 +28,7 @@ from s2v_detect._version import VERSION
 from s2v_detect._waiting import after, unhurried
 from s2v_detect._window import Items, Window, getter_of
 from s2v_detect._wire import standing_headers
-from s2v_detect.errors import Busy, ConfigurationError, ImageSkipped
+from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.ledger import Ledger, LedgerRun
 from s2v_detect.limiters import shared_line
 from s2v_detect.models import Event, Image, Preflight, RetryPolicy, Spend, Verdict
@@ -200,22 +200,33 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights = self._open_flights()
-        subject = await self._subject_of(image, flights)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        subject = await self._subject_of(image, flights, give_up_after_s)
         if max_wait_s is not None and flights.find(subject) is None:
             forecast_s = self._line.forecast_s(lane)
             if forecast_s > max_wait_s:
-                raise _busy(image, forecast_s, max_wait_s)
+                raise busy(image, forecast_s, max_wait_s)
         flight, waiter = flights.join(subject, lane)
+        joined = loop.time()
+        left_s = give_up_after_s and max(0.0, give_up_after_s - (joined - began))
 
         def give_up() -> None:
             flight.tell(waiter, flight.so_far(f"given up after {give_up_after_s:g} s"))
 
-        def lose_patience() -> None:
-            if flight.is_in_first_line:
-                flight.tell(waiter, _busy(image, self._line.forecast_s(lane), max_wait_s or 0.0))
+        def lose_patience() -> float | None:
+            most_s = max_wait_s or 0.0
+            waited_s = flight.first_line_s
+            if waited_s is None:  # not there yet, or through
+                return most_s or 0.01
+            too_soon_s = most_s - min(waited_s, loop.time() - joined)
+            if too_soon_s > 0:
+                return too_soon_s
+            flight.tell(waiter, busy(image, self._line.forecast_s(lane), most_s))
+            return None
 
         try:
-            with after(give_up_after_s, give_up), after(max_wait_s, lose_patience):
+            with after(left_s, give_up), after(max_wait_s, lose_patience):
                 landing = await waiter
         finally:
             flight.leave(waiter)
@@ -289,27 +300,35 @@ class DetectClient:
             )
         return self._flights
 
-    async def _subject_of(self, image: object, flights: Flights) -> Subject:
+    async def _subject_of(
+        self, image: object, flights: Flights, give_up_after_s: float | None
+    ) -> Subject:
         try:
-            return await self._subjects.subject_of(image)
+            async with asyncio.timeout(give_up_after_s):
+                return await self._subjects.subject_of(image)
         except ImageSkipped as skipped:
             flights.skip(image, skipped)
             raise
+        except TimeoutError as error:  # a large file, or one on a disk that does not answer
+            given_up = not_sent(f"given up after {give_up_after_s:g} s, while it was read")
+            given_up.image = image
+            raise given_up from error
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
         spent = run.spent() if run and self._ledger and self._ledger.name else spend
         return Crew(
-            self._endpoint,
-            self._limiter,
-            self._retry,
-            self._on_unknown,
-            self._books,
-            self._watch,
-            self._line,
-            Gate(),
-            Budget(self._max_cost, spent=spent.billed + spent.unknown),
-            _look_by(self._preflight),
+            endpoint=self._endpoint,
+            limiter=self._limiter,
+            retry=self._retry,
+            on_unknown=self._on_unknown,
+            books=self._books,
+            watch=self._watch,
+            line=self._line,
+            gate=Gate(),
+            store_gate=Gate(),
+            budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
+            look=look_by(self._preflight),
         )
 
     def _subjects_of_a_loop(self) -> Subjects:
@@ -317,33 +336,14 @@ class DetectClient:
         rules = self._preflight
         allow_private = rules.allow_private if rules else bool(self._endpoint.where)
         return Subjects(
-            self._endpoint,
-            self._model,
-            self._retry,
-            self._credential_line,
-            allow_private=allow_private,
+            self._endpoint, self._model, self._credential_line, allow_private=allow_private
         )
 
     async def _close(self, flights: Flights) -> None:
         await flights.close(self._timeout_s)
         await self._subjects.close()
+        if flights.ledger:
+            await flights.ledger.end()
         await self._endpoint.close()
         if self._ledger and self._owns_ledger:
             await asyncio.to_thread(self._ledger.close)
-
-
-def _look_by(rules: Preflight | None) -> Look | None:
-    if rules is None:
-        return None
-    from s2v_detect.images import Looker  # noqa: PLC0415  # httpcore: 100 ms of every import
-
-    return Looker(rules).doubt
-
-
-def _busy(image: Image, forecast_s: float, max_wait_s: float) -> Busy:
-    return Busy(
-        f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
-        do="Check it again later; it was not billed.",
-        image=image,
-        retry_after_s=forecast_s,
-    )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from os import PathLike, fsdecode
+from os import PathLike
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from s2v_detect._redaction import redacted, shown
+from s2v_detect._redaction import path_text, redacted, shown
 from s2v_detect._service import PRICE_CNY
 from s2v_detect._turns import Lane
 from s2v_detect.errors import Billed, DetectError
@@ -51,9 +51,9 @@ class _Value(BaseModel):
 
 def _named(image: object) -> str:
     """Return the address or path; half a character, which no UTF-8 can hold, as its escape."""
-    if isinstance(image, str | PathLike):
-        return fsdecode(image).encode(errors="backslashreplace").decode()
-    return shown(image)
+    if isinstance(image, str):
+        return image.encode(errors="backslashreplace").decode()
+    return path_text(image) if isinstance(image, PathLike) else shown(image)
 
 
 class Verdict(_Value):
@@ -226,6 +226,7 @@ class Spend(_Value):
 EventKind = Literal[
     "queued",
     "looked",
+    "uploaded",
     "turn",
     "sent",
     "answered",
@@ -242,12 +243,13 @@ EventKind = Literal[
 class Event(_Value):
     """One thing that happened to one image's check, for `on_event`.
 
-    `queued` (asked for), `looked` (a `preflight` has seen it, or has its `doubt`),
-    `turn` (its turn has come), `sent` (the bytes left), `answered`
-    (a whole answer, or the error it comes to), `throttled` (the line was slowed), `retrying`
-    (`wait_s` until it is asked again), `shared` (joined a check under way), `known` (answered from
-    the ledger), `outage` (with this image's request the service counts as out: streams wait, and
-    try it with one image at a time), `restored` (it answers again), `settled` (the end).
+    `queued` (asked for), `looked` (a `preflight` has seen it, has its `doubt`, or skips it),
+    `uploaded` (a local file is in the store), `turn` (its turn has come), `sent` (the bytes left),
+    `answered` (a whole answer, or the error it comes to), `throttled` (the line was slowed),
+    `retrying` (`wait_s` until it is asked again), `shared` (joined a check under way), `known`
+    (answered from the ledger), `outage` (with this image's request the service, or the store,
+    counts as out: streams wait, and try it with one image at a time), `restored` (it answers
+    again), `settled` (the end).
     """
 
     kind: EventKind
@@ -258,8 +260,9 @@ class Event(_Value):
     """1 for the first request; 0 before it."""
     lane: Lane
     wait_s: float = 0.0
-    """`turn`: seconds spent in line. `answered`: seconds from the turn to the answer.
-    `retrying`: seconds until the next attempt joins the line. `settled`: seconds in all."""
+    """`uploaded`: seconds that took. `turn`: seconds spent in line. `answered`: seconds from the
+    turn to the answer. `retrying`: seconds until the next attempt joins the line. `settled`:
+    seconds in all."""
     billed: Billed = "no"
     cost: Decimal = _NOTHING
     cost_at_most: Decimal = _NOTHING

@@ -1,13 +1,15 @@
 """Local files and bytes: looked at, uploaded once, checked once, whatever they are called."""
 
 import asyncio
-import hashlib
 import io
 import itertools
+import json
 import os
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,26 @@ from PIL import Image
 
 from s2v_detect import (
     AccessDenied,
+    BadRequest,
+    Busy,
     DetectClient,
+    DetectError,
+    Event,
     ImageSkipped,
+    ImageUnusable,
     Ledger,
+    LocalLimiter,
     NotSent,
+    OutOfCredit,
     RetryPolicy,
+    ServiceUnavailable,
     check_all,
 )
+from s2v_detect._files import Reading, local_image
 from s2v_detect._service import MODEL
-from s2v_detect._turns import LANES
 from s2v_detect._wire import Answer
-from s2v_detect.emulator import Emulator, Error, Pass
-from s2v_detect.images import Uploader, local_image
+from s2v_detect.emulator import Cut, Emulator, Error, Pass
+from s2v_detect.images import Uploader
 
 FAST = RetryPolicy(max_attempts=2, first_wait_s=0.01, longest_wait_s=0.01)
 
@@ -41,6 +51,47 @@ def picture(seed: int = 0, form: str = "JPEG", size: tuple[int, int] = (420, 410
     shade = random.Random(seed).randbytes(3)
     Image.new("RGB", size, tuple(shade)).save(file, form)
     return file.getvalue()
+
+
+class Between(httpx.AsyncHTTPTransport):
+    """The network, with somebody in between who sees each request, and may answer it himself."""
+
+    def __init__(self, meet: Callable[[httpx.Request], Awaitable[httpx.Response | None]]) -> None:
+        super().__init__()
+        self._meet = meet
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Let it go on unless it was answered."""
+        return await self._meet(request) or await super().handle_async_request(request)
+
+
+@asynccontextmanager
+async def through(
+    emulator: Emulator,
+    meet: Callable[[httpx.Request], Awaitable[httpx.Response | None]],
+    **options: Any,
+) -> AsyncIterator[DetectClient]:
+    """Open a client of an emulator behind such a network."""
+    async with (
+        httpx.AsyncClient(transport=Between(meet)) as http,
+        emulator.client(http_client=http, **options) as client,
+    ):
+        yield client
+
+
+def is_credential(request: httpx.Request) -> bool:
+    """Whether it asks for a credential."""
+    return request.method == "GET"
+
+
+def is_upload(request: httpx.Request) -> bool:
+    """Whether it goes to the store."""
+    return request.url.path == "/store"
+
+
+def xml(status: int, code: str) -> httpx.Response:
+    """Return a refusal of the store."""
+    return httpx.Response(status, text=f"<Error><Code>{code}</Code><Message>No.</Message></Error>")
 
 
 @pytest.fixture
@@ -329,80 +380,29 @@ async def test_no_network_is_no_upload_and_no_bill() -> None:
             await client.check(picture(), give_up_after_s=20)
 
 
-async def test_an_upload_is_tried_again(emulator: Emulator) -> None:
-    """While the network or the service fails; a key that is wrong is told at once."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-
-        async def send(request: httpx.Request) -> Answer:
-            response = await http.send(request)
-            return Answer(response.status_code, response.headers, response.content)
-
-        failing: list[NotSent | Answer] = [
-            NotSent("no way.", do=""),
-            Answer(503, {}, b'{"code":"ServiceUnavailable"}'),
-        ]
-
-        async def get(path: str) -> Answer:
-            if failing:
-                failure = failing.pop()
-                if isinstance(failure, NotSent):
-                    raise failure
-                return failure
-            key = {"Authorization": f"Bearer {emulator.api_key}"}
-            return await send(httpx.Request("GET", emulator.base_url + path, headers=key))
-
-        async def post(url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Answer:
-            return await send(httpx.Request("POST", url, headers=headers, content=body))
-
-        patience = dict.fromkeys(LANES, FAST.model_copy(update={"max_attempts": 3}))
-        uploader = Uploader(get, post, MODEL, patience)
-        url = await uploader.url_of(local_image(picture()), "interactive")
-        stored = emulator.store.file(url)
-        assert stored
-        assert stored.content == picture()
-        failing.append(Answer(401, {}, b'{"code":"InvalidApiKey"}'))
-        other = Uploader(get, post, MODEL, patience)
-        with pytest.raises(AccessDenied):
-            await other.url_of(local_image(picture()), "interactive")
-        assert not failing
-
-
-class Watched(httpx.AsyncHTTPTransport):
-    """The network, with a look at what goes by."""
-
-    def __init__(self, watch: Callable[[httpx.Request], Awaitable[None]]) -> None:
-        super().__init__()
-        self._watch = watch
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Let the test see a request before it goes on."""
-        await self._watch(request)
-        return await super().handle_async_request(request)
-
-
 async def test_a_visitors_upload_does_not_wait_behind_a_streams(emulator: Emulator) -> None:
     """The store is slow, and a stream has a hundred files for it."""
     held: list[httpx.Request] = []
     go_on = asyncio.Event()
 
     async def hold_the_streams(request: httpx.Request) -> None:
-        if request.url.path == "/store" and not visiting.is_set():
+        if is_upload(request) and not visiting.is_set():
             held.append(request)
             await go_on.wait()
 
     visiting = asyncio.Event()
-    async with httpx.AsyncClient(transport=Watched(hold_the_streams)) as http:
-        async with emulator.client(http_client=http) as client:
-            stream = client.aiter_check([picture(number) for number in range(1, 101)])
-            reading = asyncio.ensure_future(anext(stream))
-            while len(held) < 8:
-                await asyncio.sleep(0)
-            visiting.set()
-            assert (await client.check(picture())).check_pass
-            assert emulator.billed == 1
-            go_on.set()
-            assert (await reading).kind == "checked"
-            await stream.aclose()
+    async with through(emulator, hold_the_streams) as client:
+        stream = client.aiter_check([picture(number) for number in range(1, 101)])
+        reading = asyncio.ensure_future(anext(stream))
+        while len(held) < 32:
+            await asyncio.sleep(0)
+        visiting.set()
+        assert (await client.check(picture())).check_pass
+        assert (await client.check(picture(77))).check_pass  # which stands in the stream's queue
+        assert emulator.billed == 2
+        go_on.set()
+        assert (await reading).kind == "checked"
+        await stream.aclose()
 
 
 async def test_credentials_are_asked_for_within_their_own_limit() -> None:
@@ -411,14 +411,13 @@ async def test_credentials_are_asked_for_within_their_own_limit() -> None:
     asked_at: list[float] = []
 
     async def note(request: httpx.Request) -> None:
-        if request.method == "GET":
+        if is_credential(request):
             asked_at.append(time.monotonic())
 
     retry = RetryPolicy(max_attempts=130, first_wait_s=1e-4, longest_wait_s=1e-4)
     async with (
         Emulator(answer=Pass(), clock=lambda: float(next(days))) as emulator,
-        httpx.AsyncClient(transport=Watched(note)) as http,
-        emulator.client(http_client=http, retry=retry) as client,
+        through(emulator, note, retry=retry) as client,
     ):
         with pytest.raises(NotSent, match="expired"):
             await client.check(picture())
@@ -470,26 +469,476 @@ def test_our_upload_is_the_sdks_field_by_field(sdk_emulator: Emulator, photograp
     assert ours.content == theirs.content == path.read_bytes()
 
 
-def test_a_large_file_is_streamed(tmp_path: Path) -> None:
-    """Its pieces come and go: nothing near its 60 MB is held at one time."""
+NO_CREDENTIAL = httpx.Response(503, json={"code": "ServiceUnavailable"})
+
+
+def failing(*answers: httpx.Response | Exception, at: Callable[[httpx.Request], bool]) -> Any:
+    """Return somebody in between who gives these answers there, the last of them again and again.
+
+    An `ok` lets that request go on. `failing.met` counts them.
+    """
+    waiting = list(answers)
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        if not at(request):
+            return None
+        meet.met += 1  # type: ignore[attr-defined]  # a count beside the function
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return None if answer is OK else answer
+
+    meet.met = 0  # type: ignore[attr-defined]  # as above
+    return meet
+
+
+OK = httpx.Response(200)
+
+
+async def test_an_upload_is_tried_again(emulator: Emulator) -> None:
+    """While the network, the service or the store fails, and the line is not asked for a turn."""
+    events: list[Event] = []
+    meet = failing(httpx.ConnectError("no way"), NO_CREDENTIAL, OK, at=is_credential)
+    retry = FAST.model_copy(update={"max_attempts": 3})
+    async with through(emulator, meet, retry=retry, on_event=events.append) as client:
+        assert (await client.check(picture())).check_pass
+    assert meet.met == 3
+    kinds = [event.kind for event in events]
+    assert kinds == ["queued", "uploaded", "turn", "sent", "answered", "settled"]
+    stored = emulator.store.file(emulator.arrivals[-1].image or "")
+    assert stored
+    assert stored.content == picture()
+
+
+@pytest.mark.parametrize(
+    ("answer", "at", "error", "tries"),
+    [
+        (NO_CREDENTIAL, is_credential, NotSent, 2),
+        (httpx.Response(200, text="<html>Sign in"), is_credential, NotSent, 2),
+        (httpx.Response(401, json={"code": "InvalidApiKey"}), is_credential, AccessDenied, 1),
+        (httpx.Response(400, json={"code": "Arrearage"}), is_credential, OutOfCredit, 1),
+        (xml(503, "ServiceBusy"), is_upload, NotSent, 2),
+        (xml(409, "FileAlreadyExists"), is_upload, NotSent, 2),
+        (xml(403, "SignatureDoesNotMatch"), is_upload, BadRequest, 1),
+        (xml(400, "EntityTooLarge"), is_upload, ImageSkipped, 1),
+        (httpx.Response(200, text="<html>Sign in"), is_upload, NotSent, 2),
+        (httpx.ReadTimeout("silent"), is_upload, NotSent, 2),
+        (httpx.WriteError("cut"), is_upload, NotSent, 2),
+    ],
+)
+async def test_what_ends_an_upload_is_told_with_its_image(  # noqa: PLR0917  # a table's columns
+    emulator: Emulator,
+    photographs: Path,
+    answer: httpx.Response | Exception,
+    at: Callable[[httpx.Request], bool],
+    error: type[DetectError],
+    tries: int,
+) -> None:
+    """Nothing is sent to the service or billed; what can't pass is not tried again."""
+    path = photographs / "0.jpg"
+    meet = failing(answer, at=at)
+    ledger = photographs / "a.db"
+    async with through(emulator, meet, retry=FAST, ledger=ledger) as client:
+        with pytest.raises(error) as raised:
+            await client.check(path)
+    assert (raised.value.image, raised.value.billed, raised.value.attempts) == (path, "no", 0)
+    assert str(path) in str(raised.value)
+    assert (meet.met, emulator.requests) == (tries, 0)
+    with Ledger(ledger) as books:
+        [entry] = books.entries([path]).values()
+    lasting = {BadRequest: "failed", ImageSkipped: "skipped"}
+    assert entry.state == lasting.get(error, "not sent")  # which a run asks for when it goes on
+
+
+async def test_a_stream_waits_out_an_outage_of_the_store(emulator: Emulator) -> None:
+    """At no image's cost; those who wait for room when it begins do not knock either."""
+    events: list[Event] = []
+    is_out, failures = True, 0
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        nonlocal failures
+        if not is_upload(request) or not is_out:
+            return None
+        failures += 1
+        return xml(503, "ServiceBusy")
+
+    def end_it() -> None:
+        nonlocal is_out
+        is_out = False
+
+    def watch(event: Event) -> None:
+        events.append(event)
+        if event.kind == "outage":
+            asyncio.get_running_loop().call_later(1, end_it)
+
+    async with through(emulator, meet, retry=FAST, on_event=watch) as client:
+        outcomes = [o async for o in client.aiter_check([picture(n) for n in range(100)])]
+    assert {outcome.kind for outcome in outcomes} == {"checked"}
+    assert emulator.billed == emulator.store.uploaded == 100
+    assert failures <= 32 + 4
+    kinds = [event.kind for event in events]
+    assert (kinds.count("outage"), kinds.count("restored")) == (1, 1)
+
+
+async def test_a_wait_for_room_is_no_retry(emulator: Emulator) -> None:
+    """Images behind slow uploads have all of their own patience."""
+    pages = [picture(number) for number in range(100)]
+    slow, first = asyncio.Event(), [0]
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        if not is_upload(request):
+            return None
+        first[0] += 1
+        if first[0] <= 32:
+            await slow.wait()
+        return xml(503, "ServiceBusy") if first[0] == 40 else None
+
+    retry = RetryPolicy(give_up_after_s=0.1, first_wait_s=0.01, longest_wait_s=0.01)
+    async with through(emulator, meet, retry=retry) as client:
+        stream = client.aiter_check(pages)
+        reading = asyncio.ensure_future(anext(stream))
+        asyncio.get_running_loop().call_later(0.3, slow.set)
+        assert (await reading).kind == "checked"
+        assert {outcome.kind async for outcome in stream} == {"checked"}
+
+
+GONE = Error(400, "InvalidParameter.DataInspection", "Unable to download.", latency_s=0.2)
+
+
+async def upload_first(emulator: Emulator, ledger: Path, *pages: bytes) -> None:
+    """Leave uploads behind, of images that got no answer."""
+    emulator.when("*", Error(500, "InternalError"))
+    async with emulator.client(ledger=ledger, retry=RetryPolicy(max_attempts=1)) as client:
+        for page in pages:
+            with pytest.raises(ServiceUnavailable):
+                await client.check(page)
+    emulator.reset()
+
+
+@pytest.mark.parametrize("leave", ["cancel", "close", "stop"])
+async def test_nobody_pays_for_a_new_upload_that_nobody_waits_for(
+    emulator: Emulator, tmp_path: Path, leave: str
+) -> None:
+    """The old one is gone, as the service says when all have left."""
+    await upload_first(emulator, tmp_path / "a.db", picture())
+    emulator.when("*", GONE, Pass())
+    async with emulator.client(ledger=tmp_path / "a.db") as client:
+        stream = client.aiter_check([picture()])
+        waiting = asyncio.ensure_future(
+            anext(stream) if leave == "stop" else client.check(picture())
+        )
+        while not emulator.in_flight:
+            await asyncio.sleep(0)
+        if leave == "cancel":
+            waiting.cancel()
+        elif leave == "stop":
+            stream.stop()
+        else:
+            await client.aclose()
+        await asyncio.wait([waiting])
+        if waiting.cancelled() is False:
+            waiting.exception()
+    assert (emulator.requests, emulator.billed, emulator.store.uploaded) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "uploads"),
+    [
+        (Error(400, "DataInspectionFailed", "Moderation."), 1),
+        (Error(400, "InvalidURL", "It can't be fetched."), 2),
+        (GONE, 2),
+    ],
+)
+async def test_an_upload_is_made_anew_once_and_only_where_that_may_help(
+    emulator: Emulator, tmp_path: Path, answer: Error, uploads: int
+) -> None:
+    """Not for what moderation refuses; and one that is gone again is told as it is."""
+    await upload_first(emulator, tmp_path / "a.db", picture())
+    emulator.when("*", answer)
+    async with emulator.client(ledger=tmp_path / "a.db", retry=FAST) as client:
+        with pytest.raises(ImageUnusable):
+            await client.check(picture())
+    assert (emulator.store.uploaded, emulator.requests) == (uploads, uploads)
+
+
+async def test_an_upload_that_vanishes_between_two_requests_is_made_anew(
+    emulator: Emulator,
+) -> None:
+    """After a long outage, say: its 48 hours are over."""
+
+    def lose(event: Event) -> None:
+        if event.kind == "retrying":
+            emulator.store.drop(emulator.arrivals[-1].image or "")
+
+    emulator.when("*", Error(500, "InternalError"), Pass(), each="request")
+    async with emulator.client(retry=FAST, on_event=lose) as client:
+        assert (await client.check(picture())).check_pass
+    assert (emulator.store.uploaded, emulator.billed) == (2, 1)
+
+
+async def test_a_new_upload_that_fails_ends_as_not_sent(emulator: Emulator, tmp_path: Path) -> None:
+    """The dead address is not asked for again."""
+    await upload_first(emulator, tmp_path / "a.db", picture())
+    emulator.when("*", GONE)
+    meet = failing(NO_CREDENTIAL, at=is_credential)
+    async with through(emulator, meet, retry=FAST, ledger=tmp_path / "a.db") as client:
+        with pytest.raises(NotSent, match="no credential") as raised:
+            await client.check(picture())
+    assert (emulator.requests, raised.value.attempts) == (1, 1)
+
+
+async def test_what_may_have_been_billed_is_never_called_skipped(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """An answer is lost, then the upload, and then the file."""
+    path = tmp_path / "face.jpg"
+    path.write_bytes(picture())
+
+    def lose(event: Event) -> None:
+        if event.kind == "retrying":
+            emulator.store.drop(emulator.arrivals[-1].image or "")
+            path.unlink()
+
+    emulator.when("*", Cut(), Pass())
+    async with emulator.client(retry=FAST, on_event=lose, ledger=tmp_path / "a.db") as client:
+        [outcome] = [o async for o in client.aiter_check([path])]
+        assert outcome.cost_at_most == client.spend.cost_at_most > 0
+    assert outcome.kind == "failed"
+    assert isinstance(outcome.error, NotSent)
+    assert outcome.billed == outcome.error.billed == "unknown"
+    with Ledger(tmp_path / "a.db") as ledger:
+        assert [entry.state for entry in ledger.all_entries()] == ["unknown"]
+
+
+async def test_a_file_that_is_gone_is_taken_from_where_its_copy_lies(
+    emulator: Emulator, photographs: Path
+) -> None:
+    """The same bytes under two names are one upload, from whichever is there."""
+    one, copy = photographs / "0.jpg", photographs / "copy of 0.jpg"
+    held: list[httpx.Request] = []
+    go_on = asyncio.Event()
+
+    async def meet(request: httpx.Request) -> None:
+        if is_credential(request):
+            held.append(request)
+            await go_on.wait()
+
+    events: list[Event] = []
+    async with through(emulator, meet, on_event=events.append) as client:
+        stream = client.aiter_check([one, copy], ordered=True)
+        reading = asyncio.ensure_future(anext(stream))
+        while not (held and "shared" in {event.kind for event in events}):
+            await asyncio.sleep(0)
+        one.unlink()
+        go_on.set()
+        assert (await reading).kind == (await anext(stream)).kind == "checked"
+    assert (emulator.store.uploaded, emulator.billed) == (1, 1)
+
+
+async def test_each_is_told_of_the_failure_by_its_own_name(
+    emulator: Emulator, photographs: Path
+) -> None:
+    """Who shares an image may know it under another."""
+    one, copy = photographs / "0.jpg", photographs / "copy of 0.jpg"
+    meet = failing(NO_CREDENTIAL, at=is_credential)
+    async with through(emulator, meet, retry=RetryPolicy(max_attempts=1)) as client:
+        ended = await asyncio.gather(client.check(one), client.check(copy), return_exceptions=True)
+    assert [getattr(error, "image", None) for error in ended] == [one, copy]
+
+
+class Drip(httpx.AsyncByteStream):
+    """An answer that comes a byte at a time, and never to its end."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("at", [is_credential, is_upload])
+async def test_an_answer_that_never_ends_is_not_waited_for(
+    emulator: Emulator, at: Callable[[httpx.Request], bool]
+) -> None:
+    """Of the service or of the store: `timeout_s` bounds the whole of it."""
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        if not at(request):
+            return None
+        await request.aread()
+        return httpx.Response(200, stream=Drip())
+
+    once = RetryPolicy(max_attempts=1)
+    async with through(emulator, meet, retry=once, timeout_s=0.2) as client:
+        with pytest.raises(NotSent, match=r"no whole answer came within 0\.2 s"):
+            await client.check(picture())
+
+
+async def test_an_upload_whose_check_was_given_up_is_used_by_the_next(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """While it is under way it is joined; later the ledger knows it."""
+    go_on = asyncio.Event()
+
+    async def meet(request: httpx.Request) -> None:
+        if is_upload(request):
+            await go_on.wait()
+
+    async with through(emulator, meet, ledger=tmp_path / "a.db") as client:
+        for _ in range(2):
+            with pytest.raises(NotSent, match="given up"):
+                await client.check(picture(), give_up_after_s=0.1)
+        go_on.set()
+        while not emulator.store.uploaded:
+            await asyncio.sleep(0)
+        assert (await client.check(picture())).check_pass
+    assert emulator.store.uploaded == 1
+
+
+async def test_patience_with_the_line_is_none_with_an_upload(emulator: Emulator) -> None:
+    """`max_wait_s` is about the line of five a second, and there is none."""
+
+    async def meet(request: httpx.Request) -> None:
+        if is_upload(request):
+            await asyncio.sleep(0.3)
+
+    async with through(emulator, meet) as client:
+        assert (await client.check(picture(), max_wait_s=0.05)).check_pass
+    async with emulator.client(limiter=LocalLimiter(1)) as client:
+        await client.check(picture(1))
+        with pytest.raises(Busy):
+            await client.check(picture(2), max_wait_s=0.05)
+
+
+class Odd(os.PathLike[str]):
+    """A path of a user's own class."""
+
+    def __init__(self, path: Callable[[], Any]) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return self._path()  # type: ignore[no-any-return]  # that is what is odd
+
+
+async def test_a_file_that_does_not_answer_is_given_up(emulator: Emulator) -> None:
+    """On a network disk that hangs; `give_up_after_s` bounds that as well."""
+    hangs, ours = threading.Event(), threading.current_thread()
+
+    def read() -> str:
+        if threading.current_thread() is not ours:
+            hangs.wait(30)
+        return "face.jpg"
+
+    async with emulator.client() as client:
+        with pytest.raises(NotSent, match="while it was read") as raised:
+            await client.check(Odd(read), give_up_after_s=0.1)
+        assert isinstance(raised.value.image, Odd)
+    hangs.set()
+
+
+def _raise() -> None:
+    raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("path", [_raise, lambda: 5, lambda: None])
+async def test_a_path_that_is_none_is_one_bad_image(
+    emulator: Emulator, tmp_path: Path, path: Callable[[], Any]
+) -> None:
+    """And the stream goes on; its record can be written."""
+    async with emulator.client(ledger=tmp_path / "a.db") as client:
+        images = [Odd(path), picture()]
+        outcomes = [o async for o in client.aiter_check(images, ordered=True)]
+    assert [outcome.kind for outcome in outcomes] == ["skipped", "checked"]
+    assert outcomes[0].model_dump(mode="json")["image"] == "<Odd>"
+
+
+@pytest.mark.parametrize("value", [bytearray(b"a"), memoryview(b"a"), io.BytesIO(b"a"), 5])
+async def test_what_holds_bytes_and_is_none_says_what_to_give(
+    emulator: Emulator, value: object
+) -> None:
+    """A buffer may change while it is asked about, and a file object has a place in it."""
+    async with emulator.client() as client:
+        with pytest.raises(ImageSkipped, match=r"give a URL, a path \(pathlib\.Path\) or bytes"):
+            await client.check(value)  # type: ignore[arg-type]  # what a user may try
+
+
+async def test_a_credential_is_renewed_before_its_end() -> None:
+    """By our own clock, half a minute early; those who wait for it share the new one."""
+    now = [0.0]
+    asked = 0
+
+    async def get(_: str) -> Answer:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        data = dict.fromkeys(
+            (
+                *("policy", "signature", "upload_dir", "oss_access_key_id"),
+                *("x_oss_object_acl", "x_oss_forbid_overwrite"),
+            ),
+            "a",
+        )
+        told = {"data": {**data, "upload_host": "https://store.example", "expire_in_seconds": 300}}
+        return Answer(200, {}, json.dumps(told).encode())
+
+    async def post(_: str, __: Mapping[str, str], body: AsyncIterator[bytes]) -> Answer:
+        async for _piece in body:
+            pass
+        return Answer(200, {}, b"")
+
+    async def at_once() -> None:
+        """Nothing is in the way."""
+
+    stored: list[str] = []
+    uploader = Uploader(get, post, MODEL, Reading(), clock=lambda: now[0])
+
+    async def upload(number: int) -> None:
+        image = local_image(picture(number))
+        await (await uploader.begin(image, "bulk", may_begin=at_once, on_stored=stored.append))
+
+    await asyncio.gather(*(upload(number) for number in range(5)))
+    now[0] = 269
+    await upload(5)
+    assert asked == 1
+    now[0] = 271
+    await asyncio.gather(*(upload(number) for number in range(6, 11)))
+    assert asked == 2
+    assert len(set(stored)) == 11
+
+
+class Swallowing(httpx.AsyncHTTPTransport):
+    """A store that takes whatever comes, and keeps nothing."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__()
+        self._store = store
+        self.taken_bytes = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take an upload."""
+        if request.url.path != self._store:
+            return await super().handle_async_request(request)
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for piece in request.stream:
+            self.taken_bytes += len(piece)
+        return httpx.Response(200)
+
+
+async def test_a_large_file_is_streamed(emulator: Emulator, tmp_path: Path) -> None:
+    """From the disk to the wire: nothing near its 80 MB is held at one time."""
     import tracemalloc  # noqa: PLC0415  # slows what is traced
 
     path = tmp_path / "large.png"
-    path.write_bytes(picture(0, "PNG") + bytes(60 << 20))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-
-    async def piece_by_piece() -> str:
-        from s2v_detect.images._local import content, local_image  # noqa: PLC0415  # as above
-
-        image = local_image(path)
-        found = hashlib.sha256()
-        async for piece in content(image):
-            found.update(piece)
-        return found.hexdigest()
-
-    tracemalloc.start()
-    try:
-        assert asyncio.run(piece_by_piece()) == digest
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+    path.write_bytes(picture(0, "PNG") + bytes(80 << 20))
+    transport = Swallowing("/store")
+    async with (
+        httpx.AsyncClient(transport=transport) as http,
+        emulator.client(http_client=http, retry=FAST) as client,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(ImageUnusable):  # nothing lies there
+                await client.check(path)
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+    assert transport.taken_bytes > 160 << 20  # once more, when it was not found

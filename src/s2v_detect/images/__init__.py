@@ -1,7 +1,6 @@
 """What is done with an image before it is sent: a look at its first bytes, and an upload."""
 
-from s2v_detect.images._local import LocalImage, Source, local_image
 from s2v_detect.images._look import Looker
 from s2v_detect.images._upload import Uploader
 
-__all__ = ["LocalImage", "Looker", "Source", "Uploader", "local_image"]
+__all__ = ["Looker", "Uploader"]

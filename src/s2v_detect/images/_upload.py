@@ -1,8 +1,8 @@
 """Local images into the vendor's temporary store, outside the line of five a second.
 
-One credential serves many uploads; it is renewed before it ends, and upon its end. An upload has
-its own retries. It runs in a task of its own: whoever waits for it may leave, and the request
-inside httpx is not cancelled.
+One credential serves many uploads; it is renewed before it ends, and upon its end. An upload runs
+in a task of its own: whoever waits for it may leave, the request inside httpx is not cancelled, and
+where the image went is recorded all the same.
 """
 
 import asyncio
@@ -11,26 +11,26 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from uuid import uuid4
 
-from s2v_detect._retrying import retrying
+from s2v_detect._files import LocalImage, Reading
 from s2v_detect._store import (
     MARGIN_S,
     UPLOADS_PATH,
     Credential,
+    Form,
     credential_in,
     credential_query,
     form_for,
     is_expired,
+    is_taken,
     key_in,
     refused,
 )
 from s2v_detect._turns import LANES, Lane
 from s2v_detect._wire import Answer, decode
-from s2v_detect.errors import DetectError, ImageSkipped, NotSent, OutcomeUnknown, ServiceError
-from s2v_detect.images._local import LocalImage, changed, content
-from s2v_detect.models import RetryPolicy
+from s2v_detect.errors import DetectError, ImageSkipped, NotSent
 
-_MOST_AT_ONCE = 8
-"""Uploads of one lane."""
+_MOST_AT_ONCE = 32
+"""For each lane. At five a second the line is kept busy by uploads that take six seconds each."""
 _OK = 200
 
 Get = Callable[[str], Awaitable[Answer]]
@@ -43,80 +43,94 @@ class Uploader:
     """Uploads the local images of one client, in one event loop."""
 
     def __init__(
-        self, get: Get, post: Post, model: str, patience: Mapping[Lane, RetryPolicy]
+        self,
+        get: Get,
+        post: Post,
+        model: str,
+        reading: Reading,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._get = get
         self._post = post
         self._model = model
-        self._patience = patience
+        self._reading = reading
+        self._clock = clock
         # Each lane its own: a check does not wait behind a stream's uploads.
         self._free = {lane: asyncio.Semaphore(_MOST_AT_ONCE) for lane in LANES}
         self._renewing = asyncio.Lock()
         self._credential: Credential | None = None
         self._expires_at = 0.0
-        self._tasks: set[asyncio.Task[str]] = set()
+        self._under_way: dict[str, asyncio.Task[str]] = {}
 
-    async def url_of(self, image: LocalImage, lane: Lane) -> str:
-        """Return the image's new `oss://` address; cancelling is free. Nothing is billed.
+    async def begin(
+        self,
+        image: LocalImage,
+        lane: Lane,
+        *,
+        may_begin: Callable[[], Awaitable[None]],
+        on_stored: Callable[[str], None],
+    ) -> "asyncio.Future[str]":
+        """Return, once there is room and it may begin, what will be its new `oss://` address.
 
-        Raises `NotSent` where it can't be uploaded, `ImageSkipped` where it is too large or has
-        changed, and the service's own errors about the key.
+        One that is under way already, because whoever wanted it has left, is joined. Cancelling is
+        free, here and while that is awaited. Nothing is billed. It comes to `NotSent` where another
+        try may help, `ImageSkipped` where the file is too large, gone or changed, `BadRequest`
+        where the store refuses it, and the service's own errors about the key.
         """
-        task = asyncio.ensure_future(self._uploaded(image, lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        task = self._under_way.get(image.identity)
+        if task is None:
+            free = self._free[lane]
+            await free.acquire()
+            try:
+                await may_begin()
+            except BaseException:  # whatever ended the waiting, the room is another's
+                free.release()
+                raise
+            task = asyncio.create_task(self._upload(image), name="s2v-detect upload")
+            self._under_way[image.identity] = task
+
+            def end(task: "asyncio.Task[str]") -> None:
+                free.release()
+                del self._under_way[image.identity]
+                if not task.cancelled() and task.exception() is None:
+                    on_stored(task.result())
+
+            task.add_done_callback(end)
+        return asyncio.shield(task)
 
     async def close(self) -> None:
         """Give up on what is still being uploaded."""
-        for task in list(self._tasks):
+        tasks = list(self._under_way.values())
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _done(self, task: "asyncio.Task[str]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # told to whoever waits, and to nobody where all have left
-
-    async def _uploaded(self, image: LocalImage, lane: Lane) -> str:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        rules = retrying(
-            self._patience[lane],
-            is_wanted=_is_passing,
-            spent_s=lambda: loop.time() - began,
-            sleep=asyncio.sleep,
-        )
-        async with self._free[lane]:
-            url: str = await rules(self._upload, image)
-        return url
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _upload(self, image: LocalImage) -> str:
         credential = await self._valid_credential()
-        most_mb = credential.max_file_size_mb
-        if most_mb is not None and image.size_bytes > most_mb * 2**20:
-            size_mb = image.size_bytes / 2**20
-            raise ImageSkipped(
-                f"it has {size_mb:.0f} MB, and the store takes {most_mb:g}",
-                image=image.source,
-                is_refused=True,
-            )
+        _refuse_too_large(image, credential)
         key = key_in(credential, uuid4().hex, image.format)
-        boundary = uuid4().hex
-        form = form_for(credential, key, image.format, boundary=boundary, size=image.size_bytes)
-        async with aclosing(_body(form.before, image, form.after)) as body:
+        form = form_for(credential, key, image.format, boundary=uuid4().hex, size=image.size_bytes)
+        async with aclosing(self._body(form, image)) as body:
             answer = await self._post(credential.upload_host, form.headers, body)
-        if answer.status == _OK:
+        if is_taken(answer.status, answer.body):
             return f"oss://{key}"
-        if is_expired(answer.status, answer.body):
+        if is_expired(answer.status, answer.body) and self._credential is credential:
             self._credential = None
         raise refused(answer.status, answer.body)
 
+    async def _body(self, form: Form, image: LocalImage) -> AsyncGenerator[bytes, None]:
+        yield form.before
+        async with aclosing(self._reading.content(image)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield form.after
+
     async def _valid_credential(self) -> Credential:
         async with self._renewing:
-            if self._credential is None or time.monotonic() >= self._expires_at:
-                asked_at = time.monotonic()
+            if self._credential is None or self._clock() >= self._expires_at:
+                asked_at = self._clock()
                 answer = await self._get(f"{UPLOADS_PATH}?{credential_query(self._model)}")
                 credential = credential_in(answer.body) if answer.status == _OK else None
                 if credential is None:
@@ -127,33 +141,28 @@ class Uploader:
             return self._credential
 
 
-async def _body(before: bytes, image: LocalImage, after: bytes) -> AsyncGenerator[bytes, None]:
-    yield before
-    left = image.size_bytes
-    async with aclosing(content(image)) as pieces:
-        async for piece in pieces:
-            left -= len(piece)
-            if left < 0:  # it grows: more than was announced must not be sent
-                raise changed(image)
-            yield piece
-    yield after
+def _refuse_too_large(image: LocalImage, credential: Credential) -> None:
+    most_mb, size_mb = credential.max_file_size_mb, image.size_bytes / 2**20
+    if most_mb is not None and size_mb > most_mb:
+        raise ImageSkipped(
+            f"it has {size_mb:.0f} MB, and the store takes {most_mb:g}",
+            image=image.source,
+            is_refused=True,
+        )
 
 
 def _no_credential(answer: Answer) -> DetectError:
+    """Return the error of a request for a credential: what is about the key stops a run."""
+    cause: DetectError | None = None
     try:
         decode(answer)
-    except OutcomeUnknown:  # words about a bill, and this is none
-        pass
-    except DetectError as error:
-        return error
-    return NotSent(
+    except DetectError as error:  # in words about a check and its bill, and this is none
+        if error.stops_run:
+            return error
+        cause = error
+    no_credential = NotSent(
         f"not uploaded, the service gave no credential ({answer.status}).",
         do="Check it again; nothing was billed.",
     )
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Whether another try may help: a key or a bill stays what it is."""
-    if isinstance(error, ServiceError):
-        return not error.stops_run and error.status >= 429  # noqa: PLR2004  # HTTP's own
-    return isinstance(error, NotSent)
+    no_credential.__cause__ = cause
+    return no_credential

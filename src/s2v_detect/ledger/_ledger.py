@@ -1,6 +1,5 @@
 """The ledger as a user holds it: a file to give to a client, and to ask."""
 
-import hashlib
 import os
 import sqlite3
 import time
@@ -10,11 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from s2v_detect._files import local_image, name_of
 from s2v_detect._identity import identity_of, image_of
 from s2v_detect.errors import ImageSkipped, LedgerError
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
+from s2v_detect.ledger._pages import text_of
 from s2v_detect.ledger._run import LedgerRun, Opening
 from s2v_detect.models import Image, Spend, Verdict
 
@@ -210,22 +211,12 @@ class Ledger:
 
 def _identity(image: Image) -> str:
     """Return what an image is kept under; what is none is kept as it was written."""
-    if not isinstance(image, str):
-        return _content_identity(image)
     try:
-        return identity_of(image_of(image))
+        if isinstance(image, str):
+            return identity_of(image_of(image))
+        return local_image(image).identity
     except ImageSkipped:
-        return image
-
-
-def _content_identity(source: os.PathLike[str] | bytes) -> str:
-    if isinstance(source, bytes):
-        return f"sha256:{hashlib.sha256(source).hexdigest()}"
-    try:
-        with Path(source).open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except (OSError, ValueError):
-        return os.fsdecode(source)  # what can't be read is kept by its name, with the reason
+        return text_of(image) if isinstance(image, str) else name_of(image)
 
 
 def _chunks(images: Iterable[K]) -> Iterator[list[K]]:

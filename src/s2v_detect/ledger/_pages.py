@@ -240,6 +240,10 @@ def _state_after(error: DetectError) -> str:
     return "failed"
 
 
-def _text(value: str | None) -> str | None:
+def text_of(value: str) -> str:
     """Return text as UTF-8 can hold it: half a character as its escape."""
-    return None if value is None else value.encode(errors="backslashreplace").decode()
+    return value.encode(errors="backslashreplace").decode()
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else text_of(value)
