@@ -32,9 +32,13 @@ _NOT_PUBLIC_6 = (
 )
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: how an IPv6-only network names the old addresses
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".home.arpa")
+"""Names that mean another machine in every network, by their standards. RFC 6761, 6762, 8375."""
 
-_PUBLIC_AT_A_GLANCE = re.compile(r"https?://(?:[a-z0-9.-]*\.)?[a-z][a-z0-9-]*/")
-"""Its host ends in a name, so that it is no number. Most do; told so, they cost a tenth."""
+_PUBLIC_AT_A_GLANCE = re.compile(
+    r"https?://[a-z0-9-]+\.(?:[a-z0-9-]+\.)*(?!local|internal/|arpa/)[a-z][a-z0-9-]*/"
+)
+"""Its host ends in a public name, so that it is no number. Most do; told so, they cost a tenth."""
 _BYTES = 4  # of an old address
 _LONGEST_NUMBER = 40
 
@@ -72,13 +76,13 @@ def private_reason(url: str) -> str:
         >>> private_reason("https://example.com/face.jpg")
         ''
     """
-    if _PUBLIC_AT_A_GLANCE.match(url) and "localhost" not in url:
+    if _PUBLIC_AT_A_GLANCE.match(url):
         return ""
     if urlsplit(url).scheme == "oss":  # a bucket, not a host
         return ""
     host = host_of(url)
-    if host in _LOCAL_NAMES or host.endswith(".localhost"):
-        return "its host is localhost, which is this machine for whoever looks"
+    if host in _LOCAL_NAMES or host.endswith(_LOCAL_ENDINGS):
+        return f"its host is {host}, another machine for whoever looks"
     address = address_in(host)
     if address is None or is_public(address):
         return ""

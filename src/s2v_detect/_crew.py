@@ -41,4 +41,4 @@ def look_by(rules: Preflight | None) -> Look | None:
         return None
     from s2v_detect.images import Looker  # noqa: PLC0415  # httpcore: 100 ms of every import
 
-    return Looker(rules).doubt
+    return Looker(rules).look

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-import anyio
-
 from s2v_detect._headers import FIRST_BYTES, Foreign, Header, Needs, read_header, refusal
 from s2v_detect._redaction import path_text
+from s2v_detect._threads import Threads
 from s2v_detect.errors import ImageSkipped
 
 _PIECE_BYTES = 256 * 1024
@@ -24,8 +23,7 @@ _STEP_BYTES = 4096
 """Read beyond what is needed next: a JPEG's segments are many and small."""
 _MOST_HEADER_BYTES = 2**24
 _MOST_AT_ONCE = 16
-"""Threads for each event loop. asyncio's own few resolve names too: a slow disk would hold up all
-new connections."""
+"""Threads."""
 
 Source = os.PathLike[str] | bytes
 
@@ -70,22 +68,18 @@ class Reading:
     """One event loop's threads for files. Leaving is free: a thread that hangs is left behind."""
 
     def __init__(self) -> None:
-        self._free = anyio.CapacityLimiter(_MOST_AT_ONCE)
+        self._threads = Threads(_MOST_AT_ONCE)
 
     async def image(self, source: Source) -> LocalImage:
         """Return what a file or bytes are, as `local_image` does."""
-        return await anyio.to_thread.run_sync(
-            local_image, source, abandon_on_cancel=True, limiter=self._free
-        )
+        return await self._threads.run(lambda: local_image(source))
 
     async def content(self, image: LocalImage) -> AsyncGenerator[bytes, None]:
         """Yield the bytes that were looked at; `ImageSkipped` where they are others now."""
         digest = hashlib.sha256()
         left = image.size_bytes
         with _opened(image.source) as file:
-            while piece := await anyio.to_thread.run_sync(
-                file.read, _PIECE_BYTES, limiter=self._free
-            ):
+            while piece := await self._threads.run(lambda: file.read(_PIECE_BYTES)):
                 digest.update(piece)
                 left -= len(piece)
                 if left < 0:  # it grows: more than was announced must not be sent

@@ -17,7 +17,9 @@ FIRST_BYTES = 512
 """What tells the size of nearly every image: a JPEG's EXIF or ICC profile may stand before it."""
 
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81: the others are tables
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+"""One that has something behind it: padding, escaped bytes and markers that stand alone have not.
+Decoders pass over what else stands between two segments."""
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes; 12 is OS/2's, with 16 bits a side
 _SHORTEST_SIGNATURE = 12
 _LONGEST_MARKUP = 256
@@ -44,9 +46,10 @@ _BRANDS: dict[bytes, str] = {
     **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"), "a HEIC image"),
 }
+HTML = "an HTML page"
 _MARKUP: list[tuple[re.Pattern[bytes], str]] = [
     (re.compile(rb"<svg[\s>]", re.IGNORECASE), "an SVG image"),
-    (re.compile(rb"<!doctype html|<html[\s>]|<head[\s>]", re.IGNORECASE), "an HTML page"),
+    (re.compile(rb"<!doctype html|<html[\s>]|<head[\s>]", re.IGNORECASE), HTML),
     (re.compile(rb"^<\?xml"), "an XML document"),
 ]
 
@@ -130,18 +133,16 @@ def _read(prefix: Prefix, resume_at: int, *, is_whole: bool) -> Finding:
     return _foreign(prefix, is_whole=is_whole)
 
 
-def _jpeg(prefix: Prefix, at: int) -> Finding:  # noqa: PLR0911  # each is another end of the walk
+def _jpeg(prefix: Prefix, at: int) -> Finding:
     """Walk from marker to marker to the frame's own header."""
     while True:
-        at = prefix.find(b"\xff", at)  # decoders pass over what stands between two segments
-        if at < 0:
-            return Needs(len(prefix) + 2, len(prefix))
-        if at + 2 > len(prefix):
-            return Needs(at + 2, at)
+        found = _MARKER.search(prefix, at)
+        if not found:
+            end = len(prefix)
+            is_cut = end > at and prefix[-1] == 0xFF  # its other half is still to come
+            return Needs(end + 1, max(at, end - 1)) if is_cut else Needs(end + 2, max(at, end))
+        at = found.start()
         marker = prefix[at + 1]
-        if marker in (0x00, 0xFF) or marker in _ALONE:
-            at += 1 if marker == 0xFF else 2  # a marker may have any number of 0xFF before it
-            continue
         if marker in (0xD9, 0xDA):  # the end, or the pixels
             return Foreign("a damaged JPEG: it says nothing of its size")
         needed = at + (9 if marker in _SOF else 4)

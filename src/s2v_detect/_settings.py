@@ -24,6 +24,7 @@ from s2v_detect._service import (
     WORKSPACE_VARIABLES,
 )
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.models import Preflight
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
@@ -62,7 +63,11 @@ def from_env(
 
 
 def refuse_nonsense(
-    model: str, timeout_s: float, max_in_flight: int, on_unknown: OnUnknown
+    model: str,
+    timeout_s: float,
+    max_in_flight: int,
+    on_unknown: OnUnknown,
+    preflight: Preflight | None,
 ) -> None:
     """Raise `ConfigurationError` for an argument that means nothing."""
     if not model:
@@ -77,6 +82,10 @@ def refuse_nonsense(
         )
     if on_unknown not in get_args(OnUnknown):
         raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
+    if preflight is not None and not isinstance(preflight, Preflight):
+        raise ConfigurationError(
+            f"preflight is {preflight!r}.", do="Give Preflight(), or leave it out."
+        )
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -94,7 +94,7 @@ class DetectClient:
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        refuse_nonsense(model, timeout_s, max_in_flight, on_unknown)
+        refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         settings = from_env(api_key, base_url, workspace)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s

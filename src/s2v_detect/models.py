@@ -192,7 +192,7 @@ class Spend(_Value):
     skipped: int = 0
     """Images that were never sent, because the service would not take them."""
     refused: int = 0
-    """Those of the skipped that a look (`preflight`) found the service would refuse."""
+    """Those of the skipped that the service would refuse, by their first bytes or address."""
     shared: int = 0
     """Checks that took the answer of another check of the same image."""
     known: int = 0
@@ -311,6 +311,8 @@ class Preflight(_Value):
             raise ValueError("timeout_s must be over 0 seconds")
         if self.max_header_bytes < 1 or self.max_at_once < 1:
             raise ValueError("max_header_bytes and max_at_once must be 1 or more")
+        if not all(0 < port < 2**16 for port in self.ports):
+            raise ValueError("ports must be from 1 to 65535")
         return self
 
 

@@ -1,10 +1,11 @@
 """A look before paying: what can't pass costs nothing, and the look goes where it may alone."""
 
 import asyncio
+import gc
 import gzip
 import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,19 @@ import httpcore
 import pytest
 from PIL import Image
 
-from s2v_detect import DetectClient, Event, ImageSkipped, Ledger, LocalLimiter, Preflight
+from s2v_detect import (
+    ConfigurationError,
+    DetectClient,
+    Event,
+    ImageSkipped,
+    Ledger,
+    LocalLimiter,
+    Preflight,
+)
 from s2v_detect._addresses import IPAddress
 from s2v_detect.emulator import Emulator
 from s2v_detect.images import Looker
-from s2v_detect.images._guard import resolved
+from s2v_detect.images._guard import Resolver
 
 ANYWHERE = Preflight(allow_private=True)
 Answering = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
@@ -97,9 +106,27 @@ def whole(page: bytes, *headers: str) -> Answering:
     return raw(f"HTTP/1.1 200 OK\r\nContent-Length: {len(page)}\r\n{lines}\r\n".encode() + page)
 
 
-def redirect(target: str) -> Answering:
+def chunked(page: bytes) -> Answering:
+    """Return the answer of a server that does not know how long it will be."""
+    pieces = (page[at : at + 5000] for at in range(0, len(page), 5000))
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n")
+
+
+def hanging_up(page: bytes) -> Answering:
+    """Return the answer of a server that knows ranges, and ends the line after each."""
+
+    async def send(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        await ranged(page, headers, writer)
+        await writer.drain()
+        writer.close()
+
+    return send
+
+
+def redirect(target: str, status: int = 302) -> Answering:
     """Return the answer that sends on to another address."""
-    return raw(f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+    return raw(f"HTTP/1.1 {status} On\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
 @pytest.fixture
@@ -121,6 +148,7 @@ HOPELESS: list[tuple[bytes, str]] = [
     (picture("PNG", size=(400, 7001)), "400 x 7001 pixels"),
     (b"", "an empty file"),
     (GOOD[:100], "cut short after 100 bytes"),
+    (picture(size=(100, 500), icc_profile=bytes(300_000)), "100 x 500 pixels"),
 ]
 
 
@@ -143,11 +171,19 @@ async def test_what_may_pass_is_sent(emulator: Emulator, origin: Origin, page: b
     """After a look at no more of it than its header, in one connection."""
     origin.pages["/face.jpg"] = page
     async with emulator.client(preflight=ANYWHERE) as client:
-        assert (await client.check(f"{origin.url}/face.jpg")).check_pass
+        [outcome] = [o async for o in client.aiter_check([f"{origin.url}/face.jpg"])]
+    assert (outcome.kind, outcome.doubt) == ("checked", "")
     assert emulator.billed == origin.connections == 1
     assert len(origin.requests) <= (1 if page is not BIG_HEAD else 12)
     ends = [int(headers["range"].rpartition("-")[2]) for _, headers in origin.requests]
-    assert max(ends) < (304_000 if page is BIG_HEAD else 512)
+    stands_at = BIG_HEAD.rindex(b"\xff\xc0") if page is BIG_HEAD else 0
+    assert max(ends) < stands_at + 8192
+
+
+def crumbs(page: bytes) -> Answering:
+    """Return an answer of one byte at a time."""
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in page)
+    return raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
 
 
 DOUBTS: list[tuple[str, Answering, str]] = [
@@ -164,6 +200,22 @@ DOUBTS: list[tuple[str, Answering, str]] = [
         "another part",
     ),
     ("brotli", whole(b"\x1b" * 99, "Content-Encoding: br"), "coding"),
+    ("cut and unframed", raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD[:100]), "ended it after 100"),
+    ("empty and unframed", raw(b"HTTP/1.0 200 OK\r\n\r\n"), "ended it after 0"),
+    (
+        "no body",
+        raw(b"HTTP/1.1 206 P\r\nContent-Range: bytes 0-511/9999\r\nContent-Length: 0\r\n\r\n"),
+        "ended it after 0",
+    ),
+    (
+        "nothing of nothing",
+        raw(b"HTTP/1.1 403 No\r\nContent-Range: bytes */0\r\nContent-Length: 0\r\n\r\n"),
+        "answered 403",
+    ),
+    ("cut gzip", whole(gzip.compress(GOOD)[:99], "Content-Encoding: gzip"), "ended it after"),
+    ("crumbs", crumbs(b"\xff\xd8\xff\xe0\xff\xf0" + bytes(9999)), "crumbs"),
+    ("endless head", raw(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 99_999), "could not be asked"),
+    ("endless hints", raw(b"HTTP/1.1 103 Early\r\n\r\n" * 99_999), "without end"),
     ("bad gzip", whole(b"\x1f\x8b" + bytes(99), "Content-Encoding: gzip"), "damaged gzip"),
     ("file", redirect("file:///etc/passwd"), "no http or https"),
     ("ftp", redirect("ftp://example.com/1.jpg"), "no http or https"),
@@ -196,9 +248,13 @@ async def test_a_missing_image_is_skipped_or_by_option_sent(
     emulator: Emulator, origin: Origin
 ) -> None:
     """404 and 410 are the origin's own word; a private bucket may say them to us alone."""
-    async with emulator.client(preflight=ANYWHERE) as client:
-        with pytest.raises(ImageSkipped, match="404"):
-            await client.check(f"{origin.url}/gone.jpg")
+    origin.pages["/long-gone.jpg"] = raw(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+    events: list[Event] = []
+    async with emulator.client(preflight=ANYWHERE, on_event=events.append) as client:
+        for name, status in (("gone", "404"), ("long-gone", "410")):
+            with pytest.raises(ImageSkipped, match=status):
+                await client.check(f"{origin.url}/{name}.jpg")
+    assert [e.error for e in events if e.kind == "looked"] == ["ImageSkipped"] * 2
     sending = Preflight(skip_missing=False)
     async with emulator.client(preflight=sending) as client:
         assert (await client.check(f"{origin.url}/gone.jpg")).check_pass
@@ -206,14 +262,24 @@ async def test_a_missing_image_is_skipped_or_by_option_sent(
 
 @pytest.mark.parametrize(
     "answer",
-    [whole(GOOD), whole(gzip.compress(GOOD), "Content-Encoding: gzip"), redirect("/moved.jpg")],
-    ids=["no ranges", "gzip", "redirect"],
+    [
+        whole(GOOD),
+        whole(BIG_HEAD),
+        whole(gzip.compress(GOOD), "Content-Encoding: gzip"),
+        whole(gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]), "Content-Encoding: gzip"),
+        chunked(BIG_HEAD),
+        hanging_up(BIG_HEAD),
+        redirect("/moved.jpg"),
+        *(redirect("/moved.jpg", status) for status in (301, 303, 307, 308)),
+        redirect("/moved/图片.jpg"),
+    ],
 )
 async def test_odd_servers_are_read_all_the_same(
     emulator: Emulator, origin: Origin, answer: Answering
 ) -> None:
-    """Those that ignore the range, that send gzip unasked, that have moved."""
-    origin.pages |= {"/face.jpg": answer, "/moved.jpg": picture("PNG")}
+    """Those that ignore the range, that send gzip unasked, that hang up, that have moved."""
+    moved = picture("PNG")
+    origin.pages |= {"/face.jpg": answer, "/moved.jpg": moved, quote("/moved/图片.jpg"): moved}
     events: list[Event] = []
     async with emulator.client(preflight=ANYWHERE, on_event=events.append) as client:
         await client.check(f"{origin.url}/face.jpg")
@@ -288,7 +354,7 @@ class SplitResolver:
         """Return what a host resolves to."""
         if host == "images.example":
             return [ip_address("8.8.8.8")]
-        return await resolved(host, port)
+        return await Resolver(8)(host, port)
 
 
 def resolving(*answers: list[str]) -> Callable[[str, int], Awaitable[list[IPAddress]]]:
@@ -307,13 +373,14 @@ class ToOrigin(httpcore.AnyIOBackend):
 
     def __init__(self) -> None:
         self.connected: list[str] = []
+        self.port: int | None = None
 
     async def connect_tcp(
         self, host: str, port: int, *more: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
         """Connect to this machine, and note what it was to be."""
         self.connected.append(host)
-        return await super().connect_tcp("127.0.0.1", port, *more, **options)
+        return await super().connect_tcp("127.0.0.1", self.port or port, *more, **options)
 
 
 SPELLINGS = [
@@ -358,7 +425,7 @@ async def test_no_spelling_of_this_machine_is_connected_to(origin: Origin, host:
     port = origin.url.rpartition(":")[2]
     rules = Preflight(ports=(80, 443, int(port)))
     with pytest.raises(ImageSkipped, match=r"not public|localhost"):
-        await Looker(rules).doubt(f"http://{host}:{port}/face.jpg", "bulk")
+        await Looker(rules).look(f"http://{host}:{port}/face.jpg", "bulk")
     assert origin.connections == 0
 
 
@@ -385,7 +452,7 @@ async def test_no_trick_connects_to_this_machine() -> None:
             (by_redirect, f"http://images.example:{outer}/{number}.jpg"),
         ):
             try:
-                refused += bool(await looker.doubt(url, "bulk"))
+                refused += bool(await looker.look(url, "bulk"))
             except ImageSkipped:
                 refused += 1
     assert refused == 2 * len(tricks) >= 120
@@ -399,36 +466,40 @@ async def test_no_trick_connects_to_this_machine() -> None:
     "private", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "::1", "fd00::1"]
 )
 async def test_a_name_is_judged_by_what_it_resolves_to(origin: Origin, private: str) -> None:
-    """All private: nobody can reach it. Both: not visited, and sent in doubt."""
+    """Private, or both: not visited. It may be this network's own view, so it is sent in doubt."""
     port = int(origin.url.rpartition(":")[2])
     rules = Preflight(ports=(port,), timeout_s=2)
     url = f"http://images.example:{port}/face.jpg"
-    with pytest.raises(ImageSkipped, match="resolves to"):
-        await Looker(rules, resolve=resolving([private])).doubt(url, "bulk")
-    both = Looker(rules, resolve=resolving(["8.8.8.8", private]))
-    assert "not public" in await both.doubt(url, "bulk")
+    for answer in ([private], ["8.8.8.8", private], [private, "8.8.8.8"]):
+        looker = Looker(rules, resolve=resolving(answer))
+        assert "resolves to" in await looker.look(url, "bulk")
     assert origin.connections == 0
 
 
 async def test_a_name_that_changes_its_answer_gains_nothing(origin: Origin) -> None:
     """It is resolved once, where it is connected to; a redirect to it is resolved anew."""
     port = int(origin.url.rpartition(":")[2])
-    rules = Preflight(ports=(port,), timeout_s=0.5)
-    looker = Looker(rules, resolve=resolving(["192.0.2.1"], ["127.0.0.1"]))
-    for _ in range(3):
-        with pytest.raises(ImageSkipped, match="resolves to"):
-            await looker.doubt(f"http://images.example:{port}/face.jpg", "bulk")
-    assert origin.connections == 0
+    network = ToOrigin()
+    origin.pages |= {"/face.jpg": BIG_HEAD, "/moved.jpg": redirect("/face.jpg")}
+    resolve = resolving(["8.8.8.8"], ["127.0.0.1"])
+    looker = Looker(Preflight(ports=(port,)), resolve=resolve, network=network)
+    assert await looker.look(f"http://images.example:{port}/face.jpg", "bulk") == ""
+    assert network.connected == ["8.8.8.8"]
+    again = Looker(
+        Preflight(ports=(port,)), resolve=resolving(["8.8.8.8"], ["127.0.0.1"]), network=network
+    )
+    assert "127.0.0.1" in await again.look(f"http://images.example:{port}/moved.jpg", "bulk")
+    assert network.connected == ["8.8.8.8", "8.8.8.8"]
 
 
 async def test_a_redirect_is_judged_as_the_first_address_is(origin: Origin) -> None:
-    """A public page that sends us into the network is refused at the door."""
+    """A public page that sends us into the network is left at the door; the service may see it."""
     port = int(origin.url.rpartition(":")[2])
     network = ToOrigin()
     origin.pages["/face.jpg"] = redirect(f"http://169.254.169.254:{port}/latest/meta-data")
     looker = Looker(Preflight(ports=(port,)), resolve=resolving(["8.8.8.8"]), network=network)
-    with pytest.raises(ImageSkipped, match=r"it redirects, and there its host is 169\.254"):
-        await looker.doubt(f"http://images.example:{port}/face.jpg", "bulk")
+    doubt = await looker.look(f"http://images.example:{port}/face.jpg", "bulk")
+    assert "it redirects us, and there its host is 169.254.169.254" in doubt
     assert network.connected == ["8.8.8.8"]
     assert origin.connections == 1
 
@@ -439,13 +510,13 @@ async def test_a_redirect_is_judged_as_the_first_address_is(origin: Origin) -> N
         ("https://a:b@images.example/1.jpg", "password"),
         ("https://images.example:22/1.jpg", "port 22"),
         ("https://no-such-name.invalid/1.jpg", "can't be resolved"),
-        ("https://" + "a" * 64 + ".example/1.jpg", "no name"),
+        ("https://" + "a" * 64 + ".example/1.jpg", "can't be resolved"),
         ("oss://bucket/1.jpg", ""),
     ],
 )
 async def test_what_is_not_visited_is_in_doubt(url: str, why: str) -> None:
     """With a password, on an odd port, unknown to the resolver; the store needs no look."""
-    doubt = await Looker(Preflight()).doubt(url, "bulk")
+    doubt = await Looker(Preflight()).look(url, "bulk")
     assert why in doubt
     assert bool(doubt) == bool(why)
 
@@ -458,7 +529,7 @@ async def test_what_the_service_can_never_reach_is_skipped_without_a_look(host: 
             await client.check(f"http://{host}/face.jpg")
         [outcome] = [o async for o in client.aiter_check([f"http://{host}/face.jpg"])]
         assert outcome.kind == "skipped"
-        assert client.spend.skipped == 2
+        assert (client.spend.skipped, client.spend.refused) == (2, 2)
 
 
 async def test_one_look_serves_all_who_ask_at_one_time(emulator: Emulator, origin: Origin) -> None:
@@ -468,8 +539,11 @@ async def test_one_look_serves_all_who_ask_at_one_time(emulator: Emulator, origi
         urls = [f"{origin.url}/face.jpg"] * 3
         outcomes = [outcome async for outcome in client.aiter_check(urls)]
         assert [outcome.kind for outcome in outcomes] == ["skipped"] * 3
+        origin.pages["/shut.jpg"] = raw(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        shut = [f"{origin.url}/shut.jpg"] * 3
+        assert all(["403" in outcome.doubt async for outcome in client.aiter_check(shut)])
         assert (client.spend.skipped, client.spend.refused) == (3, 3)
-    assert len(origin.requests) == 1
+    assert len(origin.requests) == 2
 
 
 async def test_a_ledger_knows_what_was_refused(
@@ -506,6 +580,143 @@ async def test_looks_run_ahead_of_the_line(emulator: Emulator, origin: Origin) -
     assert took_s < 60 * 0.5 / 4  # one after another they would take 30 s
 
 
+async def test_a_visitors_look_does_not_wait_behind_a_streams(
+    emulator: Emulator, origin: Origin
+) -> None:
+    """Neither for another image, nor for one that stands in the stream's own queue."""
+    go_on = asyncio.Event()
+    held: list[str] = []
+
+    async def hold(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        held.append(path)
+        await go_on.wait()
+        await ranged(GOOD, headers, writer)
+
+    origin.pages |= {f"/{number}.jpg": hold for number in range(10)} | {"/face.jpg": GOOD}
+    rules = Preflight(max_at_once=3)
+    async with emulator.client(preflight=rules) as client:
+        stream = client.aiter_check([f"{origin.url}/{number}.jpg" for number in range(10)])
+        reading = asyncio.ensure_future(anext(stream))
+        while len(held) < 3:
+            await asyncio.sleep(0)
+        assert (await client.check(f"{origin.url}/face.jpg")).check_pass
+        origin.pages["/9.jpg"] = GOOD
+        assert (await client.check(f"{origin.url}/9.jpg")).check_pass
+        assert held == ["/0.jpg", "/1.jpg", "/2.jpg"]
+        go_on.set()
+        assert (await reading).kind == "checked"
+        await stream.aclose()
+
+
+async def test_patience_with_the_line_is_none_with_a_look(
+    emulator: Emulator, origin: Origin
+) -> None:
+    """`max_wait_s` is about the line of five a second."""
+
+    async def slow(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        await ranged(GOOD, headers, writer)
+
+    origin.pages["/face.jpg"] = slow
+    async with emulator.client(preflight=ANYWHERE) as client:
+        assert (await client.check(f"{origin.url}/face.jpg", max_wait_s=0.05)).check_pass
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "name"),
+    [
+        ("http://bücher.example/1.jpg", "bücher.example", "xn--bcher-kva.example"),
+        ("http://faß.example/1.jpg", "faß.example", "xn--fa-hia.example"),
+        ("http://IMAGES.example:80/1.jpg", "images.example", "images.example:80"),
+        ("http://موقع.السعودية:80/1.jpg", "", "xn--4gbrim.xn--mgberp4a5d4ar:80"),
+        ("http://[2400:3200::1]/1.jpg", "", "[2400:3200::1]"),
+    ],
+)
+async def test_a_host_is_asked_for_by_its_own_name(
+    origin: Origin, url: str, host: str, name: str
+) -> None:
+    """In any alphabet, by the standard that the service's own tools go by."""
+    origin.pages["/1.jpg"] = GOOD
+    network = ToOrigin()
+    network.port = int(origin.url.rpartition(":")[2])
+    looker = Looker(Preflight(), resolve=resolving(["8.8.8.8"]), network=network)
+    assert await looker.look(url, "bulk") == ""
+    assert origin.requests[-1][1]["host"] == name
+
+
+async def test_a_page_after_a_redirect_to_another_host_is_no_proof(origin: Origin) -> None:
+    """A network that wants a log-in shows it in place of everything."""
+    origin.pages |= {
+        "/face.jpg": redirect("http://portal.example/login"),
+        "/login": b"<!doctype html><title>Sign in</title>" + bytes(900),
+        "/moved.jpg": redirect("http://cdn.example/small.gif"),
+        "/small.gif": picture("GIF"),
+    }
+    network = ToOrigin()
+    network.port = int(origin.url.rpartition(":")[2])
+    looker = Looker(Preflight(), resolve=resolving(["8.8.8.8"]), network=network)
+    assert "a page of another host" in await looker.look("http://a.example/face.jpg", "bulk")
+    with pytest.raises(ImageSkipped, match="GIF"):
+        await looker.look("http://a.example/moved.jpg", "bulk")
+
+
+@pytest.mark.parametrize("second", [b"", b"<html>Sorry</html>", GOOD[:300] + bytes(900)])
+async def test_a_server_that_changes_its_mind_proves_nothing(
+    emulator: Emulator, origin: Origin, second: bytes
+) -> None:
+    """The first part was of an image; what comes then is something else, or nothing."""
+
+    async def send(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        if headers["range"] == "bytes=0-511":
+            await ranged(BIG_HEAD, headers, writer)
+        else:
+            await whole(second)(path, headers, writer)
+
+    origin.pages["/face.jpg"] = send
+    async with emulator.client(preflight=ANYWHERE) as client:
+        [outcome] = [o async for o in client.aiter_check([f"{origin.url}/face.jpg"])]
+    assert outcome.kind == "checked"
+    assert "something else each time" in outcome.doubt
+
+
+async def test_the_usual_port_must_be_allowed_too(origin: Origin) -> None:
+    """Also where the address does not write it."""
+    network = ToOrigin()
+    looker = Looker(Preflight(ports=(8443,)), resolve=resolving(["8.8.8.8"]), network=network)
+    assert "port 80 is not visited" in await looker.look("http://a.example/1.jpg", "bulk")
+    assert network.connected == []
+
+
+@pytest.fixture
+def _nothing_is_collected() -> Iterator[None]:
+    """What would be closed by chance, when garbage is collected, stays open."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_nothing_is_collected")
+async def test_a_look_that_is_cut_off_leaves_no_socket_behind() -> None:
+    """Also in the middle of a TLS handshake with a server that says nothing."""
+    left = asyncio.Semaphore(0)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # to the end of the line
+        writer.close()
+        left.release()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    looker = Looker(Preflight(timeout_s=0.2, allow_private=True))
+    async with server:
+        url = f"https://127.0.0.1:{port}/face.jpg"
+        doubts = await asyncio.gather(*(looker.look(url, "bulk") for _ in range(20)))
+        assert all("took over 0.2 s" in doubt for doubt in doubts)
+        async with asyncio.timeout(10):
+            for _ in range(20):
+                await left.acquire()
+
+
 async def test_leaving_during_a_look_costs_nothing(emulator: Emulator, origin: Origin) -> None:
     """Nothing is sent, and the line to the origin is closed."""
     asked = asyncio.Event()
@@ -526,6 +737,16 @@ async def test_leaving_during_a_look_costs_nothing(emulator: Emulator, origin: O
 
 def test_rules_that_mean_nothing_are_refused() -> None:
     """Said where they are made."""
-    for wrong in ({"timeout_s": 0}, {"max_header_bytes": 0}, {"max_at_once": 0}):
+    for wrong in (
+        {"timeout_s": 0},
+        {"max_header_bytes": 0},
+        {"max_at_once": 0},
+        {"ports": (0,)},
+        {"ports": (80, 65_536)},
+    ):
         with pytest.raises(ValueError, match="must be"):
             Preflight(**wrong)
+    things: list[Any] = [True, {}, "on"]
+    for thing in things:
+        with pytest.raises(ConfigurationError, match="preflight is"):
+            DetectClient("sk-1", preflight=thing)

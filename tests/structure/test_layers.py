@@ -17,8 +17,8 @@ PACKAGE = "s2v_detect"
 LAYERS: list[tuple[str, list[str]]] = [
     ("words", ["_version", "_redaction", "_service", "_turns", "errors", "models"]),
     ("policy", ["_wire", "_pacing", "_retrying", "_headers", "_addresses", "_store", "_identity"]),
-    # What two resources stand on: a file of this machine, by its content.
-    ("ground", ["_files"]),
+    # What the resources stand on: threads, and a file of this machine by its content.
+    ("ground", ["_threads", "_files"]),
     ("resources", ["_http", "_settings", "images", "ledger", "limiters"]),
     (
         "client",
@@ -146,9 +146,9 @@ def test_words_and_policy_touch_nothing_outside(room: str) -> None:
 
 @pytest.mark.parametrize("room", LAYERS[-1][1])
 def test_edges_use_only_the_public_names(room: str) -> None:
-    """What a user can't import, an edge does not either; the service's facts are for all."""
+    """What a user can't import, an edge does not either; facts and threads are for all."""
     paths = sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
-    public = {*s2v_detect.__all__, *LAYERS[-1][1], "_service"}
+    public = {*s2v_detect.__all__, *LAYERS[-1][1], "_service", "_threads"}
     for path in paths:
         for name in imports(path):
             if name.startswith(f"{PACKAGE}."):

@@ -1,13 +1,12 @@
 """Pieces of bytes from a descriptor, unpacked where they are gzip, and lines from the pieces."""
 
-import asyncio
 import errno
 import os
-import threading
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, Iterator
+from typing import NamedTuple
+
+from s2v_detect._threads import in_thread
 
 LONGEST_LINE = 65_536
 """Bytes. What is longer is no address, and is not kept in memory."""
@@ -16,8 +15,6 @@ _PIECE = 65_536
 _GZIP = b"\x1f\x8b"
 _EXCERPT = 200
 _BOM = "\ufeff"
-
-T = TypeVar("T")
 
 
 class TextLine(NamedTuple):
@@ -156,32 +153,3 @@ def lines_in(descriptor: int) -> int:
             count += part.count(b"\n")
             last = part[-1:]
     return count + (last != b"\n")
-
-
-async def in_thread(read: Callable[[], T]) -> T:
-    """Return what `read` returns, from a thread that the interpreter's exit does not wait for.
-
-    `asyncio.to_thread` would be waited for, and a read of a silent pipe never returns.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if done.done():
-            return
-        if error:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
-
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = read()
-        except Exception as caught:  # noqa: BLE001  # raised again where it is awaited
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=work, name="s2v-detect input", daemon=True).start()
-    return await done

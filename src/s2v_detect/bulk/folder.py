@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from s2v_detect._threads import in_thread
 from s2v_detect.bulk._formats import InputError, Row
-from s2v_detect.bulk._reading import in_thread
 
 _BATCH = 1000
 _FORMATS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp")

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from s2v_detect._threads import in_thread
 from s2v_detect.bulk._formats import (
     CsvRows,
     InputError,
@@ -22,7 +23,7 @@ from s2v_detect.bulk._formats import (
     chosen_column,
     row_of,
 )
-from s2v_detect.bulk._reading import LineSplitter, in_thread, lines_in, pieces
+from s2v_detect.bulk._reading import LineSplitter, lines_in, pieces
 from s2v_detect.bulk.folder import file_row
 
 __all__ = ["Format", "Input", "InputError", "Row"]

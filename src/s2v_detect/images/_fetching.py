@@ -5,25 +5,30 @@ key, a proxy or a redirect of its own. One connection a look: the time is bounde
 which costs a pool its place for good.
 """
 
+import asyncio
 import re
 import ssl
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, quote, urlsplit
 
 import httpcore
+import idna
 
 from s2v_detect._version import VERSION
 
 _SAFE = "!\"$%&'()*+,-./:;=?@[\\]^_`{|}~"
 """Sent as they stand: servers differ in what they make of their escapes."""
 _CONTENT_RANGE = re.compile(rb"bytes (?:(\d{1,19})-\d{1,19}|\*)/(\d{1,19}|\*)")
-_PARTIAL = 206
-_TIMEOUT_S = 5.0
-"""For each step, so that nothing is left behind; the whole look has its own bound."""
+_CODINGS = (b"gzip", b"x-gzip", b"deflate")
+_UNPACKED_BYTES = 8192
+"""At a time: a bomb comes piece by piece."""
+_MOST_PIECES = 4096
+"""Of one answer. Each costs its parsing, however little is in it."""
 
 
 class Unclear(Exception):
@@ -38,70 +43,111 @@ class Part:
         self._start = start
         self.status = response.status
         self._headers = {name.lower(): value for name, value in response.headers}
+        self._range = _CONTENT_RANGE.fullmatch(self._headers.get(b"content-range", b""))
+        self._coding = self._headers.get(b"content-encoding", b"identity").strip().lower()
+        self._has_ended = False
 
     @property
     def location(self) -> str:
         """Where a redirect leads, as it stands there."""
-        return self._headers.get(b"location", b"").decode("latin-1")
+        raw = self._headers.get(b"location", b"")
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
 
     @property
-    def total_bytes(self) -> int | None:
-        """How long the whole image is, where the server says so."""
-        found = _CONTENT_RANGE.fullmatch(self._headers.get(b"content-range", b""))
-        return int(found[2]) if found and found[2] != b"*" else None
+    def is_empty_image(self) -> bool:
+        """Whether the server says that there is nothing to take a part of."""
+        is_refused = self.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        return is_refused and bool(self._range) and self._total_bytes == 0
 
-    async def content(self) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes from where they were asked for; a server may begin at the beginning."""
-        skip = 0 if self.status == _PARTIAL else self._start
-        if self.status == _PARTIAL:
-            self._begin_where_asked()
+    def was_the_last(self, read_bytes: int) -> bool:
+        """Whether it is proven that an image has no more than the bytes that were read of it.
+
+        An answer that has just ended may have been cut.
+        """
+        if self.status == HTTPStatus.PARTIAL_CONTENT:
+            return read_bytes == self._total_bytes > 0
+        is_framed = b"content-length" in self._headers or b"transfer-encoding" in self._headers
+        return self._has_ended and is_framed
+
+    async def content(self, known: bytes | bytearray) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes behind those that are known; a server may begin at the beginning."""
+        is_part = self.status == HTTPStatus.PARTIAL_CONTENT
+        if is_part and (self._range is None or self._range[1] != b"%d" % self._start):
+            raise Unclear("its server sent another part than the one it was asked for")
+        skipped = self._start if is_part else 0
+        pieces = 0
         async with aclosing(self._decoded()) as chunks:
             async for chunk in chunks:
-                if skip < len(chunk):
-                    yield chunk[skip:]
-                skip = max(0, skip - len(chunk))
+                pieces += 1
+                if pieces > _MOST_PIECES:
+                    raise Unclear("its server sends it in crumbs")
+                repeated = chunk[: max(0, self._start - skipped)]
+                if repeated != known[skipped : skipped + len(repeated)]:
+                    raise Unclear("its server sends something else each time")
+                skipped += len(repeated)
+                if len(repeated) < len(chunk):
+                    yield chunk[len(repeated) :]
+        if skipped < self._start:
+            raise Unclear("its server sends something else each time")
 
-    def _begin_where_asked(self) -> None:
-        found = _CONTENT_RANGE.fullmatch(self._headers.get(b"content-range", b""))
-        if not found or found[1] is None or int(found[1]) != self._start:
-            raise Unclear("its server sent another part than the one it was asked for")
+    async def close(self) -> None:
+        """Let the connection go on to the next answer, if this one was taken whole."""
+        await self._response.aclose()
+
+    @property
+    def _total_bytes(self) -> int:
+        """How long the whole image is, where the server says so."""
+        return int(self._range[2]) if self._range and self._range[2] != b"*" else 0
 
     async def _decoded(self) -> AsyncGenerator[bytes, None]:
-        coding = self._headers.get(b"content-encoding", b"identity").strip().lower()
         stream = self._response.aiter_stream()
-        if coding in (b"identity", b""):
+        if self._coding in (b"identity", b""):
             async for chunk in stream:
                 yield chunk
+            self._has_ended = True
             return
-        if coding not in (b"gzip", b"x-gzip", b"deflate") or self.status == _PARTIAL:
+        if self._coding not in _CODINGS or self.status == HTTPStatus.PARTIAL_CONTENT:
             raise Unclear("its server sent it in a coding it was not asked for")
         unpacking = zlib.decompressobj(wbits=47)  # gzip and zlib, by their own heads
         async for chunk in stream:
             packed = chunk
             while packed:
+                if unpacking.eof:  # one file may hold several, one after another
+                    unpacking = zlib.decompressobj(wbits=47)
                 try:
-                    piece = unpacking.decompress(packed, 65_536)  # a bomb comes piece by piece
+                    piece = unpacking.decompress(packed, _UNPACKED_BYTES)
                 except zlib.error as error:
                     raise Unclear("its server sent damaged gzip") from error
-                packed = unpacking.unconsumed_tail
+                packed = unpacking.unused_data or unpacking.unconsumed_tail
                 if piece:
                     yield piece
-                if unpacking.eof:
-                    return
+                await asyncio.sleep(0)  # others are to be heard meanwhile
+        self._has_ended = unpacking.eof
 
 
 class Connection:
-    """One connection to the server of a URL, for as long as the block lasts."""
+    """A connection to the server of a URL, made anew where it ends, while the block lasts."""
 
     def __init__(
-        self, url: str, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext
+        self,
+        url: str,
+        backend: httpcore.AsyncNetworkBackend,
+        tls: ssl.SSLContext,
+        timeout_s: float,
     ) -> None:
         parts = urlsplit(url)
-        self._url = _on_the_wire(parts)
-        self._host = parts.netloc.rpartition("@")[2]
-        self._http = httpcore.AsyncHTTPConnection(
-            origin=self._url.origin, ssl_context=tls, network_backend=backend
-        )
+        host = _ascii_host(parts)
+        self._url = _on_the_wire(parts, host)
+        name = f"[{host}]" if ":" in host else host
+        self._host = name if parts.port is None else f"{name}:{parts.port}"
+        self._backend = backend
+        self._tls = tls
+        # For each step, so that nothing is left behind; the whole look is bounded by the same.
+        self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
+        self._http: httpcore.AsyncHTTPConnection | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,29 +158,48 @@ class Connection:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._http.aclose()
+        await self._leave()
 
     async def get(self, start: int, end: int) -> Part:
         """Ask for the bytes from `start` to before `end`."""
         headers: dict[bytes | str, bytes | str] = {
-            "Host": self._host.encode("idna").decode() if not self._host.isascii() else self._host,
+            "Host": self._host,
             "User-Agent": f"s2v-detect/{VERSION}",
-            "Accept": "image/*",
+            "Accept": "*/*",
             "Accept-Encoding": "identity",
             "Range": f"bytes={start}-{end - 1}",
         }
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _TIMEOUT_S)
         request = httpcore.Request(
-            "GET", self._url, headers=headers, extensions={"timeout": timeouts}
+            "GET", self._url, headers=headers, extensions={"timeout": self._timeouts}
         )
-        return Part(await self._http.handle_async_request(request), start)
+        http = await self._connection()
+        return Part(await http.handle_async_request(request), start)
+
+    async def _connection(self) -> httpcore.AsyncHTTPConnection:
+        if self._http is not None and (not self._http.is_available() or self._http.has_expired()):
+            await self._leave()
+        if self._http is None:
+            self._http = httpcore.AsyncHTTPConnection(
+                origin=self._url.origin, ssl_context=self._tls, network_backend=self._backend
+            )
+        return self._http
+
+    async def _leave(self) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
 
 
-def _on_the_wire(parts: SplitResult) -> httpcore.URL:
+def _ascii_host(parts: SplitResult) -> str:
+    """Return the host as httpx spells it: by IDNA 2008, where `ß` is no `ss`."""
+    host = parts.hostname or ""
     try:
-        host = (parts.hostname or "").encode("idna")
-    except UnicodeError as error:
-        raise Unclear("its host is no name that can be resolved") from error
+        return host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise Unclear("its host is no name in any alphabet") from error
+
+
+def _on_the_wire(parts: SplitResult, host: str) -> httpcore.URL:
     target = quote(parts.path or "/", safe=_SAFE)
     if parts.query:
         target += "?" + quote(parts.query, safe=_SAFE)

@@ -1,22 +1,26 @@
-"""The guard of every connection that a look makes: to public addresses alone.
+"""The guard of every connection that a look makes: to public addresses alone, and bounded.
 
 A look fetches what strangers typed, from inside somebody's network. So it is decided where the
 connection is made, on what the name resolved to, and connected to exactly that: no second look-up
 that could come to something else, and no way round it by a redirect or an odd spelling.
 """
 
-import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Any
 
+import anyio
 import httpcore
 
 from s2v_detect._addresses import IPAddress, is_public
+from s2v_detect._threads import Threads
 
 Resolve = Callable[[str, int], Awaitable[list[IPAddress]]]
+
+_READ_BYTES = 1024
+"""What is parsed in one go: a stranger's server must not hold up the event loop by crumbs."""
 
 
 class NotPublic(Exception):
@@ -24,28 +28,30 @@ class NotPublic(Exception):
 
     def __init__(self, addresses: list[IPAddress]) -> None:
         private = next(address for address in addresses if not is_public(address))
-        super().__init__(f"its host resolves to {private}, an address that is not public")
-        self.is_hopeless = not any(is_public(address) for address in addresses)
-        """Whether none of them is public: the service can't reach it either."""
+        super().__init__(f"its host resolves to {private} here, an address that is not public")
 
 
 class Unresolved(Exception):
     """A name that this machine's resolver does not know."""
 
 
-_RESOLVING = ThreadPoolExecutor(64, thread_name_prefix="s2v-detect resolver")
-"""A name that is unknown can take its resolver ten seconds. asyncio's own few threads would be
-taken up by six of them."""
+class TooMuch(Exception):
+    """A server sent more than anybody asked for."""
 
 
-async def resolved(host: str, port: int) -> list[IPAddress]:
-    """Return what this machine's resolver says of a host, in its order."""
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.run_in_executor(_RESOLVING, _addresses_of, host, port)
-    except (OSError, UnicodeError) as error:  # the latter: no name in any alphabet
-        raise Unresolved(f"its host can't be resolved ({type(error).__name__})") from error
-    return [ip_address(address[0]) for *_, address in found]
+class Resolver:
+    """This machine's resolver. A name that is unknown can take it ten seconds."""
+
+    def __init__(self, most_at_once: int) -> None:
+        self._threads = Threads(most_at_once)
+
+    async def __call__(self, host: str, port: int) -> list[IPAddress]:
+        """Return what the resolver says of a host, in its order. Raises `Unresolved`."""
+        try:
+            found = await self._threads.run(lambda: _addresses_of(host, port))
+        except (OSError, UnicodeError) as error:  # the latter: no name in any alphabet
+            raise Unresolved(f"its host can't be resolved ({type(error).__name__})") from error
+        return [ip_address(address[0]) for *_, address in found]
 
 
 def _addresses_of(host: str, port: int) -> list[tuple[Any, ...]]:
@@ -56,11 +62,17 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     """A way to the network, with the guard before it."""
 
     def __init__(
-        self, resolve: Resolve, network: httpcore.AsyncNetworkBackend, *, allow_private: bool
+        self,
+        resolve: Resolve,
+        network: httpcore.AsyncNetworkBackend,
+        *,
+        allow_private: bool,
+        most_bytes: int,
     ) -> None:
         self._network = network
         self._resolve = resolve
         self._allow_private = allow_private
+        self._most_bytes = most_bytes
 
     async def connect_tcp(
         self,
@@ -77,9 +89,49 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         fault: Exception = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:
-                return await self._network.connect_tcp(
+                stream = await self._network.connect_tcp(
                     str(address), port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 fault = error
+            else:
+                return _Bounded(stream, self._most_bytes)
         raise fault
+
+
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A connection that gives a little at a time, and no more than so much in all."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, most_bytes: int) -> None:
+        self._stream = stream
+        self._left = most_bytes
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # as above
+        if self._left <= 0:
+            raise TooMuch
+        piece = await self._stream.read(min(max_bytes, _READ_BYTES), timeout)
+        self._left -= len(piece)
+        return piece
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as above
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # as above
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # httpcore closes it after an error, and not after a cancellation
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
+        return _Bounded(stream, self._left)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -13,20 +13,38 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from s2v_detect._addresses import private_reason
-from s2v_detect._headers import FIRST_BYTES, Finding, Foreign, Header, Needs, read_header, refusal
+from s2v_detect._addresses import host_of, private_reason
+from s2v_detect._headers import (
+    FIRST_BYTES,
+    HTML,
+    Finding,
+    Foreign,
+    Header,
+    Needs,
+    read_header,
+    refusal,
+)
 from s2v_detect._turns import LANES, Lane
 from s2v_detect.errors import ImageSkipped
 from s2v_detect.images._fetching import Connection, Part, Unclear
-from s2v_detect.images._guard import GuardedBackend, NotPublic, Resolve, Unresolved, resolved
+from s2v_detect.images._guard import (
+    GuardedBackend,
+    NotPublic,
+    Resolve,
+    Resolver,
+    TooMuch,
+    Unresolved,
+)
 from s2v_detect.models import Preflight
 
 _MOST_HOPS = 5
 _MORE_BYTES = 4096
 """Asked for beyond what is needed next: the segments of a JPEG are many and small."""
+_OVERHEAD_BYTES = 2**18
+"""Of heads, of framing, and of what a server sends that ignores ranges."""
 _MISSING = (404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
-_WEB = ("http", "https")
+_PORTS = {"http": 80, "https": 443}
 
 
 class Looker:
@@ -36,36 +54,42 @@ class Looker:
         self,
         rules: Preflight,
         *,
-        resolve: Resolve = resolved,
+        resolve: Resolve | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
-        self._backend = GuardedBackend(
-            resolve, network or httpcore.AnyIOBackend(), allow_private=rules.allow_private
-        )
         # Each lane its own: a check does not wait behind a stream's looks.
+        self._backends = {
+            lane: GuardedBackend(
+                resolve or Resolver(rules.max_at_once),
+                network or httpcore.AnyIOBackend(),
+                allow_private=rules.allow_private,
+                most_bytes=rules.max_header_bytes + _OVERHEAD_BYTES,
+            )
+            for lane in LANES
+        }
         self._free = {lane: asyncio.Semaphore(rules.max_at_once) for lane in LANES}
 
-    async def doubt(self, image: str, lane: Lane) -> str:
+    async def look(self, image: str, lane: Lane) -> str:
         """Return what could not be told of an image, or nothing; cancelling is free.
 
         Raises `ImageSkipped` where the service would surely refuse it.
         """
-        if urlsplit(image).scheme not in _WEB:
+        if urlsplit(image).scheme not in _PORTS:
             return ""  # in the service's own store
         async with self._free[lane]:
             try:
                 async with asyncio.timeout(self._rules.timeout_s):
-                    finding = await self._finding(image)
-            except NotPublic as error:
-                if error.is_hopeless:
-                    raise _skipped(image, str(error)) from error
+                    finding = await self._finding(image, self._backends[lane])
+            except ImageSkipped:
+                raise
+            except (NotPublic, Unclear, Unresolved) as error:
                 return f"not looked at: {error}"
-            except (Unclear, Unresolved) as error:
-                return f"not looked at: {error}"
+            except TooMuch:
+                return "not looked at: its server sends without end"
             except TimeoutError:
                 return f"not looked at: its server took over {self._rules.timeout_s:g} s"
-            except (*_FAULTS, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever a stranger's server does: it is in doubt
                 return f"not looked at: its server could not be asked ({type(error).__name__})"
         if reason := refusal(finding):
             raise _skipped(image, reason)
@@ -75,18 +99,21 @@ class Looker:
     def _tls(self) -> SSLContext:
         return httpcore.default_ssl_context()  # at the first look: it takes 20 ms
 
-    async def _finding(self, image: str) -> Header | Foreign:
+    async def _finding(self, image: str, backend: GuardedBackend) -> Header | Foreign:
         url = image
         for _ in range(_MOST_HOPS + 1):
             self._refuse_to_visit(url, image)
-            async with Connection(url, self._backend, self._tls) as connection:
+            async with Connection(url, backend, self._tls, self._rules.timeout_s) as connection:
                 part = await connection.get(0, FIRST_BYTES)
                 if part.status in _REDIRECTS and part.location:
                     url = _next(url, part.location)
                     continue
                 if part.status in _MISSING and self._rules.skip_missing:
                     raise _skipped(image, f"its server answered {part.status}: it is not there")
-                return await self._read(connection, part)
+                finding = await self._read(connection, part)
+                if finding == Foreign(HTML) and not _is_same_host(url, image):
+                    raise Unclear("it redirects to a page of another host, which asks us for more")
+                return finding
         raise Unclear(f"its server redirected more than {_MOST_HOPS} times")
 
     def _refuse_to_visit(self, url: str, image: str) -> None:
@@ -96,15 +123,18 @@ class Looker:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise Unclear("it redirects to a port that is none") from error
-        if parts.scheme not in _WEB or not host:
+        if parts.scheme not in _PORTS or not host:
             raise Unclear("it redirects to what is no http or https address")
         if parts.username is not None or parts.password is not None:
             raise Unclear("an address with a password in it is not visited")
         if self._rules.allow_private:
             return
         if reason := private_reason(url):
-            raise _skipped(image, reason if url == image else f"it redirects, and there {reason}")
-        if port is not None and port not in self._rules.ports:
+            if url == image:
+                raise _skipped(image, reason)
+            raise Unclear(f"it redirects us, and there {reason}")  # the service perhaps elsewhere
+        port = _PORTS[parts.scheme] if port is None else port
+        if port not in self._rules.ports:
             raise Unclear(f"port {port} is not visited; `ports` of the preflight can allow it")
 
     async def _read(self, connection: Connection, part: Part) -> Header | Foreign:
@@ -112,31 +142,24 @@ class Looker:
         prefix = bytearray()
         finding: Finding = Needs(1)
         while True:
-            if part.total_bytes == 0:
+            if part.is_empty_image:
                 return Foreign("an empty file")
             if part.status not in (200, 206):
                 raise Unclear(f"its server answered {part.status}")
             before = len(prefix)
-            async with aclosing(part.content()) as chunks:
+            async with aclosing(part.content(prefix)) as chunks:
                 finding = await _fed(prefix, finding, chunks, self._rules.max_header_bytes)
+            await part.close()
             if not isinstance(finding, Needs):
                 return finding
             if len(prefix) >= self._rules.max_header_bytes:
                 raise Unclear(f"its first {len(prefix)} bytes do not tell its size")
-            is_whole = part.status == 200 or len(prefix) == part.total_bytes  # noqa: PLR2004  # HTTP's own
-            if is_whole or len(prefix) == before:
+            if part.was_the_last(len(prefix)):
                 return _last_word(prefix, finding)
+            if part.status == 200 or len(prefix) == before:  # noqa: PLR2004  # HTTP's own
+                raise Unclear(f"its server ended it after {len(prefix)} bytes")
             end = min(finding.header_bytes + _MORE_BYTES, self._rules.max_header_bytes)
             part = await connection.get(len(prefix), end)
-
-
-_FAULTS = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-    httpcore.ConnectionNotAvailable,
-)
 
 
 async def _fed(
@@ -157,6 +180,10 @@ def _next(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError as error:
         raise Unclear("it redirects to an address that can't be read") from error
+
+
+def _is_same_host(url: str, other: str) -> bool:
+    return host_of(url) == host_of(other)
 
 
 def _last_word(prefix: bytearray, finding: Needs) -> Header | Foreign:
