@@ -4,6 +4,7 @@ Five checks a second for the whole account, no 429, no lost answer, and true boo
 """
 
 from s2v_detect._blocking import check_all
+from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._stream import OutcomeStream
 from s2v_detect._version import VERSION as __version__
 from s2v_detect.client import DetectClient
@@ -31,8 +32,6 @@ from s2v_detect.models import (
     Event,
     Failed,
     Outcome,
-    Preflight,
-    RetryPolicy,
     Skipped,
     Spend,
     Verdict,

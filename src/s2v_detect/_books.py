@@ -12,7 +12,7 @@ from s2v_detect.models import Event, EventKind, Spend
 
 _log = logging.getLogger("s2v_detect")
 
-_COUNTS = ("billed", "unknown", "skipped", "refused", "shared", "known")
+_COUNTS = ("billed", "unknown", "skipped", "refused", "unreachable", "shared", "known")
 
 
 class Books:
@@ -28,8 +28,10 @@ class Books:
     def count_skipped(self, skipped: ImageSkipped) -> None:
         """Add an image that is not sent."""
         self.count("skipped")
-        if skipped.is_refused:
+        if skipped.saves == "bill":
             self.count("refused")
+        elif skipped.saves == "call":
+            self.count("unreachable")
 
     def count_request(self, billed: Billed) -> None:
         """Add a request that was sent, by what is known of its bill."""

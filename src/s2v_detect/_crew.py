@@ -9,8 +9,8 @@ from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
 from s2v_detect._retrying import OnUnknown
+from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._turns import Lane, Limiter
-from s2v_detect.models import Preflight, RetryPolicy
 
 Look = Callable[[str, Lane], Awaitable[str]]
 """Returns what it could not tell of an image; raises `ImageSkipped`."""

@@ -48,7 +48,7 @@ def local_image(source: Source) -> LocalImage:
         finding, prefix = _header(file)
         reason = refusal(finding)
         if isinstance(finding, Foreign) or reason:
-            raise ImageSkipped(reason, image=source, is_refused=True)
+            raise ImageSkipped(reason, image=source, saves="bill")
         digest = hashlib.sha256(prefix)
         size = len(prefix)
         while piece := file.read(_PIECE_BYTES):

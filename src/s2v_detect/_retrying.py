@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
+from s2v_detect._rules import RetryPolicy
 from s2v_detect._service import Meaning
 from s2v_detect.errors import (
     DetectError,
@@ -23,7 +24,6 @@ from s2v_detect.errors import (
     ServiceError,
     ServiceUnavailable,
 )
-from s2v_detect.models import RetryPolicy
 
 OnUnknown = Literal["resend", "keep"]
 

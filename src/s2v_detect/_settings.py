@@ -13,6 +13,7 @@ from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from s2v_detect._retrying import OnUnknown
+from s2v_detect._rules import Preflight
 from s2v_detect._service import (
     API_KEY_FILE,
     API_KEY_FILE_VARIABLE,
@@ -24,7 +25,6 @@ from s2v_detect._service import (
     WORKSPACE_VARIABLES,
 )
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.models import Preflight
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"

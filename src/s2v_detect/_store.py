@@ -128,7 +128,7 @@ def refused(status: int, body: bytes) -> DetectError:
     said = f"the store answered {status} {code or '(no code)'}"
     said += f": {message}" if message else ""
     if code == "EntityTooLarge":
-        return ImageSkipped(f"it is too large for the store ({message})", is_refused=True)
+        return ImageSkipped(f"it is too large for the store ({message})", saves="bill")
     if status // 100 == 4 and status not in _MAY_PASS and not is_expired(status, body):  # noqa: PLR2004  # HTTP's own
         return BadRequest(
             f"not uploaded, {said}.",

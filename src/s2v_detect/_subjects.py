@@ -76,7 +76,7 @@ class Subjects:
             return await self._local(value)
         url = image_of(value)
         if not self._allow_private and (reason := private_reason(url)):
-            raise ImageSkipped(reason, image=url, is_refused=True)
+            raise ImageSkipped(reason, image=url, saves="call")
         return Subject(url, identity_of(url), url, None)
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
 from s2v_detect._retrying import OnUnknown
+from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense
 from s2v_detect._stream import OutcomeStream
@@ -31,7 +32,7 @@ from s2v_detect._wire import standing_headers
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.ledger import Ledger, LedgerRun
 from s2v_detect.limiters import shared_line
-from s2v_detect.models import Event, Image, Preflight, RetryPolicy, Spend, Verdict
+from s2v_detect.models import Event, Image, Spend, Verdict
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()

@@ -87,18 +87,28 @@ class ConfigurationError(DetectError):
 class ImageSkipped(DetectError):
     """The service would not take this image, so it was not sent. Never billed.
 
-    `is_refused`: a look at its first bytes, or at its address, found that the service would refuse
-    it; else what was given is no image at all.
+    `saves` says what it would have been: `"bill"` (the service would have examined and refused it,
+    and a reject is paid for), `"call"` (it could not have fetched it), or `"nothing"`, where it is
+    no image at all.
     """
 
-    def __init__(self, reason: str, *, image: object = None, is_refused: bool = False) -> None:
-        super().__init__(
-            f"skipped, {reason}.",
-            do="Give the http, https or oss URL of an image that the service can fetch, or a file.",
-            image=image,
-        )
+    def __init__(
+        self,
+        reason: str,
+        *,
+        image: object = None,
+        saves: Literal["bill", "call", "nothing"] = "nothing",
+    ) -> None:
+        super().__init__(f"skipped, {reason}.", do=_INSTEAD[saves], image=image)
         self.reason = reason
-        self.is_refused = is_refused
+        self.saves = saves
+
+
+_INSTEAD = {
+    "bill": "Give a JPEG, PNG, BMP or WEBP image of 400 to 7000 pixels a side.",
+    "call": "Put it where the service can fetch it, or give the file itself.",
+    "nothing": "Give the http, https or oss URL of an image, a file as a pathlib.Path, or bytes.",
+}
 
 
 class ServiceError(DetectError):

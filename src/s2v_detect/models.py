@@ -1,52 +1,30 @@
-"""The values a user holds: verdicts, outcomes, the spend, events and the retry policy.
+"""The values a user holds: verdicts, outcomes, the spend and events.
 
 All are frozen pydantic models. A repr shows a URL's query as `?…` and leaves `item` out.
 """
 
-import math
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     computed_field,
     field_serializer,
     model_serializer,
-    model_validator,
 )
 
 from s2v_detect._redaction import path_text, redacted, shown
 from s2v_detect._service import PRICE_CNY
 from s2v_detect._turns import Lane
+from s2v_detect._values import Value
 from s2v_detect.errors import Billed, DetectError
 
 Image = str | PathLike[str] | bytes
 """An http, https or oss URL, a local file, or the bytes of an image."""
 
 _NOTHING = Decimal(0)
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        defer_build=True,  # at a model's first use: all of them at import would take 40 ms
-    )
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            if name in ("image", "message", "reason"):
-                yield name, shown(value) if name == "image" else redacted(value)
-            else:
-                yield name, value
-
-    __str__ = BaseModel.__repr__
 
 
 def _named(image: object) -> str:
@@ -56,7 +34,7 @@ def _named(image: object) -> str:
     return path_text(image) if isinstance(image, PathLike) else shown(image)
 
 
-class Verdict(_Value):
+class Verdict(Value):
     """The service's answer about one image: it passes, or it is rejected.
 
     Example:
@@ -79,7 +57,7 @@ class Verdict(_Value):
     """Whether this answer was paid for. One that came from elsewhere cost nothing: `"no"`."""
 
 
-class _Outcome(_Value):
+class _Outcome(Value):
     index: int
     """Place in the input, from 0."""
     item: Any = Field(default=None, repr=False)
@@ -176,7 +154,7 @@ class Failed(_Outcome):
 Outcome = Checked | Skipped | Failed
 
 
-class Spend(_Value):
+class Spend(Value):
     """What a client has paid since it was made, as far as anyone can know.
 
     Example:
@@ -192,7 +170,9 @@ class Spend(_Value):
     skipped: int = 0
     """Images that were never sent, because the service would not take them."""
     refused: int = 0
-    """Those of the skipped that the service would refuse, by their first bytes or address."""
+    """Those of the skipped that the service would reject, by their first bytes."""
+    unreachable: int = 0
+    """Those of the skipped that it could not fetch, by their address or its server's word."""
     shared: int = 0
     """Checks that took the answer of another check of the same image."""
     known: int = 0
@@ -214,13 +194,13 @@ class Spend(_Value):
     @property
     def saved(self) -> Decimal:
         """CNY that the shared, the known and the refused ones would have cost, at most."""
-        return self.saved_calls * PRICE_CNY
+        return (self.shared + self.known + self.refused) * PRICE_CNY
 
     @computed_field  # type: ignore[prop-decorator]  # as above
     @property
     def saved_calls(self) -> int:
-        """Requests that the shared, the known and the refused ones would have made."""
-        return self.shared + self.known + self.refused
+        """Requests that those and the unreachable ones would have made."""
+        return self.shared + self.known + self.refused + self.unreachable
 
 
 EventKind = Literal[
@@ -240,7 +220,7 @@ EventKind = Literal[
 ]
 
 
-class Event(_Value):
+class Event(Value):
     """One thing that happened to one image's check, for `on_event`.
 
     `queued` (asked for), `looked` (a `preflight` has seen it, has its `doubt`, or skips it),
@@ -276,74 +256,3 @@ class Event(_Value):
     @field_serializer("image", when_used="json")
     def _image_as_text(self, image: object) -> str:
         return _named(image)
-
-
-class Preflight(_Value):
-    """A look at each image's first bytes before its check is paid for.
-
-    What the service would surely refuse (another format than JPEG, PNG, BMP and WEBP by its
-    content, a side outside 400 to 7000 pixels, an address that it can't reach, a 404) is skipped.
-    What only this machine could not reach or read is sent all the same, with its `doubt` noted.
-    The look runs ahead of the line. It visits public addresses alone, follows at most five
-    redirects, and sends no cookie, no referrer, no key, through no proxy.
-
-    Example:
-        >>> Preflight(timeout_s=5).skip_missing
-        True
-    """
-
-    timeout_s: float = 10.0
-    """Seconds for the whole look, redirects included."""
-    max_header_bytes: int = 2**20
-    """Bytes of an image to read at most; nearly all say their size in the first 512."""
-    max_at_once: int = 64
-    """Looks at one time, for each lane."""
-    skip_missing: bool = True
-    """Whether to skip what its server answers with 404 or 410; else it is sent."""
-    ports: tuple[int, ...] = (80, 443)
-    """Ports that are visited; an address with another is sent unseen."""
-    allow_private: bool = False
-    """Visit any address and any port: for tests, and for intranets that the service reaches."""
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if not 0 < self.timeout_s < math.inf:
-            raise ValueError("timeout_s must be over 0 seconds")
-        if self.max_header_bytes < 1 or self.max_at_once < 1:
-            raise ValueError("max_header_bytes and max_at_once must be 1 or more")
-        if not all(0 < port < 2**16 for port in self.ports):
-            raise ValueError("ports must be from 1 to 65535")
-        return self
-
-
-class RetryPolicy(_Value):
-    """How often and how long one image is asked for again.
-
-    What was not sent, throttled or met a fault of the service is asked again after a random wait
-    (exponential, full jitter), each time through the line. The budget outlasts the minute that
-    the service usually needs to recover. `RetryPolicy(max_attempts=1)` never asks again.
-
-    Example:
-        >>> RetryPolicy(max_attempts=3, give_up_after_s=10).max_attempts
-        3
-    """
-
-    max_attempts: int = 16
-    """Requests for one image, the first included."""
-    give_up_after_s: float = 90.0
-    """Seconds one image may spend on attempts and waits; its time in line does not count."""
-    first_wait_s: float = 1.0
-    """Upper end of the first random wait; it doubles with every attempt."""
-    longest_wait_s: float = 20.0
-    """Upper end of any random wait. A `Retry-After` of the service may be longer."""
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        # By hand: constraints of pydantic's would load its types, 15 ms of every import.
-        if self.max_attempts < 1:
-            raise ValueError("max_attempts must be 1 or more")
-        if not self.give_up_after_s >= 0:
-            raise ValueError("give_up_after_s must be 0 or more seconds")
-        if not 0 < self.first_wait_s <= self.longest_wait_s < math.inf:
-            raise ValueError("0 < first_wait_s <= longest_wait_s must hold, in seconds")
-        return self

@@ -529,7 +529,9 @@ async def test_what_the_service_can_never_reach_is_skipped_without_a_look(host: 
             await client.check(f"http://{host}/face.jpg")
         [outcome] = [o async for o in client.aiter_check([f"http://{host}/face.jpg"])]
         assert outcome.kind == "skipped"
-        assert (client.spend.skipped, client.spend.refused) == (2, 2)
+        assert (client.spend.skipped, client.spend.unreachable) == (2, 2)
+        assert client.spend.saved_calls == 2
+        assert client.spend.saved == 0
 
 
 async def test_one_look_serves_all_who_ask_at_one_time(emulator: Emulator, origin: Origin) -> None:

@@ -773,17 +773,18 @@ async def test_an_answer_that_never_ends_is_not_waited_for(
             await client.check(picture())
 
 
+@pytest.mark.parametrize("ledger", ["a.db", None])
 async def test_an_upload_whose_check_was_given_up_is_used_by_the_next(
-    emulator: Emulator, tmp_path: Path
+    emulator: Emulator, tmp_path: Path, ledger: str | None
 ) -> None:
-    """While it is under way it is joined; later the ledger knows it."""
+    """While it is under way it is joined; later the client knows it, and the ledger."""
     go_on = asyncio.Event()
 
     async def meet(request: httpx.Request) -> None:
         if is_upload(request):
             await go_on.wait()
 
-    async with through(emulator, meet, ledger=tmp_path / "a.db") as client:
+    async with through(emulator, meet, ledger=ledger and tmp_path / ledger) as client:
         for _ in range(2):
             with pytest.raises(NotSent, match="given up"):
                 await client.check(picture(), give_up_after_s=0.1)

@@ -15,7 +15,10 @@ PACKAGE = "s2v_detect"
 
 # From the bottom up. A room that is no file is a folder; what is in none of these fails the test.
 LAYERS: list[tuple[str, list[str]]] = [
-    ("words", ["_version", "_redaction", "_service", "_turns", "errors", "models"]),
+    (
+        "words",
+        ["_version", "_redaction", "_service", "_turns", "_values", "errors", "models", "_rules"],
+    ),
     ("policy", ["_wire", "_pacing", "_retrying", "_headers", "_addresses", "_store", "_identity"]),
     # What the resources stand on: threads, and a file of this machine by its content.
     ("ground", ["_threads", "_files"]),

@@ -24,6 +24,7 @@ from s2v_detect._headers import (
     read_header,
     refusal,
 )
+from s2v_detect._rules import Preflight
 from s2v_detect._turns import LANES, Lane
 from s2v_detect.errors import ImageSkipped
 from s2v_detect.images._fetching import Connection, Part, Unclear
@@ -35,7 +36,6 @@ from s2v_detect.images._guard import (
     TooMuch,
     Unresolved,
 )
-from s2v_detect.models import Preflight
 
 _MOST_HOPS = 5
 _MORE_BYTES = 4096
@@ -92,7 +92,7 @@ class Looker:
             except Exception as error:  # noqa: BLE001  # whatever a stranger's server does: it is in doubt
                 return f"not looked at: its server could not be asked ({type(error).__name__})"
         if reason := refusal(finding):
-            raise _skipped(image, reason)
+            raise ImageSkipped(reason, image=image, saves="bill")
         return ""
 
     @cached_property
@@ -109,7 +109,8 @@ class Looker:
                     url = _next(url, part.location)
                     continue
                 if part.status in _MISSING and self._rules.skip_missing:
-                    raise _skipped(image, f"its server answered {part.status}: it is not there")
+                    reason = f"its server answered {part.status}: it is not there"
+                    raise ImageSkipped(reason, image=image, saves="call")
                 finding = await self._read(connection, part)
                 if finding == Foreign(HTML) and not _is_same_host(url, image):
                     raise Unclear("it redirects to a page of another host, which asks us for more")
@@ -131,7 +132,7 @@ class Looker:
             return
         if reason := private_reason(url):
             if url == image:
-                raise _skipped(image, reason)
+                raise ImageSkipped(reason, image=image, saves="call")
             raise Unclear(f"it redirects us, and there {reason}")  # the service perhaps elsewhere
         port = _PORTS[parts.scheme] if port is None else port
         if port not in self._rules.ports:
@@ -191,7 +192,3 @@ def _last_word(prefix: bytearray, finding: Needs) -> Header | Foreign:
     if isinstance(said, Needs):
         raise Unclear("its first bytes do not tell what it is")
     return said
-
-
-def _skipped(image: str, reason: str) -> ImageSkipped:
-    return ImageSkipped(reason, image=image, is_refused=True)

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from s2v_detect._files import LocalImage, Reading
 from s2v_detect._store import (
+    LIFETIME_S,
     MARGIN_S,
     UPLOADS_PATH,
     Credential,
@@ -31,6 +32,7 @@ from s2v_detect.errors import DetectError, ImageSkipped, NotSent
 
 _MOST_AT_ONCE = 32
 """For each lane. At five a second the line is kept busy by uploads that take six seconds each."""
+_MOST_UNWANTED = 1000
 _OK = 200
 
 Get = Callable[[str], Awaitable[Answer]]
@@ -61,7 +63,9 @@ class Uploader:
         self._renewing = asyncio.Lock()
         self._credential: Credential | None = None
         self._expires_at = 0.0
-        self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+        self._unwanted: dict[str, tuple[str, float]] = {}
+        """Uploads that ended when all had left, by content: where, and until when."""
 
     async def begin(
         self,
@@ -73,13 +77,18 @@ class Uploader:
     ) -> "asyncio.Future[str]":
         """Return, once there is room and it may begin, what will be its new `oss://` address.
 
-        One that is under way already, because whoever wanted it has left, is joined. Cancelling is
-        free, here and while that is awaited. Nothing is billed. It comes to `NotSent` where another
-        try may help, `ImageSkipped` where the file is too large, gone or changed, `BadRequest`
-        where the store refuses it, and the service's own errors about the key.
+        One that is under way already, because whoever wanted it has left, is joined; one that has
+        ended since is used, once. Cancelling is free, here and while that is awaited. Nothing is
+        billed. It comes to `NotSent` where another try may help, `ImageSkipped` where the file is
+        too large, gone or changed, `BadRequest` where the store refuses it, and the service's own
+        errors about the key.
         """
-        task = self._under_way.get(image.identity)
-        if task is None:
+        url, until = self._unwanted.pop(image.identity, ("", 0.0))
+        if self._clock() < until:
+            done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            done.set_result(url)
+            return done
+        if image.identity not in self._under_way:
             free = self._free[lane]
             await free.acquire()
             try:
@@ -87,25 +96,35 @@ class Uploader:
             except BaseException:  # whatever ended the waiting, the room is another's
                 free.release()
                 raise
-            task = asyncio.create_task(self._upload(image), name="s2v-detect upload")
-            self._under_way[image.identity] = task
-
-            def end(task: "asyncio.Task[str]") -> None:
-                free.release()
-                del self._under_way[image.identity]
-                if not task.cancelled() and task.exception() is None:
-                    on_stored(task.result())
-
-            task.add_done_callback(end)
-        return asyncio.shield(task)
+            self._start(image, on_stored).add_done_callback(lambda _: free.release())
+        return self._under_way[image.identity].join()
 
     async def close(self) -> None:
         """Give up on what is still being uploaded."""
-        tasks = list(self._under_way.values())
+        tasks = [each.task for each in self._under_way.values()]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _start(self, image: LocalImage, on_stored: Callable[[str], None]) -> "asyncio.Task[str]":
+        task = asyncio.create_task(self._upload(image), name="s2v-detect upload")
+        self._under_way[image.identity] = _UnderWay(task)
+
+        def end(task: "asyncio.Task[str]") -> None:
+            ended = self._under_way.pop(image.identity)
+            if not task.cancelled() and task.exception() is None:
+                on_stored(task.result())
+                if not ended.is_wanted:
+                    self._keep(image.identity, task.result())
+
+        task.add_done_callback(end)
+        return task
+
+    def _keep(self, identity: str, url: str) -> None:
+        self._unwanted[identity] = (url, self._clock() + LIFETIME_S / 2)
+        if len(self._unwanted) > _MOST_UNWANTED:
+            del self._unwanted[next(iter(self._unwanted))]
 
     async def _upload(self, image: LocalImage) -> str:
         credential = await self._valid_credential()
@@ -141,13 +160,31 @@ class Uploader:
             return self._credential
 
 
+class _UnderWay:
+    """An upload, and those who wait for it."""
+
+    def __init__(self, task: "asyncio.Task[str]") -> None:
+        self.task = task
+        self._waiting: list[asyncio.Future[str]] = []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody has not left."""
+        return not all(each.cancelled() for each in self._waiting)
+
+    def join(self) -> "asyncio.Future[str]":
+        """Return what will be its address."""
+        self._waiting.append(asyncio.shield(self.task))
+        return self._waiting[-1]
+
+
 def _refuse_too_large(image: LocalImage, credential: Credential) -> None:
     most_mb, size_mb = credential.max_file_size_mb, image.size_bytes / 2**20
     if most_mb is not None and size_mb > most_mb:
         raise ImageSkipped(
             f"it has {size_mb:.0f} MB, and the store takes {most_mb:g}",
             image=image.source,
-            is_refused=True,
+            saves="bill",
         )
 
 

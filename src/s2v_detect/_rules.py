@@ -1,0 +1,79 @@
+"""The rules that a user gives to a client: how it asks again, and how it looks before it asks."""
+
+import math
+from typing import Self
+
+from pydantic import model_validator
+
+from s2v_detect._values import Value
+
+
+class Preflight(Value):
+    """A look at each image's first bytes before its check is paid for.
+
+    What the service would surely refuse (another format than JPEG, PNG, BMP and WEBP by its
+    content, a side outside 400 to 7000 pixels, an address that it can't reach, a 404) is skipped.
+    What only this machine could not reach or read is sent all the same, with its `doubt` noted.
+    The look runs ahead of the line. It visits public addresses alone, follows at most five
+    redirects, and sends no cookie, no referrer, no key, through no proxy.
+
+    Example:
+        >>> Preflight(timeout_s=5).skip_missing
+        True
+    """
+
+    timeout_s: float = 10.0
+    """Seconds for the whole look, redirects included."""
+    max_header_bytes: int = 2**20
+    """Bytes of an image to read at most; nearly all say their size in the first 512."""
+    max_at_once: int = 64
+    """Looks at one time, for each lane."""
+    skip_missing: bool = True
+    """Whether to skip what its server answers with 404 or 410; else it is sent."""
+    ports: tuple[int, ...] = (80, 443)
+    """Ports that are visited; an address with another is sent unseen."""
+    allow_private: bool = False
+    """Visit any address and any port: for tests, and for intranets that the service reaches."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError("timeout_s must be over 0 seconds")
+        if self.max_header_bytes < 1 or self.max_at_once < 1:
+            raise ValueError("max_header_bytes and max_at_once must be 1 or more")
+        if not all(0 < port < 2**16 for port in self.ports):
+            raise ValueError("ports must be from 1 to 65535")
+        return self
+
+
+class RetryPolicy(Value):
+    """How often and how long one image is asked for again.
+
+    What was not sent, throttled or met a fault of the service is asked again after a random wait
+    (exponential, full jitter), each time through the line. The budget outlasts the minute that
+    the service usually needs to recover. `RetryPolicy(max_attempts=1)` never asks again.
+
+    Example:
+        >>> RetryPolicy(max_attempts=3, give_up_after_s=10).max_attempts
+        3
+    """
+
+    max_attempts: int = 16
+    """Requests for one image, the first included."""
+    give_up_after_s: float = 90.0
+    """Seconds one image may spend on attempts and waits; its time in line does not count."""
+    first_wait_s: float = 1.0
+    """Upper end of the first random wait; it doubles with every attempt."""
+    longest_wait_s: float = 20.0
+    """Upper end of any random wait. A `Retry-After` of the service may be longer."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        # By hand: constraints of pydantic's would load its types, 15 ms of every import.
+        if self.max_attempts < 1:
+            raise ValueError("max_attempts must be 1 or more")
+        if not self.give_up_after_s >= 0:
+            raise ValueError("give_up_after_s must be 0 or more seconds")
+        if not 0 < self.first_wait_s <= self.longest_wait_s < math.inf:
+            raise ValueError("0 < first_wait_s <= longest_wait_s must hold, in seconds")
+        return self
