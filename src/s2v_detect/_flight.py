@@ -135,7 +135,8 @@ class Flight:
     def _land(self, result: Verdict | BaseException) -> None:
         self._on_end(self)
         asking = self._asking
-        asking.tell("settled", wait_s=asking.elapsed_s, **asking.costs.told())
+        error = None if isinstance(result, Verdict) else type(result).__name__
+        asking.tell("settled", wait_s=asking.elapsed_s, error=error, **asking.costs.told())
         waiters = [waiter for waiter in self._waiters if not waiter.done()]
         for place, waiter in enumerate(waiters):
             landing = self._share(result) if place else self._whole(result)

@@ -311,7 +311,7 @@ async def test_gzip_that_ends_too_early_is_told_after_its_rows(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "column", "message"),
     [
-        ("a,b\n1,2\n", None, "--column; Its columns are a, b."),
+        ("a,b\n1,2\n", None, r"--column\. Its columns are a, b\."),
         ("a,b\n1,2\n", "c", "no column 'c'"),
     ],
 )

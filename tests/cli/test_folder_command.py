@@ -81,22 +81,31 @@ def test_a_pattern_takes_what_it_matches(
 def test_a_column_of_paths_is_read_if_wanted(
     called: Command, emulator: Emulator, photos: Path, tmp_path: Path
 ) -> None:
-    """From beside the list; without `--files` a path is no image."""
-    (tmp_path / "in.csv").write_text(
-        "name,image\nAda,photos/0.png\nBen,https://a.example/1.jpg\nEve,photos/none.png\n"
+    """From beside the list, and named as there; without `--files` a path is no image."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "in.csv").write_text(
+        "name,photo\nAda,../photos/0.png\nBen,https://a.example/1.jpg\nEve,none.png\nDot,\n"
     )
-    assert called("run", "in.csv", "-o", "out.csv", "--files", *FAST).returncode == 1
+    options = ("--files", "--column", "photo", *FAST)
+    assert called("run", "lists/in.csv", "-o", "out.csv", *options).returncode == 1
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
-    assert [rows[name]["kind"] for name in ("Ada", "Ben", "Eve")] == [
-        "checked",
-        "checked",
-        "skipped",
-    ]
+    kinds = {name: row["kind"] for name, row in rows.items()}
+    assert kinds == {"Ada": "checked", "Ben": "checked", "Eve": "skipped", "Dot": "skipped"}
     assert "No such file" in rows["Eve"]["message"]
-    assert called("run", "in.csv", "-o", "plain.jsonl", *FAST).returncode == 1
-    kinds = [row["kind"] for row in records(tmp_path / "plain.jsonl").values()]
-    assert sorted(kinds) == ["checked", "skipped", "skipped"]
+    assert "empty" in rows["Dot"]["message"]
+    told = called("estimate", "lists/in.csv", "--column", "photo", "--files", "--json").stdout
+    counts = json.loads(told)
+    assert (counts["rows"], counts["faulty"], counts["asked"]) == (4, 2, 2)
+    assert called("run", "lists/in.csv", "-o", "out.csv", *options).returncode == 1
+    with (tmp_path / "out.csv").open(newline="") as file:
+        again = {row["name"]: row["image"] for row in csv.DictReader(file)}
+    assert again == {name: row["image"] for name, row in rows.items()}
+    assert again["Ada"] == "../photos/0.png"
+    plain = ("-o", "plain.jsonl", "--column", "photo", *FAST)
+    assert called("run", "lists/in.csv", *plain).returncode == 1
+    told = [row["kind"] for row in records(tmp_path / "plain.jsonl").values()]
+    assert sorted(told) == ["checked", "skipped", "skipped", "skipped"]
 
 
 def test_a_name_of_any_bytes_is_a_row(called: Command, emulator: Emulator, photos: Path) -> None:
@@ -119,7 +128,8 @@ def test_an_estimate_of_a_folder_asks_nobody(
         "estimate", "photos", "--recursive", "--ledger", "out.jsonl.ledger", "--json"
     ).stdout
     counts = json.loads(told)
-    assert (counts["rows"], counts["known"], counts["asked"]) == (6, 4, 2)
+    kinds = ("rows", "duplicates", "known", "asked")
+    assert tuple(counts[kind] for kind in kinds) == (6, 1, 3, 2)
     assert emulator.requests == asked
 
 
@@ -140,3 +150,129 @@ def test_files_are_checked_on_the_line(called: Command, emulator: Emulator, phot
     assert [line["kind"] for line in lines] == ["checked", "checked", "skipped"]
     assert done.returncode == 1
     assert emulator.store.uploaded == 1
+
+
+def test_what_is_no_file_is_a_row_and_the_rest_goes_on(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """A pipe, links in a circle and to nowhere, a device: in a folder, by a pattern, in a list."""
+    os.mkfifo(photos / "pipe.png")
+    (photos / "circle.png").symlink_to(photos / "circle.png")
+    (photos / os.fsdecode(b"nowhere\xff.png")).symlink_to("nowhere")
+    (photos / "device.png").symlink_to("/dev/zero")
+    for source in ("photos", "photos/*.png"):
+        done = called("run", source, "-o", "out.jsonl", "--fresh", *FAST)
+        assert done.returncode == 1, done.stderr
+        rows = records(photos.parent / "out.jsonl")
+        skipped = {name: row["message"] for name, row in rows.items() if row["kind"] == "skipped"}
+        assert "not a file" in skipped["photos/pipe.png"]
+        assert "not a file" in skipped["photos/device.png"]
+        assert "symbolic links" in skipped["photos/circle.png"]
+        assert "No such file" in skipped["photos/nowhere\\udcff.png"]
+        assert sum(row["kind"] == "checked" for row in rows.values()) == 3
+    shown = called("ledger", "show", "out.jsonl.ledger", "photos/page.jpg", "photos/pipe.png")
+    assert shown.returncode == 0, shown.stderr
+    assert "HTML page" in shown.stdout
+    (photos.parent / "in.csv").write_text("url\nphotos/pipe.png\nphotos/0.png\n")
+    assert called("run", "in.csv", "-o", "list.jsonl", "--files", *FAST).returncode == 1
+    assert emulator.billed == 4  # the list has a ledger of its own
+
+
+def test_a_folder_that_can_not_be_read_is_a_row(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """So deep that its path is longer than any may be; what can be read in it is."""
+    name, here = "d" * 200, os.open(photos, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir(name, dir_fd=here)
+        here, above = os.open(name, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    assert called("run", "photos", "-o", "out.jsonl", "--recursive", *FAST).returncode == 1
+    rows = records(photos.parent / "out.jsonl")
+    [deep] = [row for image, row in rows.items() if name in image]
+    assert deep["message"].startswith("the folder can't be read: File name too long")
+    assert sum(row["kind"] == "checked" for row in rows.values()) == 5
+
+
+def test_nothing_to_screen_is_said_and_the_earlier_output_stays(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """A disk that is not there looks like a folder without images."""
+    run = ("run", "photos", "-o", "out.jsonl", *FAST)
+    assert called(*run).returncode == 1
+    before = (photos.parent / "out.jsonl").read_bytes()
+    for path in (*photos.glob("*.png"), photos / "page.jpg"):
+        path.unlink()
+    done = called(*run)
+    assert done.returncode == 2
+    assert "photos holds no images" in done.stderr
+    assert "--recursive" in done.stderr
+    assert (photos.parent / "out.jsonl").read_bytes() == before
+    assert called(*run, "--recursive").returncode == 0
+
+
+def test_an_image_as_the_input_is_that_image(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """And no list of addresses."""
+    assert called("run", "photos/0.png", "-o", "out.jsonl", *FAST).returncode == 0
+    assert list(records(photos.parent / "out.jsonl")) == ["photos/0.png"]
+    done = called("check", "photos")
+    assert done.returncode == 1
+    assert "s2v-detect run photos" in done.stdout
+
+
+def test_what_a_run_writes_is_no_input_of_it(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """Also where a pattern takes everything."""
+    for _ in range(2):
+        run = ("run", "photos/*", "-o", "photos/out.jsonl", "--ledger", "photos/l.db", *FAST)
+        assert called(*run).returncode == 1
+        names = {Path(image).name for image in records(photos / "out.jsonl")}
+        assert names == {"0.png", "1.png", "2.png", "page.jpg", "list.csv"}
+
+
+def test_a_pattern_of_folders_is_taken_with_the_emulator_too(
+    called: Command, photos: Path, tmp_path: Path
+) -> None:
+    """Whose own folder is the one in which they all lie."""
+    for pattern in ("phot*/more/*.png", "photos/**"):
+        done = called("run", pattern, "-o", "out.jsonl", "--emulator", "--fresh", *FAST)
+        assert done.returncode in (0, 1), done.stderr
+        assert any(image.endswith("3.png") for image in records(tmp_path / "out.jsonl"))
+
+
+def test_an_output_that_promises_another_format_is_refused(
+    called: Command, photos: Path, tmp_path: Path
+) -> None:
+    """Before anything is asked for."""
+    for name in ("out.csv.gz", "out.xlsx"):
+        done = called("run", "photos", "-o", name, *FAST)
+        assert done.returncode == 2
+        assert "Give another name after -o" in done.stderr
+        assert not (tmp_path / name).exists()
+
+
+def test_what_could_not_be_looked_at_is_counted(
+    called: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """A preflight that sees nothing must not look like one that found nothing."""
+    (tmp_path / "in.txt").write_text("https://no-such-name.invalid/1.jpg\n")
+    done = called("run", "in.txt", "-o", "out.jsonl", "--preflight", "--summary", "s.json", *FAST)
+    assert done.returncode == 0
+    assert "could not be looked at" in done.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["unseen"] == 1
+
+
+def test_a_missing_image_is_sent_if_wanted(
+    called: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """By `--send-missing`; a server of this machine stands in for the open net."""
+    (tmp_path / "in.txt").write_text(f"{emulator.origin}/files/none.jpg\n")
+    run = ("run", "in.txt", "--preflight", "--emulator", "--fresh", *FAST)
+    assert called(*run, "-o", "out.jsonl").returncode == 1
+    assert [row["kind"] for row in records(tmp_path / "out.jsonl").values()] == ["skipped"]
+    called(*run, "-o", "sent.jsonl", "--send-missing")
+    assert [row["kind"] for row in records(tmp_path / "sent.jsonl").values()] == ["failed"]

@@ -63,7 +63,7 @@ def chosen_column(columns: Sequence[str], wanted: str | None) -> str:
     if len(columns) == 1:
         return columns[0]
     raise InputError(
-        f"The input does not say which column holds the image. Give --column; {_named(columns)}"
+        f"The input does not say which column holds the image. Give --column. {_named(columns)}"
     )
 
 

@@ -1,6 +1,7 @@
 """Rows from the files of a folder, or of a pattern: each file that may be an image is one row."""
 
 import os
+import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,12 +9,16 @@ from pathlib import Path
 from s2v_detect._threads import in_thread
 from s2v_detect.bulk._formats import InputError, Row
 
-_BATCH = 1000
+FILES_AT_ONCE = 32
+"""Rows in a batch of files. The ledger reads each of them whole before the first of a batch is
+asked for: a thousand of 8 MB would keep the line waiting for 20 s."""
+
 _FORMATS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp")
-_OTHERS = (".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".svg", ".jp2", ".jxl", "")
-_ENDINGS = frozenset((*_FORMATS, *_OTHERS))
-"""Of what is taken from a folder, and files without any: the others are no images, nor meant to be.
-What such a file is in truth, its content says."""
+_OTHERS = (".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".svg", ".jp2", ".jxl")
+_IMAGES = frozenset((*_FORMATS, *_OTHERS))
+"""Endings of what is taken from a folder, with files that have none: the others are no images, nor
+meant to be. What such a file is in truth, its content says."""
+_MARKS = re.compile(r"[*?\[]")
 
 
 class Files:
@@ -21,71 +26,137 @@ class Files:
 
     columns: tuple[str, ...] | None = None
 
-    def __init__(self, paths: Callable[[], Iterator[str]]) -> None:
-        self._paths = paths
+    def __init__(self, rows: Callable[[], Iterator[Row]], *, none: str) -> None:
+        """Raise `InputError` where there is no file at all; `none` says so."""
+        if next(rows(), None) is None:
+            raise InputError(none)
+        self._rows = rows
         self.total: int | None = None
 
     @classmethod
     def in_folder(cls, folder: Path, *, recursive: bool = False) -> "Files":
-        """Return the images of a folder, by name; hidden ones are left out, links not followed."""
-        return cls(lambda: _walked(str(folder), recursive=recursive))
+        """Return the images of a folder, by name; hidden ones are left out, links not followed.
+
+        Raises `OSError` where the folder can't be read. What can't be read in it is a row.
+        """
+        below = "" if recursive else " With --recursive its folders are looked at too."
+        return cls(
+            lambda: _walked(str(folder), recursive=recursive),
+            none=f"{_text(folder)} holds no images.{below}",
+        )
 
     @classmethod
-    def matching(cls, pattern: str) -> "Files":
+    def matching(cls, pattern: str, *, written: tuple[Path, ...] = ()) -> "Files":
         """Return the files that match a pattern; `**` is any number of folders, but no links.
 
-        Raises `InputError` where there is none.
+        What a run itself has `written` is left out: its output, its ledger, and what lies beside
+        them.
         """
+        own = [re.compile(re.escape(str(path.absolute())) + _BESIDE) for path in written]
+
+        def rows() -> Iterator[Row]:
+            for path in _matching(pattern):
+                if not any(each.fullmatch(str(path.absolute())) for each in own):
+                    yield file_row(path)
+
+        brackets = " A [ of a name is written [[]." if "[" in pattern else ""
         try:
-            first = next(_matching(Path(pattern)), None)
-        except ValueError as error:
+            return cls(rows, none=f"No file matches {pattern!r}.{brackets}")
+        except (ValueError, NotImplementedError) as error:
             raise InputError(f"{pattern!r} is no pattern of files: {error}.") from error
-        if first is None:
-            raise InputError(f"No file matches {pattern!r}.")
-        return cls(lambda: _matching(Path(pattern)))
+
+    @classmethod
+    def one(cls, path: Path) -> "Files":
+        """Return a single image."""
+        return cls(lambda: iter([file_row(path)]), none="")
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
-        """Yield the rows, at most 1,000 at a time. Raises `OSError` when no more can be read."""
-        paths = self._paths()
-        while batch := await in_thread(lambda: list(islice(paths, _BATCH))):
-            yield [file_row(Path(path)) for path in batch]
+        """Yield the rows, some at a time. Raises `OSError` when no more can be read."""
+        rows = self._rows()
+        while batch := await in_thread(lambda: list(islice(rows, FILES_AT_ONCE))):
+            yield batch
 
     async def count(self) -> None:
         """Learn the `total`."""
-        self.total = await in_thread(lambda: sum(1 for _ in self._paths()))
+        self.total = await in_thread(lambda: sum(1 for _ in self._rows()))
 
     def close(self) -> None:
         """Nothing is open between two batches."""
 
 
+_BESIDE = r"(\.part|(\.ledger)?(-journal|-run-.*)?)"
+
+
 def file_row(path: Path, row: Row | None = None) -> Row:
     """Return the row of a file; `row` is what named it."""
-    name = os.fsdecode(path).encode(errors="backslashreplace").decode()
-    return row._replace(path=path) if row else Row(None, name, path=path)
+    return row._replace(path=path) if row else Row(None, _text(path), path=path)
 
 
 def is_pattern(name: str) -> bool:
     """Whether a name is no file, but a pattern of such."""
-    return any(mark in name for mark in "*?[") and not os.path.lexists(name)
+    return bool(_MARKS.search(name)) and not os.path.lexists(name)
 
 
-def _walked(folder: str, *, recursive: bool) -> Iterator[str]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
+def is_image_name(name: str) -> bool:
+    """Whether a file is called as images are.
+
+    Example:
+        >>> is_image_name("Face.JPG"), is_image_name("faces.csv"), is_image_name("faces")
+        (True, False, False)
+    """
+    return Path(name).suffix.lower() in _IMAGES
+
+
+def steady_folder(name: str) -> Path:
+    """Return the folder in which all matches of a pattern lie, however deep.
+
+    Example:
+        >>> str(steady_folder("photos/2026/*/[ab]/*.jpg"))
+        'photos/2026'
+    """
+    parts = Path(name).parent.parts
+    steady = next((n for n, part in enumerate(parts) if _MARKS.search(part)), len(parts))
+    return Path(*parts[:steady])
+
+
+def _walked(top: str, *, recursive: bool) -> Iterator[Row]:
+    folders = [_entries(top)]
+    while folders:
+        entry = next(folders[-1], None)
+        if entry is None:
+            folders.pop()
+        elif entry.is_dir(follow_symlinks=False):
             if recursive:
-                yield from _walked(entry.path, recursive=True)
-        elif _may_be_image(entry.name) and not entry.is_dir():
-            yield entry.path
+                try:
+                    folders.append(_entries(entry.path))
+                except OSError as error:
+                    yield Row(None, _text(entry), f"the folder can't be read: {error.strerror}")
+        elif _may_be_image(entry.name) and not _is_folder(entry):
+            yield file_row(Path(entry.path))
 
 
-def _matching(pattern: Path) -> Iterator[str]:
-    found = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
-    return (str(path) for path in found if path.is_file() and not path.name.startswith("."))
+def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
+    with os.scandir(folder) as found:
+        seen = [entry for entry in found if not entry.name.startswith(".")]
+    return iter(sorted(seen, key=lambda entry: entry.name))
+
+
+def _matching(pattern: str) -> Iterator[Path]:
+    path = Path(f"{pattern}/*" if pattern.endswith("**") else pattern)
+    found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    return (each for each in found if not each.name.startswith(".") and not _is_folder(each))
+
+
+def _is_folder(entry: "os.DirEntry[str] | Path") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or to where nobody may look: its row will say so
+        return False
 
 
 def _may_be_image(name: str) -> bool:
-    return Path(name).suffix.lower() in _ENDINGS
+    return is_image_name(name) or not Path(name).suffix
+
+
+def _text(path: "os.PathLike[str]") -> str:
+    return os.fsdecode(path).encode(errors="backslashreplace").decode()

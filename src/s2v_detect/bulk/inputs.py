@@ -24,7 +24,7 @@ from s2v_detect.bulk._formats import (
     row_of,
 )
 from s2v_detect.bulk._reading import LineSplitter, lines_in, pieces
-from s2v_detect.bulk.folder import file_row
+from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 
 __all__ = ["Format", "Input", "InputError", "Row"]
 
@@ -105,11 +105,12 @@ class Input:
         """Yield the rows, at most 1,000 at a time. Raises `OSError` when no more can be read."""
         source = self._parquet_batches() if self._format == "parquet" else self._line_batches()
         async for rows in source:
-            for start in range(0, len(rows), _BATCH):
-                yield [self._located(row) for row in rows[start : start + _BATCH]]
+            step = _BATCH if self._files_beside is None else FILES_AT_ONCE
+            for start in range(0, len(rows), step):
+                yield [self._located(row) for row in rows[start : start + step]]
 
     def _located(self, row: Row) -> Row:
-        if self._files_beside is None or row.fault or "://" in row.image:
+        if self._files_beside is None or row.fault or not row.image or "://" in row.image:
             return row
         return file_row(self._files_beside / row.image, row)
 

@@ -52,6 +52,9 @@ OUTCOME_KEYS = (
     "at",
 )
 
+_NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
+"""Endings that promise something else."""
+
 MORE = "input_more"
 """What a row of JSON lines has beyond the columns of the first, as JSON."""
 
@@ -252,6 +255,11 @@ def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file after -o.")
     ending = path.suffix.lower()
+    if ending in _NOT_WRITTEN:
+        raise OutputError(
+            f"{path} would be no {ending} file: JSON lines, CSV, TSV and Parquet are written, by"
+            " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
+        )
     try:
         if ending == ".parquet":
             from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra

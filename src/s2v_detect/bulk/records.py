@@ -28,6 +28,8 @@ def outcome_record(
     """
     fields: dict[str, Any] = outcome.model_dump(mode="json")
     fields["index"] = index
+    if row.path:
+        fields["image"] = row.image  # as the input names it, in every pass
     if prior is not None and (prior.paid or prior.unsure):
         paid = round(fields["cost"] / _COSTS[1]) + prior.paid
         perhaps = round(fields["cost_at_most"] / _COSTS[1]) + prior.paid + prior.unsure

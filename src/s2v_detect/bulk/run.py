@@ -5,11 +5,11 @@ from the top and writes each row once; what the ledger knows costs nothing, so t
 killed is taken up by running it again.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from s2v_detect import (
     Skipped,
     Spend,
 )
+from s2v_detect._threads import in_thread
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk._writer import Writer
 from s2v_detect.bulk.inputs import Row
@@ -148,7 +149,7 @@ class Run:
                     yield _Item(index, row, None)
                 continue
             images = [row.source for row in rows if not row.fault]
-            entries = await asyncio.to_thread(self._known.look_up, images)
+            entries = await in_thread(partial(self._known.look_up, images))
             for item in await self._write_known(self._known, rows, first, entries, writer):
                 yield item
 

@@ -27,6 +27,8 @@ class Tally:
     """Requests whose bytes left, the repeated ones included."""
     answered: int = 0
     """Sent requests that have ended, with an answer or without."""
+    unseen: int = 0
+    """Images that a look could not tell of; they were sent all the same."""
     throttled: int = 0
     """Times that the service asked to go slower."""
     outages: int = 0
@@ -85,6 +87,8 @@ class Tally:
             self.last_sent_at = event.at
         elif event.kind == "answered":
             self.answered += 1
+        elif event.kind == "looked":
+            self.unseen += bool(event.doubt)
         elif event.kind == "throttled":
             self.throttled += 1
         elif event.kind == "outage":

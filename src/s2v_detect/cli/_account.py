@@ -41,6 +41,8 @@ class Account:
     """After a lost answer, which may have been billed: ask once more, or keep it as failed."""
     preflight: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Look at the first bytes of each image, and skip what the service would surely refuse."""
+    send_missing: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """With --preflight: send what its server answers with 404 or 410, too."""
 
     @asynccontextmanager
     async def client(
@@ -52,7 +54,7 @@ class Account:
             "timeout_s": self.timeout_s,
             "on_unknown": self.on_unknown,
             "on_event": on_event,
-            "preflight": Preflight(allow_private=self.emulator) if self.preflight else None,
+            "preflight": self._rules(),
             **options,
         }
         if not self.emulator:
@@ -66,6 +68,11 @@ class Account:
             DetectClient(emulator.api_key, base_url=emulator.base_url, **common) as client,
         ):
             yield client
+
+    def _rules(self) -> Preflight | None:
+        if not self.preflight:
+            return None
+        return Preflight(allow_private=self.emulator, skip_missing=not self.send_missing)
 
 
 def emulator_class() -> Any:

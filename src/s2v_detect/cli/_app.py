@@ -160,6 +160,7 @@ def estimate(
     column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
     recursive: Annotated[bool, _FLAG] = False,
+    files: Annotated[bool, _FLAG] = False,
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
     json: Annotated[bool, _FLAG] = False,
 ) -> int:
@@ -171,10 +172,11 @@ def estimate(
         column: The column that holds the image.
         format: What the input is, where its ending does not say.
         recursive: Where INPUT is a folder: its folders too.
+        files: The column may hold paths of files, from beside INPUT.
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format, recursive=recursive)
+    plan = Plan(column=column, format=format, recursive=recursive, files=files)
     return estimate_run(source, ledger, plan, rate=rate, as_json=json)
 
 

@@ -49,12 +49,16 @@ class _Given:
         self.total = len(images)
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
-        yield [_row(image.strip()) for image in self._images]
+        yield [_row(image) for image in self._images]
 
 
 def _row(image: str) -> Row:
     """Return the row of a URL, or else of a file: whoever types one on this machine may read it."""
-    return Row(None, image) if "://" in image or not image else file_row(Path(image))
+    if "://" in image or not image.strip():
+        return Row(None, image.strip())
+    if Path(image).is_dir():
+        return Row(None, image, f"it is a folder: `s2v-detect run {image} -o verdicts.jsonl`")
+    return file_row(Path(image))
 
 
 class _Table:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from s2v_detect.bulk import Files, Input, InputError, Row
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import Plan, opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import duration
+from s2v_detect.cli._terminal import duration, printable
 
 _NAMES = {
     "rows": "rows",
@@ -38,6 +38,10 @@ def estimate_run(
             counts = asyncio.run(_counted(rows, ledger))
     except InputError as error:
         raise Unusable(str(error)) from error
+    except OSError as error:
+        raise Unusable(
+            f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
+        ) from error
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         print(json.dumps({**counts, "cost": str(cost), "seconds": round(seconds, 1)}))  # noqa: T201  # data goes to stdout
@@ -56,31 +60,62 @@ def estimate_run(
 
 async def _counted(rows: Input | Files, ledger: Path | None) -> dict[str, int]:
     counts: Counter[str] = Counter(dict.fromkeys(_NAMES, 0))
-    seen: set[bytes] = set()  # 8 bytes an image, however long its address is
+    seen = _Seen()
     books = Ledger(ledger) if ledger else None
     try:
         async for batch in rows.batches():
-            _count(batch, counts, seen, books)
+            await asyncio.to_thread(_count, batch, counts, seen, books)
     finally:
         if books:
             books.close()
     return dict(counts)
 
 
-def _count(batch: list[Row], counts: Counter[str], seen: set[bytes], books: Ledger | None) -> None:
+def _count(batch: list[Row], counts: Counter[str], seen: "_Seen", books: Ledger | None) -> None:
     counts["rows"] += len(batch)
     new: dict[str | Path, Any] = {}
     for row in batch:
         is_url = row.image.lower().startswith(("http://", "https://", "oss://"))
-        if row.fault or not (row.path or is_url):
+        is_file = row.path is not None and row.path.is_file() and row.path.stat().st_size
+        if row.fault or not (is_file or is_url):
             counts["faulty"] += 1
-            continue
-        mark = blake2b(row.image.encode(errors="replace"), digest_size=8).digest()
-        if mark in seen:
+        elif seen.file(row.path) if row.path else seen.address(row.image):
             counts["duplicates"] += 1
         else:
-            seen.add(mark)
             new[row.source] = None
     known = len(books.known(new)) if books else 0
     counts["known"] += known
     counts["asked"] += len(new) - known
+
+
+class _Seen:
+    """What was there before: addresses by their spelling, files by what they hold."""
+
+    def __init__(self) -> None:
+        self._marks: set[bytes] = set()  # 8 bytes an image, however long its address is
+        self._first_of_size: dict[int, Path | None] = {}
+
+    def address(self, image: str) -> bool:
+        """Whether an address was there before."""
+        return self._is_seen(blake2b(image.encode(errors="replace"), digest_size=8).digest())
+
+    def file(self, path: Path) -> bool:
+        """Whether a file's content was there before. Only files of one size are read."""
+        size = path.stat().st_size
+        if size not in self._first_of_size:
+            self._first_of_size[size] = path
+            return False
+        first, self._first_of_size[size] = self._first_of_size[size], None
+        if first is not None:
+            self._is_seen(_mark_of(first))
+        return self._is_seen(_mark_of(path))
+
+    def _is_seen(self, mark: bytes) -> bool:
+        is_seen = mark in self._marks
+        self._marks.add(mark)
+        return is_seen
+
+
+def _mark_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").digest()

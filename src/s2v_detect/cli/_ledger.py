@@ -232,7 +232,7 @@ def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
     console = _stdout()
     console.print(Text(shown_image(entry.image), style="bold"))
     for name, value in _entry_fields(entry).items():
-        if name != "image" and value not in (None, "", 0):
+        if name != "image" and (value is False or value not in (None, "", 0)):
             console.print(Text(f"  {name:<13} {printable(str(value))}"))
     table = _table("sent at (UTC)", "ended at", "outcome", "error", "code", "request id", "run")
     for attempt in attempts:

@@ -22,9 +22,11 @@ from s2v_detect.bulk import (
     RunSummary,
     Sample,
     column_names,
+    is_image_name,
     is_pattern,
     open_output,
     pipe_output,
+    steady_folder,
 )
 from s2v_detect.cli._account import POSITIVE, Account
 from s2v_detect.cli._events import EventLines
@@ -100,7 +102,10 @@ def screen_file(
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     with ExitStack() as closing_all:
-        rows = closing_all.enter_context(closing(opened_input(source, plan)))
+        written = (Path(out), plan.ledger or Path(f"{out}.ledger"))
+        rows = closing_all.enter_context(closing(opened_input(source, plan, written)))
+        if Path(out).is_dir():
+            raise Unusable(f"{printable(out)} is a folder. Give the name of a file after -o.")
         if not Path(out).parent.is_dir():
             raise Unusable(
                 f"{printable(out)} can't be written: No such file or directory. Give another name"
@@ -117,7 +122,7 @@ def screen_file(
             open_output=output_opener(out, rows),
             account=account,
             console=console,
-            folder=Path() if source == STANDARD else Path(source).parent,
+            folder=Path() if source == STANDARD else steady_folder(source),
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
@@ -139,13 +144,18 @@ def screen_file(
     return code
 
 
-def opened_input(name: str, plan: Plan) -> Input | Files:
-    """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin."""
+def opened_input(name: str, plan: Plan, written: tuple[Path, ...] = ()) -> Input | Files:
+    """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin.
+
+    `written` is what the run itself writes, and no input of it.
+    """
     try:
         if is_pattern(name):
-            return Files.matching(name)
+            return Files.matching(name, written=written)
         if Path(name).is_dir():
             return Files.in_folder(Path(name), recursive=plan.recursive)
+        if is_image_name(name) and Path(name).is_file():
+            return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
                 Path(name), column=plan.column, format=plan.format, takes_files=plan.files
@@ -160,8 +170,8 @@ def opened_input(name: str, plan: Plan) -> Input | Files:
         raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(
-            f"{printable(name)} can't be read: {error.strerror}. Give a file of images: text, CSV,"
-            " TSV, JSON lines or Parquet."
+            f"{printable(name)} can't be read: {error.strerror}. Give a folder of images, a pattern"
+            " in quotes, or a list of them: text, CSV, TSV, JSON lines or Parquet."
         ) from error
 
 

@@ -64,6 +64,9 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     table.add_row("  rejected", rejected, _listed(tally.rejected_by_code, "no reason given"))
     if tally.skipped:
         table.add_row("  skipped", f"{tally.skipped:,}", _unsent(spend))
+    if tally.unseen:
+        unseen = "could not be looked at, and were sent all the same (--events says why)"
+        table.add_row("  unseen", f"{tally.unseen:,}", unseen)
     if tally.failed:
         failed = Text(f"{tally.failed:,}", style="red")
         table.add_row("  failed", failed, _listed(tally.failed_by_error, ""))
@@ -85,9 +88,10 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
 
 
 def _unsent(spend: Spend) -> str:
-    if not spend.refused:
+    spared = spend.refused + spend.unreachable
+    if not spared:
         return "not sent, not billed"
-    saved = f"saved {spend.refused:,} requests" if spend.refused > 1 else "saved a request"
+    saved = f"saved {spared:,} requests" if spared > 1 else "saved a request"
     return f"not sent, not billed; the look before paying {saved}"
 
 
@@ -114,7 +118,7 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
     problems = []
     if summary.fault:
         problems.append(f"The run ended early. {printable(str(summary.fault))}")
-    if summary.interrupted and not summary.is_placed:
+    if summary.interrupted and not summary.is_placed and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
             " goes on from there."
@@ -162,6 +166,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "known": tally.known,
         "unknown": tally.unknown,
         "unwritten": tally.unwritten,
+        "unseen": tally.unseen,
         "rejected_by_code": dict(tally.rejected_by_code),
         "failed_by_error": dict(tally.failed_by_error),
         "requests": tally.sent,
