@@ -8,6 +8,7 @@ nothing; a check that was sent is finished and counted, whoever waits for it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, UploadFile
@@ -88,6 +89,6 @@ async def spend(request: Request) -> dict[str, Any]:
 @app.exception_handler(DetectError)
 async def explain(_: Request, error: DetectError) -> JSONResponse:
     """Tell the visitor what went wrong; the message holds no key and no signature."""
-    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if isinstance(error, Busy) else {}
+    headers = {"Retry-After": f"{ceil(error.retry_after_s)}"} if isinstance(error, Busy) else {}
     told = {"error": type(error).__name__, "detail": str(error), "billed": error.billed}
     return JSONResponse(told, STATUSES.get(type(error), 502), headers)

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -39,7 +40,7 @@ from s2v_detect import (
 from s2v_detect._files import Reading, local_image
 from s2v_detect._service import MODEL
 from s2v_detect._wire import Answer
-from s2v_detect.emulator import Cut, Emulator, Error, Pass
+from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
 from s2v_detect.images import Uploader
 
 FAST = RetryPolicy(max_attempts=2, first_wait_s=0.01, longest_wait_s=0.01)
@@ -344,9 +345,9 @@ async def test_the_pretended_store_keeps_the_vendors_rules(
         with_key = await http.post(data["upload_host"], data=form, files=files, headers=key)
         no_form = await http.post(data["upload_host"], content=picture())
         no_file = await http.post(data["upload_host"], files={"key": (None, "a")})
-        wrong_model = {**query, "model": "wan2.2-t2v"}
-        other = await http.get(f"{emulator.base_url}/uploads", params=wrong_model, headers=key)
-    assert other.status_code == 404
+        no_model = {**query, "model": ""}
+        other = await http.get(f"{emulator.base_url}/uploads", params=no_model, headers=key)
+    assert other.status_code == 400
     assert b"InvalidArgument" in with_key.content
     assert b"PreconditionFailed" in no_form.content
     assert b"IncorrectNumberOfFiles" in no_file.content
@@ -355,6 +356,48 @@ async def test_the_pretended_store_keeps_the_vendors_rules(
     else:
         assert (first.status_code, first.content) == (200, b"")
         assert b"FileAlreadyExists" in again.content
+
+
+async def test_an_upload_is_bound_to_the_model_of_its_credential(
+    sdk_emulator: Emulator, photographs: Path
+) -> None:
+    """One made for the next step, the video, is none for the check."""
+    theirs, _ = OssUtils.upload("wan2.2-s2v", str(photographs / "0.jpg"), sdk_emulator.api_key)
+    ours, _ = OssUtils.upload(MODEL, str(photographs / "0.jpg"), sdk_emulator.api_key)
+    async with sdk_emulator.client(retry=FAST) as client:
+        assert (await client.check(ours)).check_pass
+        with pytest.raises(ImageUnusable):
+            await client.check(theirs)
+
+
+async def test_an_upload_is_scripted_by_what_it_holds(
+    emulator: Emulator, photographs: Path
+) -> None:
+    """Its address is another each time."""
+    emulator.when(photographs / "0.jpg", Reject("InvalidFile.NoHuman"))
+    emulator.when(picture(9), Error(500, "InternalError"), Pass())
+    async with emulator.client(retry=FAST) as client:
+        assert (await client.check(picture(0))).code == "InvalidFile.NoHuman"
+        assert (await client.check(photographs / "copy of 0.jpg")).code == "InvalidFile.NoHuman"
+        assert (await client.check(picture(1))).check_pass
+        assert (await client.check(picture(9))).check_pass
+    assert emulator.requests == 5
+
+
+async def test_an_upload_that_is_nearly_48_hours_old_is_not_used(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """It might be gone by its turn: nobody asks for it in vain."""
+    await upload_first(emulator, tmp_path / "a.db", picture())
+    for hours, uploads in ((46, 1), (47.5, 2)):
+        with sqlite3.connect(tmp_path / "a.db") as db:
+            db.execute("UPDATE image SET uploaded_at = ?", (time.time() - hours * 3600,))
+        db.close()
+        emulator.when("*", Error(500, "InternalError"))
+        async with emulator.client(ledger=tmp_path / "a.db", retry=FAST) as client:
+            with pytest.raises(ServiceUnavailable):
+                await client.check(picture())
+        assert emulator.store.uploaded == uploads
 
 
 async def test_a_file_that_is_too_large_is_refused_before_it_is_sent(emulator: Emulator) -> None:

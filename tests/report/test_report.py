@@ -163,6 +163,37 @@ def test_an_image_is_enlarged_with_all_that_is_known_of_it(
     assert not page.locator("#detail").is_visible()
 
 
+def test_a_file_is_shown_from_where_it_lies(browser: Browser, tmp_path: Path) -> None:
+    """Skipped ones too, by their names; what does not lie there has no picture."""
+    folder = tmp_path / "my photos #1"
+    folder.mkdir()
+    shutil.copy(PHOTOGRAPH, folder / "a%20b.jpg")
+    (folder / "page.jpg").write_text("<script>alert(1)</script>")
+    rows = [
+        record(0, image=str(folder / "a%20b.jpg")),
+        record(
+            1,
+            image=str(folder / "page.jpg"),
+            kind="skipped",
+            check_pass=None,
+            message="it is an HTML page; JPEG, PNG, BMP and WEBP are taken",
+        ),
+        record(2, image=str(folder / "none.jpg")),
+    ]
+    (tmp_path / "pages").mkdir()
+    path = tmp_path / "pages" / "report.html"
+    write_report(rows, path, title="Portraits", note="of the emulator")
+    shown = Shown(browser, path)
+    shown.page.wait_for_load_state("networkidle")
+    assert shown.problems == []
+    assert shown.count(".tile img") == 1
+    assert shown.page.evaluate("document.querySelector('.tile img').naturalWidth") == 512
+    assert shown.page.inner_text(".tile:nth-child(2)").split("\n")[-2:] == ["Format", "page.jpg"]
+    assert "of the emulator" in shown.page.inner_text("dl")
+    allowed = {path.as_uri(), *((folder / name).as_uri() for name in ("a%20b.jpg", "page.jpg"))}
+    assert set(shown.requests) <= allowed
+
+
 def test_hostile_rows_show_as_text(browser: Browser, tmp_path: Path) -> None:
     """No markup, no script, no script address, nothing that turns the reading direction."""
     path = tmp_path / "report.html"

@@ -13,7 +13,9 @@ from s2v_detect.cli._terminal import printable, stderr_console
 _SQLITE = b"SQLite format 3\0"
 
 
-def write_page(source: Path, page: Path, *, title: str | None, ledger: Path | None = None) -> Exit:
+def write_page(
+    source: Path, page: Path, *, title: str | None, note: str = "", ledger: Path | None = None
+) -> Exit:
     """Write the report of an output or a ledger. Raises `Unusable`."""
     try:
         from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
@@ -26,7 +28,7 @@ def write_page(source: Path, page: Path, *, title: str | None, ledger: Path | No
         books = source if is_ledger else ledger
         records = _ledger_records(source) if is_ledger else read_records(source)
         sent_at = _request_times(books, source) if books else None
-        write_report(records, page, title=title or source.name, sent_at=sent_at)
+        write_report(records, page, title=title or source.name, note=note, sent_at=sent_at)
     except OutputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:

@@ -140,7 +140,8 @@ def screen_file(
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
         told = ledger.path if out == STANDARD and ledger else Path(out)
-        write_page(told, plan.report, title=None, ledger=ledger.path if ledger else None)
+        note = "as the emulator counts it; nothing was billed" if account.emulator else ""
+        write_page(told, plan.report, title=None, note=note, ledger=ledger.path if ledger else None)
     return code
 
 

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from decimal import Decimal
+from hashlib import sha256
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from s2v_detect import DetectClient, LocalLimiter
+from s2v_detect import DetectClient, LocalLimiter, Preflight
 from s2v_detect.emulator._counting import Counting, counted
 from s2v_detect.emulator._door import Door
 from s2v_detect.emulator._folder import Folder, url_of
@@ -188,19 +190,29 @@ class Emulator:
             "limiter": LocalLimiter(math.inf),
         }
         given = {**ready, **options}
-        if given.get("preflight"):  # its images may be on this machine, as it is
+        if isinstance(
+            given.get("preflight"), Preflight
+        ):  # its images may be on this machine, as it is
             given["preflight"] = given["preflight"].model_copy(update={"allow_private": True})
         return DetectClient(**given)
 
     def when(
-        self, pattern: str, *answers: Step, each: Literal["image", "request"] = "image"
+        self,
+        pattern: str | PathLike[str] | bytes,
+        *answers: Step,
+        each: Literal["image", "request"] = "image",
     ) -> None:
         """Give images whose URL fits `pattern` these answers, one after another; the last stays.
 
         The pattern is of the shell's kind; the newest that fits decides, and one of the same
-        pattern is replaced. With `each="image"` every image goes through the answers by itself,
-        with `each="request"` requests take them as they come.
+        pattern is replaced. A file or bytes stand for what is uploaded with the same content. With
+        `each="image"` every image goes through the answers by itself, with `each="request"`
+        requests take them as they come.
         """
+        if isinstance(pattern, PathLike):
+            pattern = Path(pattern).read_bytes()
+        if isinstance(pattern, bytes):
+            pattern = f"sha256:{sha256(pattern).hexdigest()}"
         self._script.when(pattern, *answers, each=each)
 
     def reset(self) -> None:

@@ -269,10 +269,14 @@ class Script:
         rule = _Rule(pattern, steps, per_image=each == "image")
         self._rules = (rule, *(old for old in self._rules if old.pattern != pattern))
 
-    def answer(self, image: str) -> Answer | None:
-        """Return the next answer for the image, or None where nothing is said about it."""
-        rule = next((rule for rule in self._rules if rule.fits(image)), None)
-        step = rule.next(image) if rule else self.otherwise
+    def answer(self, image: str, content: str = "") -> Answer | None:
+        """Return the next answer for the image, or None where nothing is said about it.
+
+        `content` is the hash of an uploaded one, which has another address each time.
+        """
+        names = (image, content) if content else (image,)
+        rule = next((rule for rule in self._rules if any(map(rule.fits, names))), None)
+        step = rule.next(names[-1]) if rule else self.otherwise
         return step if step is None or isinstance(step, Answer) else step(image)
 
     def clear(self) -> None:

@@ -112,9 +112,10 @@ class Serving:
             return Throttle()
         if self.account.stop_when_free_used_up and self.report.free_used_up:
             return _FREE_USED_UP
-        if self.store.is_ours(asked) and self.store.file(asked) is None:
+        stored = self.store.file(asked)
+        if self.store.is_ours(asked) and stored is None:
             return _GONE
-        return self.script.answer(asked)
+        return self.script.answer(asked, stored.identity if stored else "")
 
     def _settled(self, arrival: Arrival, answer: Answer, request_id: str) -> Reply:
         reply = answer.reply(request_id, self.account.reject_shape)

@@ -7,6 +7,7 @@ overwritten, and is bound to the model of its credential. Refusals are XML, as a
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from threading import Lock
 
 from aiohttp import BodyPartReader, MultipartReader, web
@@ -47,6 +48,8 @@ class StoredFile:
     """A file in the store."""
 
     content: bytes
+    identity: str
+    """`sha256:` and the hash of its content."""
     model: str
     expires_at: float
     fields: Mapping[str, str]
@@ -94,10 +97,11 @@ class Store:
         application.router.add_post(STORE_PATH, self._upload)
 
     def file(self, url: str) -> StoredFile | None:
-        """Return the file of an `oss://` address, as long as it lives."""
+        """Return the file of an `oss://` address, as long as it lives, if it is for our model."""
         with self._lock:
             file = self._files.get(url.removeprefix("oss://"))
-        return file if file and self._clock() < file.expires_at else None
+        is_ours = file and file.model == MODEL and self._clock() < file.expires_at
+        return file if is_ours else None
 
     def is_ours(self, url: str) -> bool:
         """Whether an address is one of this store."""
@@ -111,9 +115,11 @@ class Store:
     def _granted(self, model: str, origin: str) -> dict[str, object]:
         policy, signature = secrets.token_urlsafe(64), secrets.token_urlsafe(20)
         directory = f"{_DIRECTORY}/{secrets.token_hex(8)}"
-        credential = _Credential(signature, directory, model, self._clock() + _CREDENTIAL_S)
+        now = self._clock()
+        credential = _Credential(signature, directory, model, now + _CREDENTIAL_S)
         with self._lock:
             self.granted += 1
+            self._files = {key: each for key, each in self._files.items() if now < each.expires_at}
             self._credentials[policy] = credential
         return {
             "request_id": secrets.token_hex(16),
@@ -181,7 +187,8 @@ class Store:
             if len(content) > self.max_file_size_mb * 2**20:
                 raise Refused(400, "EntityTooLarge", "The file is larger than allowed.")
         expires_at = self._clock() + _FILE_S
-        file = StoredFile(bytes(content), credential.model, expires_at, fields)
+        identity = f"sha256:{sha256(content).hexdigest()}"
+        file = StoredFile(bytes(content), identity, credential.model, expires_at, fields)
         with self._lock:
             self._files[fields["key"]] = file
             self.uploaded += 1
@@ -198,6 +205,6 @@ async def _form(request: web.Request) -> MultipartReader:
 def _ill_asked(query: Mapping[str, str]) -> Error | None:
     if query.get("action") != "getPolicy":
         return Error(400, "InvalidParameter", "action must be getPolicy.")
-    if query.get("model") != MODEL:
-        return Error(404, "ModelNotFound", "Model can not be found.")
+    if not query.get("model"):
+        return Error(400, "InvalidParameter", "model is missing.")
     return None

@@ -55,8 +55,47 @@ _BY_ERROR = {
         "Run s2v-detect ledger reconcile: it lists such images, resends them or writes them off.",
     ),
 }
+_UNREADABLE = Advice("The file or folder could not be read.", "Look at it, and run again.")
+_SKIPS = [
+    (
+        "pixels; both sides must have",
+        "Size in pixels",
+        Advice("Looked at, and not paid for: its size in pixels is out of bounds.", _SIZED),
+    ),
+    (
+        "JPEG, PNG, BMP and WEBP are taken",
+        "Format",
+        Advice(
+            "Looked at, and not paid for: it is none of the four formats, or damaged.",
+            "Save it as JPEG, PNG, BMP or WEBP.",
+        ),
+    ),
+    (
+        "it is not there",
+        "Missing",
+        Advice("Its server says that it is not there.", "Mend the address."),
+    ),
+    (
+        "its host is",
+        "Unreachable address",
+        Advice("An address that is not public.", "Put it where the service can fetch it."),
+    ),
+    ("can't be read", "Unreadable file", _UNREADABLE),
+    ("not a file", "Unreadable file", _UNREADABLE),
+]
+"""What the reason of a skipped image holds, what that is called, and what to do."""
 _REJECTED = Advice("Rejected without a reason that is known here.", "Look at its message.")
 _FAILED = Advice("The check gave no verdict.", "Look at its message, and run --retry-failed.")
+
+
+def skip_of(message: str) -> str:
+    """Return what a skipped image was skipped for, or nothing where it is none of the usual.
+
+    Example:
+        >>> skip_of("it is a GIF image; JPEG, PNG, BMP and WEBP are taken")
+        'Format'
+    """
+    return next((name for words, name, _ in _SKIPS if words in message), "")
 
 
 def advice_for(kind: str, code: str, error: str | None) -> Advice:
@@ -71,4 +110,7 @@ def advice_for(kind: str, code: str, error: str | None) -> Advice:
         for prefix in _PREFIXES:
             short = short.removeprefix(prefix)
         return _BY_CODE.get(short, _REJECTED)
+    if kind == "skipped":
+        usual = next((advice for _, name, advice in _SKIPS if name == error), None)
+        return usual or _BY_ERROR["ImageSkipped"]
     return _BY_ERROR.get(error or "", _FAILED)

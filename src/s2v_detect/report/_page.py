@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 import tempfile
@@ -17,7 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from s2v_detect import __version__
-from s2v_detect.report._advice import advice_for
+from s2v_detect.report._advice import advice_for, skip_of
 from s2v_detect.report._chart import HEIGHT, WIDTH, busy_s, chart_of
 
 _MOST_PASSED = 20_000
@@ -31,7 +32,8 @@ _GROUPS = ("rejected", "failed", "skipped")
 class _Tally:
     """What one reading of the records comes to."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.rows: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter(passed=0, rejected=0, failed=0, skipped=0)
         self.reasons: Counter[tuple[str, str]] = Counter()
@@ -53,7 +55,10 @@ class _Tally:
         self.cost_at_most += record.get("cost_at_most") or 0
         if record.get("attempts") and record.get("at"):
             self.times.append(datetime.fromisoformat(str(record["at"])).timestamp())
-        self._keep({"group": group, "reason": reason, **_shown(record)}, group)
+        row = {"group": group, "reason": reason, **_shown(record)}
+        if file := _file_of(record, self._folder):
+            row["file"] = file
+        self._keep(row, group)
 
     def _keep(self, row: dict[str, Any], group: str) -> None:
         passed = self.counts["passed"]
@@ -70,6 +75,7 @@ def write_report(
     path: Path,
     *,
     title: str,
+    note: str = "",
     sent_at: Iterable[float] | None = None,
     line_per_s: float = 5.0,
 ) -> None:
@@ -79,6 +85,7 @@ def write_report(
         records: flat records, as a run's output has them.
         path: the page; one that is there is replaced.
         title: what stands at its head.
+        note: what stands beside the cost.
         sent_at: when each request was sent (POSIX seconds), where a ledger knows; else the times
             of the answers are drawn.
         line_per_s: the account's rate.
@@ -86,11 +93,11 @@ def write_report(
     Raises:
         OSError: the page can't be written; nothing is left of it.
     """
-    tally = _Tally()
+    tally = _Tally(path.parent)
     for record in records:
         tally.add(record)
     times = tally.times if sent_at is None else list(sent_at)
-    page = _rendered(tally, times, title, line_per_s)
+    page = _rendered(tally, times, title=title, note=note, line_per_s=line_per_s)
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f"{path.name}.", encoding="utf-8", delete=False
     ) as file:
@@ -99,7 +106,9 @@ def write_report(
     Path(file.name).replace(path)
 
 
-def _rendered(tally: _Tally, times: Sequence[float], title: str, line_per_s: float) -> str:
+def _rendered(
+    tally: _Tally, times: Sequence[float], *, title: str, note: str, line_per_s: float
+) -> str:
     here = files(__package__)
     script = (here / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -109,6 +118,7 @@ def _rendered(tally: _Tally, times: Sequence[float], title: str, line_per_s: flo
     span_s, gaps = busy_s(sorted(times))
     return template.render(
         title=_plain(title),
+        note=note,
         made_at=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
         version=__version__,
         # S704: our own files, and JSON in which nothing can end its element
@@ -162,6 +172,8 @@ def _group_of(record: Mapping[str, Any]) -> str:
 def _reason_of(group: str, record: Mapping[str, Any]) -> str:
     if group == "passed":
         return ""
+    if group == "skipped" and (usual := skip_of(str(record.get("message")))):
+        return usual
     return str((record.get("code") if group == "rejected" else record.get("error")) or "no reason")
 
 
@@ -174,6 +186,17 @@ def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     own = {str(name): _plain(value) for name, value in record.items() if name not in _SHOWN}
     values["more"] = {name: value for name, value in own.items() if value}
     return values
+
+
+def _file_of(record: Mapping[str, Any], folder: Path) -> str:
+    """Return the way from the page to an image that is a file of this machine, or nothing."""
+    image = str(record.get("image") or "")
+    if "://" in image:
+        return ""
+    try:
+        return Path(os.path.relpath(image, folder)).as_posix() if Path(image).is_file() else ""
+    except (OSError, ValueError):  # no name of a file, or one on another drive
+        return ""
 
 
 def _plain(value: object) -> str:

@@ -34,9 +34,14 @@ function shown(address) {
   return path.replace(/\/\/[^/@]*@/, "//") + (query === undefined ? "" : "?…");
 }
 
+// A file of the machine that the page was made on: from beside the page, and nothing else.
+function local(row) {
+  return row.file ? row.file.split("/").map(encodeURIComponent).join("/") : "";
+}
+
 function picture(row, lazy) {
-  const address = remote(row.url);
-  if (!address || row.group === "skipped") return null;
+  const address = local(row) || (row.group === "skipped" ? "" : remote(row.url));
+  if (!address) return null;
   const img = document.createElement("img");
   img.referrerPolicy = "no-referrer";
   img.decoding = "async";
@@ -58,7 +63,9 @@ function tile(row) {
     frame.classList.add("broken");
   }
   const caption = element("div", "caption");
-  caption.append(element("b", "", row.reason || row.group), element("span", "", shown(row.image || "")));
+  const name = shown(row.image || "");
+  caption.append(element("b", "", row.reason || row.group), element("span", "", row.file ? name.split("/").pop() : name));
+  made.title = name;
   made.append(frame, caption);
   made.addEventListener("click", () => open(row));
   return made;
@@ -72,14 +79,14 @@ function open(row) {
     body.append(img);
   }
   const table = element("table");
-  const { url, more: own, group, reason, ...fields } = row;
+  const { url, file, more: own, group, reason, ...fields } = row;
   for (const [name, value] of Object.entries({ result: group, ...fields, ...own })) {
     const line = element("tr");
     line.append(element("th", "", name), element("td", "", name === "image" ? shown(value) : value));
     table.append(line);
   }
   body.append(table);
-  const address = remote(url);
+  const address = local(row) || remote(url);
   if (address) {
     const link = element("a", "", "Open the image");
     link.href = address;
