@@ -619,7 +619,7 @@ async def test_a_stream_waits_out_an_outage_of_the_store(emulator: Emulator) -> 
         outcomes = [o async for o in client.aiter_check([picture(n) for n in range(100)])]
     assert {outcome.kind for outcome in outcomes} == {"checked"}
     assert emulator.billed == emulator.store.uploaded == 100
-    assert failures <= 32 + 4
+    assert failures <= 32 + 4 * 8
     kinds = [event.kind for event in events]
     assert kinds.count("outage") == kinds.count("restored") >= 1
 
