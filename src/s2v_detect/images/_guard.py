@@ -8,6 +8,7 @@ that could come to something else, and no way round it by a redirect or an odd s
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -47,6 +48,8 @@ class Resolver:
 
     async def __call__(self, host: str, port: int) -> list[IPAddress]:
         """Return what the resolver says of a host, in its order. Raises `Unresolved`."""
+        with suppress(ValueError):
+            return [ip_address(host)]  # it is no name
         try:
             found = await self._threads.run(lambda: _addresses_of(host, port))
         except (OSError, UnicodeError) as error:  # the latter: no name in any alphabet
