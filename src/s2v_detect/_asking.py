@@ -76,9 +76,11 @@ class Asking:
 
     @property
     def first_line_s(self) -> float | None:
-        """Seconds it has waited for its first turn so far; None where it is not in that line."""
-        if self._stage != "line" or self.attempts or self._lined_up_at is None:
+        """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
+        if self.attempts:
             return None
+        if self._stage != "line" or self._lined_up_at is None:
+            return 0.0
         return self._loop.time() - self._lined_up_at
 
     @property
@@ -141,7 +143,7 @@ class Asking:
         except DetectError as error:
             if preparing.is_by_look:
                 self.tell("looked", error=type(error).__name__)
-            if isinstance(error, ImageSkipped) and self.costs.at_most:  # it is no image unpaid for
+            if isinstance(error, ImageSkipped) and self.attempts:  # skipped is: never sent
                 raise self._about(lost_before_resend(error)) from error
             raise self._about(error) from error.__cause__
         if preparing.is_by_look:

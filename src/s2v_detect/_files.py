@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -78,7 +78,9 @@ class Reading:
         """Yield the bytes that were looked at; `ImageSkipped` where they are others now."""
         digest = hashlib.sha256()
         left = image.size_bytes
-        with _opened(image.source) as file:
+        with ExitStack() as stack:
+            opening = _opened(image.source)
+            file = await self._threads.run(lambda: stack.enter_context(opening))
             while piece := await self._threads.run(lambda: file.read(_PIECE_BYTES)):
                 digest.update(piece)
                 left -= len(piece)

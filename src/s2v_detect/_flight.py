@@ -70,7 +70,7 @@ class Flight:
 
     @property
     def first_line_s(self) -> float | None:
-        """Seconds it has waited for its first turn so far; None where it is not in that line."""
+        """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
         return self._asking.first_line_s
 
     def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Landing]:

@@ -105,13 +105,21 @@ class Preparing:
                     tell("outage", error=type(error).__name__)
                 if not gate.is_shut or lane != "bulk":
                     raise
+            except ImageSkipped:  # says nothing of the store
+                raise
+            except DetectError:
+                self._hear_an_answer(tell)
+                raise
             else:
-                if gate.answered():
-                    tell("restored")
+                self._hear_an_answer(tell)
                 return url
             finally:
                 end_passage()
                 end_passage = _nothing
+
+    def _hear_an_answer(self, tell: Tell) -> None:
+        if self._crew.store_gate.answered():
+            tell("restored")
 
     async def _once(self, lane: Lane, may_begin: Callable[[], Awaitable[None]]) -> str:
         loop = asyncio.get_running_loop()

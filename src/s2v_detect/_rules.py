@@ -59,7 +59,8 @@ class RetryPolicy(Value):
     """
 
     max_attempts: int = 16
-    """Requests for one image, the first included."""
+    """Requests for one image, the first included. An upload that is gone is made anew once, with
+    one request more."""
     give_up_after_s: float = 90.0
     """Seconds one image may spend on attempts and waits; its time in line does not count."""
     first_wait_s: float = 1.0

@@ -13,11 +13,12 @@ import httpx
 from s2v_detect._books import Books, Watch
 from s2v_detect._budget import Budget, money
 from s2v_detect._crew import Crew, look_by
-from s2v_detect._endings import busy, not_sent
+from s2v_detect._endings import not_sent
 from s2v_detect._flights import Flights
 from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
+from s2v_detect._patience import Patience
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
@@ -26,7 +27,7 @@ from s2v_detect._stream import OutcomeStream
 from s2v_detect._subjects import Subject, Subjects
 from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
-from s2v_detect._waiting import after, unhurried
+from s2v_detect._waiting import unhurried
 from s2v_detect._window import Items, Window, getter_of
 from s2v_detect._wire import standing_headers
 from s2v_detect.errors import ConfigurationError, ImageSkipped
@@ -201,36 +202,17 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights = self._open_flights()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        patience = Patience(
+            image,
+            give_up_after_s,
+            max_wait_s,
+            lambda: self._line.forecast_s(lane),
+            asyncio.get_running_loop().time(),
+        )
         subject = await self._subject_of(image, flights, give_up_after_s)
-        if max_wait_s is not None and flights.find(subject) is None:
-            forecast_s = self._line.forecast_s(lane)
-            if forecast_s > max_wait_s:
-                raise busy(image, forecast_s, max_wait_s)
-        flight, waiter = flights.join(subject, lane)
-        joined = loop.time()
-        left_s = give_up_after_s and max(0.0, give_up_after_s - (joined - began))
-
-        def give_up() -> None:
-            flight.tell(waiter, flight.so_far(f"given up after {give_up_after_s:g} s"))
-
-        def lose_patience() -> float | None:
-            most_s = max_wait_s or 0.0
-            waited_s = flight.first_line_s
-            if waited_s is None:  # not there yet, or through
-                return most_s or 0.01
-            too_soon_s = most_s - min(waited_s, loop.time() - joined)
-            if too_soon_s > 0:
-                return too_soon_s
-            flight.tell(waiter, busy(image, self._line.forecast_s(lane), most_s))
-            return None
-
-        try:
-            with after(left_s, give_up), after(max_wait_s, lose_patience):
-                landing = await waiter
-        finally:
-            flight.leave(waiter)
+        if flights.find(subject) is None:
+            patience.refuse_a_long_line()
+        landing = await patience.landing(*flights.join(subject, lane))
         if landing.fault:
             _log.error("%s The answer is told all the same.", landing.fault)
         if isinstance(landing.result, BaseException):

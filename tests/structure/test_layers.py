@@ -34,6 +34,7 @@ LAYERS: list[tuple[str, list[str]]] = [
             "_recording",
             "_crew",
             "_place",
+            "_patience",
             "_subjects",
             "_preparing",
             "_line",
