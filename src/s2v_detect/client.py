@@ -244,8 +244,8 @@ class DetectClient:
             TypeError: `items` is a single image.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
-                Images in flight that still
-                answer come first, those never sent get no outcome. What the input raises, too.
+                Those in flight that still answer come first, those never sent get no outcome. What
+                the input raises, too.
 
         Example:
             >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:
