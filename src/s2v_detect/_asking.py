@@ -47,7 +47,9 @@ class Asking:
         lane: Lane,
         crew: Crew,
         recording: Recording,
+        *,
         is_wanted: Callable[[], bool],
+        gives_way: Callable[[DetectError], bool],
     ) -> None:
         self.image = subject.image
         self._preparing = Preparing(subject, crew, recording)
@@ -59,6 +61,7 @@ class Asking:
         self._crew = crew
         self._recording = recording
         self._is_wanted_by_anyone = is_wanted
+        self._gives_way = gives_way
         self._stage: Literal["ground", "line", "air", "rest"] = "ground"
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
@@ -126,8 +129,16 @@ class Asking:
             self._doubts = entry.doubts
             if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
                 raise self._about(left_unknown())
-        await self._prepare(entry)
-        return await self._ask_until_answered()
+        is_ready = False
+        while True:
+            try:
+                if not is_ready:
+                    await self._prepare(entry)
+                    is_ready = True
+                return await self._ask_until_answered()
+            except DetectError as error:
+                if not (is_outage(error) and self._may_follow(error) and self._gives_way(error)):
+                    raise
 
     def give_up(self, error: BaseException) -> None:
         """Record that it ended without an answer."""
@@ -188,7 +199,7 @@ class Asking:
     async def _request(self) -> Verdict:
         """Make one request, within the budget, through the gate and the line."""
         at_most = self.costs.at_most
-        with self._waiting_in("line"):
+        with self._waiting_in("ground"):
             await self._crew.budget.hold(self.image)
         try:
             with self._waiting_in("line"):
@@ -305,9 +316,13 @@ class Asking:
             isinstance(error, DetectError)
             and self._is_wanted_still()
             and bool(self._preparing.url)  # an upload has had its own retries
-            and is_worth_another(
-                error, self._errors[:-1], self._crew.on_unknown, doubts=self._doubts
-            )
+            and self._may_follow(error)
+        )
+
+    def _may_follow(self, error: DetectError) -> bool:
+        """Whether another request may be made after this error."""
+        return is_worth_another(
+            error, self._errors[:-1], self._crew.on_unknown, doubts=self._doubts
         )
 
     def _is_wanted_still(self) -> bool:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -78,17 +78,23 @@ class Reading:
         """Yield the bytes that were looked at; `ImageSkipped` where they are others now."""
         digest = hashlib.sha256()
         left = image.size_bytes
-        with ExitStack() as stack:
-            opening = _opened(image.source)
-            file = await self._threads.run(lambda: stack.enter_context(opening))
-            while piece := await self._threads.run(lambda: file.read(_PIECE_BYTES)):
-                digest.update(piece)
-                left -= len(piece)
-                if left < 0:  # it grows: more than was announced must not be sent
-                    break
-                yield piece
+        # The file is the thread's, from its opening to its end: closing one that is being read
+        # would wait for that.
+        pieces = _pieces(image.source)
+        while piece := await self._threads.run(lambda: next(pieces, b"")):
+            digest.update(piece)
+            left -= len(piece)
+            if left < 0:  # it grows: more than was announced must not be sent
+                break
+            yield piece
         if left or image.identity != f"sha256:{digest.hexdigest()}":
             raise ImageSkipped("it changed while it was read", image=image.source)
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
+    with _opened(source) as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class _Waiting:
 
     image: object
     """As it was given here: the same image may have other names."""
+    lane: Lane
     wants_more: bool = True
     """Whether another request is to be made, if this one gives no verdict."""
 
@@ -58,7 +59,9 @@ class Flight:
         self._on_end = on_end
         self._grounded = ""
         self._waiters: dict[asyncio.Future[Landing], _Waiting] = {}
-        self._asking = Asking(subject, lane, crew, recording, self._is_wanted)
+        self._asking = Asking(
+            subject, lane, crew, recording, is_wanted=self._is_wanted, gives_way=self._gives_way
+        )
         self._asking.tell("queued")
         self.task = asyncio.create_task(self._fly(), name="s2v-detect flight")
         self.task.add_done_callback(self._ended)
@@ -81,7 +84,7 @@ class Flight:
         if lane == "interactive":
             self._asking.place.move_up()
         waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = _Waiting(subject.image)
+        self._waiters[waiter] = _Waiting(subject.image, lane)
         return waiter
 
     def leave(self, waiter: asyncio.Future[Landing]) -> None:
@@ -89,6 +92,8 @@ class Flight:
         self._waiters.pop(waiter, None)
         if not self._waiters and self.is_free:
             self.ground("nobody waited for it any more")
+        elif all(each.lane == "bulk" for each in self._waiters.values()):
+            self._asking.place.move_down()
 
     def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
         """Wait for what is under way, and not for any request after it."""
@@ -97,6 +102,7 @@ class Flight:
     def tell(self, waiter: asyncio.Future[Landing], error: DetectError) -> None:
         """Tell one of those who wait to go without the rest."""
         if not waiter.done():
+            error.image = self._waiters[waiter].image
             waiter.set_result(Landing(error, 0, Costs().told()))
 
     def ground(self, why: str) -> None:
@@ -124,6 +130,18 @@ class Flight:
 
     def _is_wanted(self) -> bool:
         return any(each.wants_more for each in self._waiters.values()) and not self._grounded
+
+    def _gives_way(self, error: DetectError) -> bool:
+        """Whether a stream's share goes on: a check ends with this error, a stream waits it out."""
+        waiting = [(waiter, each) for waiter, each in self._waiters.items() if not waiter.done()]
+        checks = [waiter for waiter, each in waiting if each.lane != "bulk"]
+        goes_on = any(each.lane == "bulk" and each.wants_more for _, each in waiting)
+        if not checks or not goes_on or self._grounded:
+            return False
+        for waiter in checks:
+            self.tell(waiter, error.copy())
+        self._asking.place.move_down()
+        return True
 
     def _last_word(self) -> DetectError:
         return self.so_far(self._grounded or "its event loop was stopped")

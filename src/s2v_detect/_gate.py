@@ -59,6 +59,12 @@ class Gate:
         """Whether one that passed must come back: the gate was shut behind it, and it is no try."""
         return self._is_shut and lane == "bulk" and end_passage is _nothing
 
+    def give_back(self, end_passage: Callable[[], None]) -> None:
+        """Hear that one that passed came to nothing: if it was a try, another is made at once."""
+        if end_passage == self._end_probe and self._is_probing and self._is_shut:
+            self._is_probing = False
+            self._let_one_try()
+
     def answered(self) -> bool:
         """Hear that the service answers. Returns whether that ended an outage."""
         self._faults = 0

@@ -24,6 +24,10 @@ class Place:
             if self._waiting:
                 self._is_moving = self._waiting.cancel()
 
+    def move_down(self) -> None:
+        """Wait in the streams' lane from the next wait on."""
+        self.lane = "bulk"
+
     def stay(self) -> None:
         """Let a cancellation that follows be the end, not a move."""
         self._is_moving = False

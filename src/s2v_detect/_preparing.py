@@ -95,6 +95,8 @@ class Preparing:
 
         async def pass_gate() -> None:
             nonlocal end_passage
+            gate.give_back(end_passage)  # of a copy that was gone
+            end_passage = _nothing
             end_passage = await gate.passage(lane)
 
         while True:
@@ -106,6 +108,8 @@ class Preparing:
                 if not gate.is_shut or lane != "bulk":
                     raise
             except ImageSkipped:  # says nothing of the store
+                gate.give_back(end_passage)
+                end_passage = _nothing
                 raise
             except DetectError:
                 self._hear_an_answer(tell)
@@ -130,8 +134,8 @@ class Preparing:
             began = loop.time()
             try:
                 return await stored
-            except ImageSkipped:
-                if len(self._uploads) == 1:
+            except ImageSkipped as skipped:
+                if len(self._uploads) == 1 or skipped.saves == "bill":
                     raise
                 self._uploads.popleft()  # gone or changed: the same content lies elsewhere too
             finally:

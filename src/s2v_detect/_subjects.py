@@ -73,7 +73,11 @@ class Subjects:
         Raises `ImageSkipped` for what is none, or what the service would surely refuse.
         """
         if isinstance(value, bytes | os.PathLike):
-            return await self._local(value)
+            return await self.local(value)
+        return self.address(value)
+
+    def address(self, value: object) -> Subject:
+        """Return the subject of a URL. Raises `ImageSkipped` as above."""
         url = image_of(value)
         if not self._allow_private and (reason := private_reason(url)):
             raise ImageSkipped(reason, image=url, saves="call")
@@ -84,7 +88,8 @@ class Subjects:
         if self._uploader is not None:
             await self._uploader.close()
 
-    async def _local(self, source: os.PathLike[str] | bytes) -> Subject:
+    async def local(self, source: os.PathLike[str] | bytes) -> Subject:
+        """Return the subject of a file or bytes, once read. Raises `ImageSkipped` as above."""
         from s2v_detect.images import Uploader  # noqa: PLC0415  # as above
 
         if self._uploader is None:

@@ -22,17 +22,26 @@ class Threads:
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns. Who leaves leaves a thread behind, which keeps its place."""
         await self._free.acquire()
-        return await in_thread(work, on_end=self._free.release)
+        try:
+            done = _started(work, on_end=self._free.release)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
+        return await done
 
 
-async def in_thread(work: Callable[[], T], *, on_end: Callable[[], None] | None = None) -> T:
-    """Return what `work` returns, from a thread of its own; `on_end` is called in the loop."""
+async def in_thread(work: Callable[[], T]) -> T:
+    """Return what `work` returns, from a thread of its own."""
+    return await _started(work, on_end=lambda: None)
+
+
+def _started(work: Callable[[], T], *, on_end: Callable[[], None]) -> "asyncio.Future[T]":
+    """Return what will be its result; `on_end` is called in the loop, whoever has left."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
     def settle(result: T | None, error: Exception | None) -> None:
-        if on_end is not None:
-            on_end()
+        on_end()
         if done.done():
             return
         if error:
@@ -46,8 +55,11 @@ async def in_thread(work: Callable[[], T], *, on_end: Callable[[], None] | None 
             result = work()
         except Exception as caught:  # noqa: BLE001  # raised again where it is awaited
             error = caught
+        except BaseException as caught:  # noqa: BLE001  # it is not this thread that is to end
+            error = RuntimeError(f"{type(caught).__name__} in a thread")
+            error.__cause__ = caught
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="s2v-detect", daemon=True).start()
-    return await done
+    return done

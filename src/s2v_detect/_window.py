@@ -9,11 +9,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from operator import itemgetter
+from os import PathLike
 from typing import Any, NamedTuple
 
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._flights import Flights
-from s2v_detect._subjects import Subjects
+from s2v_detect._subjects import Subject, Subjects
 from s2v_detect.errors import (
     DetectError,
     ImageSkipped,
@@ -103,6 +104,8 @@ class Window:
         self._size = size
         self._loop = asyncio.get_running_loop()
         self._read = 0
+        self._reading: set[asyncio.Task[None]] = set()
+        """Files that are being looked at: one that hangs holds up no other."""
         self._pending: dict[_Waiter, tuple[_Row, Flight]] = {}
         self._landed = _InOrder() if ordered else _AsTheyFinish()
         self._fault: BaseException | None = None
@@ -119,7 +122,7 @@ class Window:
             if outcome is not None:
                 self._room.set()
                 return outcome
-            if self._feeder.done() and not self._pending:
+            if self._feeder.done() and not self._pending and not self._reading:
                 raise self._fault or StopAsyncIteration
             self._news.clear()
             await self._news.wait()
@@ -130,6 +133,8 @@ class Window:
             return
         self._is_stopped = True
         self._feeder.cancel()
+        for task in self._reading:
+            task.cancel()
         for waiter, (_, flight) in list(self._pending.items()):
             if flight.is_free:
                 self._drop(waiter)
@@ -149,32 +154,55 @@ class Window:
 
     async def closed(self) -> None:
         """Return when the input has been let go of."""
-        await asyncio.wait([self._feeder])
+        await asyncio.wait([self._feeder, *self._reading])
 
     async def _feed(self) -> None:
         try:
             await self._has_room()
             async for item in _each(self._items):
-                await self._admit(item)
+                self._admit(item)
                 await self._has_room()
         finally:
             if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
                 await self._items.aclose()
 
     async def _has_room(self) -> None:
-        while len(self._pending) + len(self._landed) >= self._size:
+        while len(self._reading) + len(self._pending) + len(self._landed) >= self._size:
             self._room.clear()
             await self._room.wait()
 
-    async def _admit(self, item: Any) -> None:
+    def _admit(self, item: Any) -> None:
         row = _Row(self._read, item, item, self._loop.time())
         self._read += 1
         try:
             row = row._replace(image=self._image(item))
-            subject = await self._subjects.subject_of(row.image)
+            if not isinstance(row.image, bytes | PathLike):
+                self._join(row, self._subjects.address(row.image))
+                return
         except ImageSkipped as skipped:
             self._skip(row._replace(image=skipped.image), skipped)
             return
+        task = asyncio.create_task(self._look_at(row, row.image), name="s2v-detect reading")
+        self._reading.add(task)
+        task.add_done_callback(lambda task: self._looked_at(row, task))
+
+    async def _look_at(self, row: _Row, source: PathLike[str] | bytes) -> None:
+        try:
+            self._join(row, await self._subjects.local(source))
+        except ImageSkipped as skipped:
+            self._skip(row, skipped)
+
+    def _looked_at(self, row: _Row, task: "asyncio.Task[None]") -> None:
+        self._reading.discard(task)
+        if task.cancelled():
+            self._pass_over(row)
+        elif error := task.exception():
+            self._pass_over(row)
+            self._fail(error)
+        self._room.set()
+        self._news.set()
+
+    def _join(self, row: _Row, subject: Subject) -> None:
         flight, waiter = self._flights.join(subject, "bulk")
         self._pending[waiter] = (row, flight)
         waiter.add_done_callback(self._land)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -46,17 +46,21 @@ class Files:
         )
 
     @classmethod
-    def matching(cls, pattern: str, *, written: tuple[Path, ...] = ()) -> "Files":
+    def matching(
+        cls, pattern: str, *, written: Collection[Path] = (), ledger: Path | None = None
+    ) -> "Files":
         """Return the files that match a pattern; `**` is any number of folders, but no links.
 
-        What a run itself has `written` is left out: its output, its ledger, and what lies beside
-        them.
+        What a run itself has `written` is left out, and its `ledger` with what lies beside that.
         """
-        own = [re.compile(re.escape(str(path.absolute())) + _BESIDE) for path in written]
+        own = {os.path.realpath(path) for path in written}
+        books = re.escape(os.path.realpath(ledger)) if ledger else ""
+        beside = re.compile(rf"{books}(-journal|-run-[0-9a-f]{{16}})?")
 
         def rows() -> Iterator[Row]:
             for path in _matching(pattern):
-                if not any(each.fullmatch(str(path.absolute())) for each in own):
+                real = os.path.realpath(path)
+                if real not in own and not (books and beside.fullmatch(real)):
                     yield file_row(path)
 
         brackets = " A [ of a name is written [[]." if "[" in pattern else ""
@@ -84,12 +88,11 @@ class Files:
         """Nothing is open between two batches."""
 
 
-_BESIDE = r"(\.part|(\.ledger)?(-journal|-run-.*)?)"
-
-
 def file_row(path: Path, row: Row | None = None) -> Row:
     """Return the row of a file; `row` is what named it."""
-    return row._replace(path=path) if row else Row(None, _text(path), path=path)
+    if row:
+        return row._replace(path=path, image=_text(row.image))
+    return Row(None, _text(path), path=path)
 
 
 def is_pattern(name: str) -> bool:
@@ -144,7 +147,17 @@ def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
 def _matching(pattern: str) -> Iterator[Path]:
     path = Path(f"{pattern}/*" if pattern.endswith("**") else pattern)
     found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-    return (each for each in found if not each.name.startswith(".") and not _is_folder(each))
+    below = len(steady_folder(str(path)).parts)
+    takes_hidden = _has_hidden(path.parts[below:])
+    return (
+        each
+        for each in found
+        if (takes_hidden or not _has_hidden(each.parts[below:])) and not _is_folder(each)
+    )
+
+
+def _has_hidden(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") and part != ".." for part in parts)
 
 
 def _is_folder(entry: "os.DirEntry[str] | Path") -> bool:
@@ -158,5 +171,5 @@ def _may_be_image(name: str) -> bool:
     return is_image_name(name) or not Path(name).suffix
 
 
-def _text(path: "os.PathLike[str]") -> str:
+def _text(path: "os.PathLike[str] | str") -> str:
     return os.fsdecode(path).encode(errors="backslashreplace").decode()

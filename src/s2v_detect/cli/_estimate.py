@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b, file_digest
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from rich.console import Console
@@ -76,10 +78,15 @@ def _count(batch: list[Row], counts: Counter[str], seen: "_Seen", books: Ledger 
     new: dict[str | Path, Any] = {}
     for row in batch:
         is_url = row.image.lower().startswith(("http://", "https://", "oss://"))
-        is_file = row.path is not None and row.path.is_file() and row.path.stat().st_size
-        if row.fault or not (is_file or is_url):
+        if row.fault or not (row.path or is_url):
             counts["faulty"] += 1
-        elif seen.file(row.path) if row.path else seen.address(row.image):
+            continue
+        try:
+            is_seen = seen.file(row.path) if row.path else seen.address(row.image)
+        except OSError:
+            counts["faulty"] += 1
+            continue
+        if is_seen:
             counts["duplicates"] += 1
         else:
             new[row.source] = None
@@ -100,14 +107,21 @@ class _Seen:
         return self._is_seen(blake2b(image.encode(errors="replace"), digest_size=8).digest())
 
     def file(self, path: Path) -> bool:
-        """Whether a file's content was there before. Only files of one size are read."""
-        size = path.stat().st_size
+        """Whether a file's content was there before. Only files of one size are read.
+
+        Raises `OSError` for what is no file that can be read, or empty.
+        """
+        told = path.stat()
+        size = told.st_size
+        if not S_ISREG(told.st_mode) or not size or not os.access(path, os.R_OK):
+            raise OSError("no file with anything in it")
         if size not in self._first_of_size:
             self._first_of_size[size] = path
             return False
         first, self._first_of_size[size] = self._first_of_size[size], None
         if first is not None:
-            self._is_seen(_mark_of(first))
+            with suppress(OSError):  # it is gone meanwhile
+                self._is_seen(_mark_of(first))
         return self._is_seen(_mark_of(path))
 
     def _is_seen(self, mark: bytes) -> bool:

@@ -81,11 +81,20 @@ class Plan:
     events: Path | None = None
     """Append every step of every image to this file, as JSON lines."""
 
+    def files_of(self, out: str) -> list[Path]:
+        """Return what a run into an output writes, but for its ledger."""
+        places = [] if out == STANDARD else [Path(out), Path(f"{out}.part")]
+        return places + [path for path in (self.summary, self.report, self.events) if path]
+
+    def ledger_of(self, out: str) -> Path | None:
+        """Return where the ledger of an output is."""
+        return self.ledger or (None if out == STANDARD else Path(f"{out}.ledger"))
+
     def ledger_for(self, out: str) -> Ledger | None:
         """Return the ledger of an output, named after it."""
-        if self.ledger is None and out == STANDARD:
+        path = self.ledger_of(out)
+        if path is None:
             return None
-        path = self.ledger or Path(f"{out}.ledger")
         max_age_s = None if self.max_age_days is None else self.max_age_days * _DAY_S
         return Ledger(
             path,
@@ -102,8 +111,7 @@ def screen_file(
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     with ExitStack() as closing_all:
-        written = (Path(out), plan.ledger or Path(f"{out}.ledger"))
-        rows = closing_all.enter_context(closing(opened_input(source, plan, written)))
+        rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
             raise Unusable(f"{printable(out)} is a folder. Give the name of a file after -o.")
         if not Path(out).parent.is_dir():
@@ -145,14 +153,14 @@ def screen_file(
     return code
 
 
-def opened_input(name: str, plan: Plan, written: tuple[Path, ...] = ()) -> Input | Files:
+def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
     """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin.
 
-    `written` is what the run itself writes, and no input of it.
+    What the run itself writes is no input of it.
     """
     try:
         if is_pattern(name):
-            return Files.matching(name, written=written)
+            return Files.matching(name, written=plan.files_of(out), ledger=plan.ledger_of(out))
         if Path(name).is_dir():
             return Files.in_folder(Path(name), recursive=plan.recursive)
         if is_image_name(name) and Path(name).is_file():

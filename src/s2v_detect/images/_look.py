@@ -143,7 +143,7 @@ class Looker:
         prefix = bytearray()
         finding: Finding = Needs(1)
         while True:
-            if part.is_empty_image:
+            if part.is_empty_image and not prefix:
                 return Foreign("an empty file")
             if part.status not in (200, 206):
                 raise Unclear(f"its server answered {part.status}")

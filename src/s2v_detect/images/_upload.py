@@ -128,16 +128,21 @@ class Uploader:
 
     async def _upload(self, image: LocalImage) -> str:
         credential = await self._valid_credential()
+        key, answer = await self._put(image, credential)
+        if is_expired(answer.status, answer.body):  # before its time: no fault of the store's
+            if self._credential is credential:
+                self._credential = None
+            key, answer = await self._put(image, await self._valid_credential())
+        if is_taken(answer.status, answer.body):
+            return f"oss://{key}"
+        raise refused(answer.status, answer.body)
+
+    async def _put(self, image: LocalImage, credential: Credential) -> tuple[str, Answer]:
         _refuse_too_large(image, credential)
         key = key_in(credential, uuid4().hex, image.format)
         form = form_for(credential, key, image.format, boundary=uuid4().hex, size=image.size_bytes)
         async with aclosing(self._body(form, image)) as body:
-            answer = await self._post(credential.upload_host, form.headers, body)
-        if is_taken(answer.status, answer.body):
-            return f"oss://{key}"
-        if is_expired(answer.status, answer.body) and self._credential is credential:
-            self._credential = None
-        raise refused(answer.status, answer.body)
+            return key, await self._post(credential.upload_host, form.headers, body)
 
     async def _body(self, form: Form, image: LocalImage) -> AsyncGenerator[bytes, None]:
         yield form.before

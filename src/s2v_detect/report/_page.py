@@ -194,6 +194,7 @@ def _file_of(record: Mapping[str, Any], folder: Path) -> str:
     if "://" in image:
         return ""
     try:
+        image.encode()  # a half character is in no address
         return Path(os.path.relpath(image, folder)).as_posix() if Path(image).is_file() else ""
     except (OSError, ValueError):  # no name of a file, or one on another drive
         return ""
