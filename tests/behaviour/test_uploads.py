@@ -7,6 +7,7 @@ import json
 import os
 import random
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ from s2v_detect import (
     Ledger,
     LocalLimiter,
     NotSent,
+    Outcome,
     OutOfCredit,
     RetryPolicy,
     ServiceUnavailable,
@@ -39,6 +41,7 @@ from s2v_detect import (
 )
 from s2v_detect._files import Reading, local_image
 from s2v_detect._service import MODEL
+from s2v_detect._threads import Threads
 from s2v_detect._wire import Answer
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
 from s2v_detect.images import Uploader
@@ -624,6 +627,120 @@ async def test_a_stream_waits_out_an_outage_of_the_store(emulator: Emulator) -> 
     assert kinds.count("outage") == kinds.count("restored") >= 1
 
 
+async def outages(
+    emulator: Emulator, images: list[Any], after: Callable[[], httpx.Response | None]
+) -> tuple[list[Outcome], list[str]]:
+    """Return what comes of a stream whose store is out at first, and what events there were."""
+    kinds: list[str] = []
+    is_out = True
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        if not is_upload(request):
+            return None
+        return xml(503, "ServiceBusy") if is_out else after()
+
+    def watch(event: Event) -> None:
+        nonlocal is_out
+        kinds.append(event.kind)
+        if event.kind == "outage":
+            is_out = False
+            after()
+
+    retry = FAST.model_copy(update={"max_attempts": 8})
+    async with through(emulator, meet, retry=retry, on_event=watch) as client:
+        return [o async for o in client.aiter_check(images, ordered=True)], kinds
+
+
+async def test_a_store_that_refuses_is_not_out(emulator: Emulator) -> None:
+    """One try finds that out for all of them."""
+    began = time.monotonic()
+    pages = [picture(number) for number in range(40)]
+    outcomes, kinds = await outages(emulator, pages, lambda: xml(403, "SignatureDoesNotMatch"))
+    assert {type(o.error) for o in outcomes if o.kind == "failed"} == {BadRequest}
+    assert len(outcomes) == 40
+    assert kinds.count("restored") == 1
+    assert time.monotonic() - began < 40 * 2.6 / 4  # one wait for a try, not forty
+
+
+async def test_files_that_go_during_an_outage_do_not_keep_it_up(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """What was to be tried is gone: another is tried at once, and copies of it are taken."""
+    names = [tmp_path / f"{number}{copy}.jpg" for number in range(10) for copy in "ab"]
+    for name in names:
+        name.write_bytes(picture(int(name.name[0])))
+    alone = tmp_path / "alone.jpg"
+    alone.write_bytes(picture(77))
+
+    def after() -> None:
+        for name in (*names[::2], alone):
+            name.unlink(missing_ok=True)
+
+    outcomes, _ = await outages(emulator, [*names, alone], after)
+    assert [outcome.kind for outcome in outcomes] == ["checked"] * 20 + ["skipped"]
+    assert emulator.billed == emulator.store.uploaded == 10
+
+
+async def test_a_check_ends_in_an_outage_and_the_streams_share_goes_on(
+    emulator: Emulator,
+) -> None:
+    """Somebody looked at an image of the stream meanwhile, and could not wait."""
+    pages = [picture(number) for number in range(12)]
+    is_out = True
+    began = asyncio.Event()
+
+    async def meet(request: httpx.Request) -> httpx.Response | None:
+        return xml(503, "ServiceBusy") if is_upload(request) and is_out else None
+
+    def watch(event: Event) -> None:
+        if event.kind == "outage":
+            began.set()
+
+    retry = FAST.model_copy(update={"max_attempts": 8})
+    async with through(emulator, meet, retry=retry, on_event=watch) as client:
+        stream = client.aiter_check(pages)
+        reading = asyncio.ensure_future(anext(stream))
+        await began.wait()
+        for page in pages[:3]:
+            with pytest.raises(NotSent, match="ServiceBusy"):
+                await client.check(page)
+        with pytest.raises(NotSent, match="given up"):
+            await client.check(pages[4], give_up_after_s=0.001)
+        is_out = False
+        kinds = [(await reading).kind, *[outcome.kind async for outcome in stream]]
+    assert kinds == ["checked"] * 12
+    assert emulator.billed == 12
+
+
+async def test_a_credential_that_ends_early_is_no_outage(tmp_path: Path) -> None:
+    """Under many uploads at one time; a new one serves them all."""
+    now = [1000.0]
+    kinds: list[str] = []
+    async with Emulator(answer=Pass(), clock=lambda: now[0]) as emulator:
+        async with emulator.client(on_event=lambda event: kinds.append(event.kind)) as client:
+            await client.check(picture(1000))
+            now[0] += 301
+            pages = [picture(number) for number in range(40)]
+            outcomes = [o.kind async for o in client.aiter_check(pages)]
+    assert outcomes == ["checked"] * 40
+    assert "outage" not in kinds
+    assert emulator.store.granted == 2
+
+
+async def test_what_is_too_large_for_the_store_is_tried_once(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Under however many names it lies there."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(10)]
+    for path in paths:
+        path.write_bytes(picture())
+    meet = failing(xml(400, "EntityTooLarge"), at=is_upload)
+    async with through(emulator, meet) as client:
+        outcomes = [o async for o in client.aiter_check(paths)]
+    assert {outcome.kind for outcome in outcomes} == {"skipped"}
+    assert meet.met == 1
+
+
 async def test_a_wait_for_room_is_no_retry(emulator: Emulator) -> None:
     """Images behind slow uploads have all of their own patience."""
     pages = [picture(number) for number in range(100)]
@@ -878,6 +995,63 @@ async def test_a_file_that_does_not_answer_is_given_up(emulator: Emulator) -> No
             await client.check(Odd(read), give_up_after_s=0.1)
         assert isinstance(raised.value.image, Odd)
     hangs.set()
+
+
+async def test_a_file_that_hangs_holds_up_no_other(emulator: Emulator) -> None:
+    """Nor the stream's end, once it is left."""
+    hangs, ours = threading.Event(), threading.current_thread()
+
+    def read() -> str:
+        if threading.current_thread() is not ours:
+            hangs.wait(30)
+        return "none.jpg"
+
+    images = [Odd(read), *(picture(number) for number in range(3)), "https://a.example/1.jpg"]
+    async with emulator.client() as client:
+        async with client.aiter_check(images) as stream:
+            kinds = [(await anext(stream)).kind for _ in range(4)]
+            assert kinds == ["checked"] * 4
+        async with client.aiter_check(images) as stream:
+            kinds = [(await anext(stream)).kind for _ in range(4)]
+            hangs.set()
+            assert [outcome.kind async for outcome in stream] == ["skipped"]
+
+
+async def test_a_thread_that_can_not_be_started_costs_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The machine may have no more of them for a while; what ends a thread ends no loop."""
+    threads = Threads(1)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="can't start"):
+                await threads.run(lambda: 1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="SystemExit in a thread"):
+            await threads.run(sys.exit)
+    assert await threads.run(lambda: 1) == 1
+
+
+async def test_who_gives_up_is_told_by_the_name_that_he_gave(
+    emulator: Emulator, photographs: Path
+) -> None:
+    """Though another's is what it was begun with."""
+    meet = failing(NO_CREDENTIAL, at=is_credential)
+    one, copy = photographs / "0.jpg", photographs / "copy of 0.jpg"
+    async with through(emulator, meet) as client:
+        first = asyncio.ensure_future(client.check(one))
+        while not meet.met:
+            await asyncio.sleep(0)
+        with pytest.raises(NotSent) as raised:
+            await client.check(copy, give_up_after_s=0.05)
+        assert raised.value.image == copy
+        first.cancel()
+        await asyncio.wait([first])
 
 
 def _raise() -> None:

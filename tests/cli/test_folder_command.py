@@ -226,12 +226,41 @@ def test_an_image_as_the_input_is_that_image(
 def test_what_a_run_writes_is_no_input_of_it(
     called: Command, emulator: Emulator, photos: Path
 ) -> None:
-    """Also where a pattern takes everything."""
+    """Also where a pattern takes everything, in another spelling; and nothing else is left out."""
+    for name in ("l.db-run-1.png", "out.jsonl-run-2.png"):
+        (photos / name).write_bytes(picture(8))
+    report = ("--report", "photos/r.html", "--summary", "photos/s.json")
     for _ in range(2):
-        run = ("run", "photos/*", "-o", "photos/out.jsonl", "--ledger", "photos/l.db", *FAST)
+        out = photos.absolute() / "out.jsonl"
+        run = ("run", "photos/more/../*", "-o", out, "--ledger", "photos/l.db", *report, *FAST)
         assert called(*run).returncode == 1
         names = {Path(image).name for image in records(photos / "out.jsonl")}
-        assert names == {"0.png", "1.png", "2.png", "page.jpg", "list.csv"}
+        own = {"0.png", "1.png", "2.png", "page.jpg", "list.csv"}
+        assert names == own | {"l.db-run-1.png", "out.jsonl-run-2.png"}
+
+
+def test_hidden_folders_are_left_out_of_a_pattern_unless_it_names_them(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """As they are of a folder."""
+    (photos / ".cache").mkdir()
+    (photos / ".cache" / "4.png").write_bytes(picture(4))
+    assert called("run", "photos/**/*.png", "-o", "out.jsonl", *FAST).returncode == 0
+    assert "photos/.cache/4.png" not in records(photos.parent / "out.jsonl")
+    assert called("run", "photos/**/.cache/*.png", "-o", "hidden.jsonl", *FAST).returncode == 0
+    assert list(records(photos.parent / "hidden.jsonl")) == ["photos/.cache/4.png"]
+
+
+def test_an_estimate_counts_what_can_not_be_read(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """As no image, and goes on."""
+    os.mkfifo(photos / "pipe.png")
+    (photos / "empty.png").touch()
+    (photos / "nowhere.png").symlink_to("nowhere")
+    counts = json.loads(called("estimate", "photos", "--json").stdout)
+    kinds = ("rows", "faulty", "asked")
+    assert tuple(counts[kind] for kind in kinds) == (7, 3, 4)
 
 
 def test_a_pattern_of_folders_is_taken_with_the_emulator_too(
