@@ -6,7 +6,8 @@ One client for the application's life. A visitor who leaves while a check is sti
 nothing; a check that was sent is finished and counted, whoever waits for it.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from math import ceil
 from typing import Any
@@ -59,11 +60,35 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
+async def for_visitor(request: Request, check: Awaitable[Verdict]) -> Verdict:
+    """Return the verdict, unless the visitor leaves: what is still in line is free then.
+
+    The framework goes on with a handler whose visitor has left; so somebody has to listen.
+    """
+    checking = asyncio.ensure_future(check)
+
+    async def leave_with_the_visitor() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        checking.cancel()
+
+    listening = asyncio.ensure_future(leave_with_the_visitor())
+    try:
+        return await checking
+    except asyncio.CancelledError:
+        if not listening.done():  # it was not the visitor
+            raise
+        raise HTTPException(499, "the visitor has left") from None
+    finally:
+        listening.cancel()
+
+
 @app.post("/portraits")
 async def check(portrait: Portrait, request: Request) -> Verdict:
     """Return the verdict, or 503 at once when the line is longer than five seconds."""
     client: DetectClient = request.app.state.client
-    return await client.check(portrait.url, max_wait_s=5, give_up_after_s=60)
+    checking = client.check(portrait.url, max_wait_s=5, give_up_after_s=60)
+    return await for_visitor(request, checking)
 
 
 @app.post("/portraits/file")
@@ -76,7 +101,8 @@ async def check_file(file: UploadFile, request: Request) -> Verdict:
     if file.size is None or file.size > MOST_BYTES:
         raise HTTPException(413, f"at most {MOST_BYTES >> 20} MB")
     client: DetectClient = request.app.state.client
-    return await client.check(await file.read(), max_wait_s=5, give_up_after_s=60)
+    checking = client.check(await file.read(), max_wait_s=5, give_up_after_s=60)
+    return await for_visitor(request, checking)
 
 
 @app.get("/spend")

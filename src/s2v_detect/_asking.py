@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from s2v_detect._books import Costs
 from s2v_detect._crew import Crew
-from s2v_detect._endings import cut_off, left_unknown, lost_before_resend, not_sent
+from s2v_detect._endings import cut_off, cut_short, left_unknown, lost_before_resend, not_sent
 from s2v_detect._http import Departure
 from s2v_detect._place import Place
 from s2v_detect._preparing import Preparing
@@ -143,6 +143,9 @@ class Asking:
     def give_up(self, error: BaseException) -> None:
         """Record that it ended without an answer."""
         told = error if isinstance(error, DetectError) else cut_off(left=self.attempts > 0)
+        is_final = self._is_wanted_by_anyone() or isinstance(told, NotSent | OutcomeUnknown)
+        if not is_final and self._may_follow(told):
+            told = cut_short(told)
         self._recording.give_up(told, elapsed_s=self.elapsed_s)
 
     async def _prepare(self, entry: LedgerEntry | None = None) -> None:
@@ -321,9 +324,8 @@ class Asking:
 
     def _may_follow(self, error: DetectError) -> bool:
         """Whether another request may be made after this error."""
-        return is_worth_another(
-            error, self._errors[:-1], self._crew.on_unknown, doubts=self._doubts
-        )
+        earlier, on_unknown = self._errors[:-1], self._crew.on_unknown
+        return is_worth_another(error, earlier, on_unknown, doubts=self._doubts)
 
     def _is_wanted_still(self) -> bool:
         return self._is_wanted_by_anyone() and not (self._task and self._task.cancelling())

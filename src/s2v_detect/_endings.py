@@ -17,6 +17,13 @@ def not_sent(why: str) -> NotSent:
     return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.")
 
 
+def cut_short(error: DetectError) -> NotSent:
+    """Return the error of an image that would have been asked for again, had anybody waited."""
+    left = NotSent(f"left before it was asked for again, {error.what}", do=error.do)
+    left.billed = error.billed
+    return left
+
+
 def lost_before_resend(skipped: ImageSkipped) -> NotSent:
     """Return the error of an image that was sent, and can't be sent again."""
     return NotSent(

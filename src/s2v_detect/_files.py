@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import BinaryIO
 
 from s2v_detect._headers import FIRST_BYTES, Foreign, Header, Needs, read_header, refusal
-from s2v_detect._redaction import path_text
 from s2v_detect._threads import Threads
 from s2v_detect.errors import ImageSkipped
 
@@ -55,13 +54,6 @@ def local_image(source: Source) -> LocalImage:
             digest.update(piece)
             size += len(piece)
     return LocalImage(source, f"sha256:{digest.hexdigest()}", finding.format, size)
-
-
-def name_of(source: Source) -> str:
-    """Return what a record calls a file or bytes that can be no image, and have no identity."""
-    if isinstance(source, bytes):
-        return f"sha256:{hashlib.sha256(source).hexdigest()}"
-    return path_text(source)
 
 
 class Reading:

@@ -72,6 +72,11 @@ class Flight:
         return not self._asking.is_in_air and not self.task.done()
 
     @property
+    def lane(self) -> Lane:
+        """The lane that it is in."""
+        return self._asking.place.lane
+
+    @property
     def first_line_s(self) -> float | None:
         """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
         return self._asking.first_line_s

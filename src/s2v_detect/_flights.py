@@ -4,8 +4,8 @@ import asyncio
 import os
 
 from s2v_detect._crew import Crew
-from s2v_detect._files import name_of
 from s2v_detect._flight import Flight, Landing
+from s2v_detect._identity import name_of
 from s2v_detect._recording import UNRECORDED, Recorded
 from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane
@@ -26,6 +26,13 @@ class Flights:
     def find(self, subject: Subject) -> Flight | None:
         """Return the flight that a check of this image would join."""
         return self._by_identity.get(subject.identity)
+
+    def coming(self, lane: Lane) -> int:
+        """Return how many are on their way to the line, and would be before one of this lane."""
+        return sum(
+            flight.first_line_s == 0.0 and (flight.lane != "bulk" or lane == "bulk")
+            for flight in self._by_identity.values()
+        )
 
     def join(self, subject: Subject, lane: Lane) -> tuple[Flight, asyncio.Future[Landing]]:
         """Return the image's flight, new or under way, and what will be told of its end."""
@@ -65,8 +72,7 @@ class Flights:
         """Count an image that is not sent, and record it."""
         self._crew.books.count_skipped(skipped)
         if self.ledger and isinstance(image, str | os.PathLike):
-            name = image if isinstance(image, str) else name_of(image)
-            self.ledger.skip(name, skipped.reason)
+            self.ledger.skip(name_of(image), skipped.reason)
 
     def _end(self, identity: str, flight: Flight) -> None:
         if self._by_identity.get(identity) is flight:

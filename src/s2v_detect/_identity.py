@@ -6,9 +6,12 @@ sent). Nothing else is folded: servers may and do tell apart the order of a quer
 a trailing slash, a trailing dot of the host.
 """
 
+import hashlib
 import re
+from os import PathLike
 from urllib.parse import urlsplit
 
+from s2v_detect._redaction import path_text, text_of
 from s2v_detect._service import IMAGE_SCHEMES
 from s2v_detect.errors import ImageSkipped
 
@@ -52,6 +55,13 @@ def identity_of(url: str) -> str:
     # An empty query is one: servers may tell `x?` from `x`.
     query = f"?{parts.query}" if "?" in url.partition("#")[0] else ""
     return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
+
+
+def name_of(image: str | PathLike[str] | bytes) -> str:
+    """Return what a record calls an image that was given so; one with no identity is kept by it."""
+    if isinstance(image, bytes):
+        return f"sha256:{hashlib.sha256(image).hexdigest()}"
+    return path_text(image) if isinstance(image, PathLike) else text_of(image)
 
 
 def _article(value: object) -> str:

@@ -28,6 +28,8 @@ class Line:
         self._limiter = limiter
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
+        rate = getattr(limiter, "rate", REQUESTS_PER_S)  # a user's own limiter may tell none
+        self._own_gap_s = getattr(limiter, "per_s", 1.0) / rate
         self._granted_at = 0.0
 
     async def turn(self, lane: Lane, recording: Recording) -> Turn:
@@ -53,10 +55,13 @@ class Line:
             near.leave()
         return turn
 
-    def forecast_s(self, lane: Lane) -> float:
-        """Return the seconds that a request joining the lane now would wait, as far as known."""
+    def forecast_s(self, lane: Lane, coming: int = 0) -> float:
+        """Return the seconds that a request joining the lane now would wait, as far as known.
+
+        `coming` are those on their way to it.
+        """
         ahead = sum(self._near[other].waiting for other in LANES[: LANES.index(lane) + 1])
-        return self._limiter.forecast_s(lane) + ahead * self._gap_s
+        return self._limiter.forecast_s(lane) + ahead * self._gap_s + coming * self._own_gap_s
 
     def _learn(self, near: "_Near", *, write_s: float, wait_s: float) -> None:
         """Let more of them write at once where the limiter had to wait for the disk."""

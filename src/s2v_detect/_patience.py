@@ -46,7 +46,7 @@ class Patience(NamedTuple):
             too_soon_s = most_s - min(waited_s, loop.time() - joined)
             if not waited_s or too_soon_s > 0:
                 return max(too_soon_s, _LOOK_AGAIN_S)
-            flight.tell(waiter, busy(self.image, self.forecast_s(), most_s))
+            flight.tell(waiter, busy(self.image, waited_s + self.forecast_s(), most_s))
             return None
 
         try:

@@ -37,6 +37,11 @@ def path_text(path: PathLike[str]) -> str:
         text = fsdecode(path)
     except Exception:  # noqa: BLE001  # a class of the user's own: it has no path, whatever it raises
         return f"<{type(path).__name__}>"
+    return text_of(text)
+
+
+def text_of(text: str) -> str:
+    """Return text as UTF-8 can hold it: half a character as its escape."""
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from s2v_detect._addresses import private_reason
-from s2v_detect._files import Reading, name_of
 from s2v_detect._http import Endpoint
-from s2v_detect._identity import identity_of, image_of
+from s2v_detect._identity import identity_of, image_of, name_of
 from s2v_detect._turns import Lane, Limiter
 from s2v_detect._wire import Answer
 from s2v_detect.errors import ImageSkipped
 
 if TYPE_CHECKING:  # it loads httpcore, 100 ms of every import, and most images are addresses
+    from s2v_detect._files import Reading
     from s2v_detect.images import Uploader
 
 
@@ -46,7 +46,7 @@ class Subject(NamedTuple):
     @property
     def name(self) -> str:
         """What a record calls it."""
-        return self.image if isinstance(self.image, str) else name_of(self.image)
+        return name_of(self.image)
 
 
 class Subjects:
@@ -64,7 +64,7 @@ class Subjects:
         self._model = model
         self._credential_line = credential_line
         self._allow_private = allow_private
-        self._reading = Reading()
+        self._reading: Reading | None = None
         self._uploader: Uploader | None = None
 
     async def subject_of(self, value: object) -> Subject:
@@ -90,9 +90,11 @@ class Subjects:
 
     async def local(self, source: os.PathLike[str] | bytes) -> Subject:
         """Return the subject of a file or bytes, once read. Raises `ImageSkipped` as above."""
+        from s2v_detect._files import Reading  # noqa: PLC0415  # as above
         from s2v_detect.images import Uploader  # noqa: PLC0415  # as above
 
-        if self._uploader is None:
+        if self._reading is None or self._uploader is None:
+            self._reading = Reading()
             self._uploader = Uploader(
                 self._credential, self._endpoint.post_elsewhere, self._model, self._reading
             )

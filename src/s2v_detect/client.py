@@ -206,7 +206,7 @@ class DetectClient:
             image,
             give_up_after_s,
             max_wait_s,
-            lambda: self._line.forecast_s(lane),
+            lambda: self._line.forecast_s(lane, flights.coming(lane)),
             asyncio.get_running_loop().time(),
         )
         subject = await self._subject_of(image, flights, give_up_after_s)

@@ -15,7 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
-from s2v_detect._redaction import path_text, redacted, shown
+from s2v_detect._redaction import path_text, redacted, shown, text_of
 from s2v_detect._service import PRICE_CNY
 from s2v_detect._turns import Lane
 from s2v_detect._values import Value
@@ -30,7 +30,7 @@ _NOTHING = Decimal(0)
 def _named(image: object) -> str:
     """Return the address or path; half a character, which no UTF-8 can hold, as its escape."""
     if isinstance(image, str):
-        return image.encode(errors="backslashreplace").decode()
+        return text_of(image)
     return path_text(image) if isinstance(image, PathLike) else shown(image)
 
 

@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -132,6 +133,28 @@ async def test_a_long_line_is_refused_at_once(emulator: Emulator, urls: Urls) ->
                 await client.check(IMAGE, lane="bulk", max_wait_s=1)
             assert raised.value.retry_after_s > 30
     assert IMAGE not in emulator.bills
+
+
+@pytest.mark.parametrize("ledger", [None, "a.db"])
+async def test_many_who_come_at_once_see_each_other(
+    emulator: Emulator, tmp_path: Path, ledger: str | None
+) -> None:
+    """Those for whom the line will be too long are told so at once, not when they have waited."""
+    queued: list[Event] = []
+
+    def watch(event: Event) -> None:
+        if event.kind == "queued":
+            queued.append(event)
+
+    limiter = LocalLimiter(20)
+    path = ledger and tmp_path / ledger
+    async with emulator.client(limiter=limiter, on_event=watch, ledger=path) as client:
+        checks = [client.check(f"{IMAGE}?{number}", max_wait_s=0.5) for number in range(60)]
+        ended = await asyncio.gather(*checks, return_exceptions=True)
+    busy = [error for error in ended if isinstance(error, Busy)]
+    assert len(busy) >= 45
+    assert all(error.retry_after_s > 0.4 for error in busy)
+    assert len(queued) <= 14
 
 
 async def test_a_line_that_turns_out_longer_is_refused_then(emulator: Emulator) -> None:

@@ -27,7 +27,7 @@ from s2v_detect import (
     OutcomeUnknown,
     RetryPolicy,
 )
-from s2v_detect.emulator import Cut, Emulator, Error, Html, Pass, Reject, Silent
+from s2v_detect.emulator import Cut, Emulator, Error, Html, Pass, Reject, Silent, Throttle
 
 URL = "https://images.example/1.jpg"
 FAST = LocalLimiter(float("inf"))
@@ -268,6 +268,47 @@ async def test_a_budget_without_a_ledger_is_the_clients_own(emulator: Emulator) 
         await client.check(URL)
         with pytest.raises(BudgetSpent):
             await client.check("https://images.example/2.jpg")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Throttle(retry_after_s=30),
+        Error(500, "InternalError"),
+        Error(500, "InternalError", latency_s=0.2),
+        Error(400, "InvalidURL.Timeout"),
+    ],
+)
+@pytest.mark.parametrize("leave", ["stop", "close", "cancel"])
+async def test_what_was_left_before_its_retry_has_not_failed(
+    emulator: Emulator, tmp_path: Path, answer: Throttle | Error, leave: str
+) -> None:
+    """Stopped, closed or left while it rested, or was answered: a run that goes on asks for it."""
+    emulator.when("*", answer)
+    path, url = tmp_path / "a.db", "https://images.example/1.jpg"
+    slow = RetryPolicy(first_wait_s=20, longest_wait_s=20)
+    async with emulator.client(ledger=path, retry=slow) as client:
+        stream = client.aiter_check([url])
+        asked = client.check(url) if leave == "cancel" else anext(stream)
+        waiting = asyncio.ensure_future(asked)
+        while not emulator.requests:
+            await asyncio.sleep(0)
+        if not answer.latency_s:
+            while emulator.in_flight:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # its answer is on the way
+        if leave == "stop":
+            stream.stop()
+        elif leave == "cancel":
+            waiting.cancel()
+        else:
+            await client.aclose()
+        await asyncio.wait([waiting])
+        if not waiting.cancelled():
+            waiting.exception()
+    with Ledger(path) as ledger:
+        [entry] = ledger.all_entries()
+    assert (entry.state, entry.attempts) == ("not sent", 1)
 
 
 async def test_an_outage_costs_no_image_its_retries(emulator: Emulator, urls: Urls) -> None:

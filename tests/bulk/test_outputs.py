@@ -13,6 +13,7 @@ import pytest
 
 from s2v_detect.bulk import Output, OutputError, Record, open_output, pipe_output, read_records
 from s2v_detect.bulk.outputs import OUTCOME_KEYS, json_line
+from s2v_detect.bulk.records import column_names
 
 
 def record(index: int = 0, **fields: Any) -> Record:
@@ -235,3 +236,14 @@ def test_what_is_no_output_of_ours_says_so(tmp_path: Path, name: str) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(OutputError, match="Give"):
         list(read_records(path))
+
+
+def test_no_column_of_the_input_takes_the_place_of_another() -> None:
+    """One that has a name of ours gives way, further than one that is called so already."""
+    assert column_names(["name", "code", "input_code", "input_input_code"]) == [
+        "name",
+        "input_input_input_code",
+        "input_code",
+        "input_input_code",
+    ]
+    assert column_names(None) == []

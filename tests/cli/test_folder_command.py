@@ -295,6 +295,28 @@ def test_what_could_not_be_looked_at_is_counted(
     assert json.loads((tmp_path / "s.json").read_text())["unseen"] == 1
 
 
+def test_the_store_of_each_emulator_begins_empty(
+    called: Command, photos: Path, tmp_path: Path
+) -> None:
+    """What an earlier run uploaded to its own is not asked for in vain."""
+    run = ("run", "photos", "-o", "out.jsonl", "--emulator", "--refresh", "--summary", "s.json")
+    for _ in range(2):
+        assert called(*run, *FAST).returncode == 1
+        assert json.loads((tmp_path / "s.json").read_text())["requests"] == 3
+
+
+def test_an_image_without_an_ending_is_an_image(
+    called: Command, emulator: Emulator, photos: Path
+) -> None:
+    """By how it begins, and not a list of addresses."""
+    (photos / "0.png").rename(photos / "HEADSHOT")
+    assert called("run", "photos/HEADSHOT", "-o", "out.jsonl", *FAST).returncode == 0
+    assert list(records(photos.parent / "out.jsonl")) == ["photos/HEADSHOT"]
+    done = called("run", "out.jsonl", "-o", "out.jsonl", *FAST)
+    assert done.returncode == 2
+    assert "is the input itself" in done.stderr
+
+
 def test_a_missing_image_is_sent_if_wanted(
     called: Command, emulator: Emulator, tmp_path: Path
 ) -> None:

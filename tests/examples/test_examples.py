@@ -138,3 +138,23 @@ async def test_a_visitor_who_leaves_loses_no_answer(s2v_emulator: Emulator) -> N
         after = await visitor.post("/portraits", json={"url": "https://images.example/2.jpg"})
         assert after.status_code == 200
     assert client.spend.billed == s2v_emulator.billed == 2
+
+
+async def test_visitors_who_leave_the_line_cost_nothing(s2v_emulator: Emulator) -> None:
+    """The line is a second long when they go; only what was sent by then is paid."""
+    async with served() as (visitor, client):
+        await visitor.post("/portraits", json={"url": "https://images.example/0.jpg"})
+        leaving = [
+            asyncio.create_task(
+                visitor.post("/portraits", json={"url": f"https://images.example/{n}.jpg"})
+            )
+            for n in range(1, 15)
+        ]
+        while client.spend.billed < 3:
+            await asyncio.sleep(0.01)
+        for each in leaving:
+            each.cancel()
+        await asyncio.wait(leaving)
+        after = await visitor.post("/portraits", json={"url": "https://images.example/99.jpg"})
+        assert after.status_code == 200
+    assert client.spend.billed == s2v_emulator.billed <= 6

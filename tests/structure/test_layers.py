@@ -72,7 +72,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "pytest": {"testing"},
 }
 # A type and a conversion of it: a path is a value too.
-PATHS_IN = {"models": {"os"}, "_redaction": {"os"}}
+PATHS_IN = {"models": {"os"}, "_redaction": {"os"}, "_identity": {"os"}}
 UNCLEAN = {"asyncio", "anyio", "os", "pathlib", "random", "socket", "sqlite3", "threading", "time"}
 
 

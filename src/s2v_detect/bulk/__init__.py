@@ -4,7 +4,7 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
-from s2v_detect.bulk.folder import Files, file_row, is_image_name, is_pattern, steady_folder
+from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
 from s2v_detect.bulk.inputs import Input, InputError, Row
 from s2v_detect.bulk.outputs import (
     Output,
@@ -36,7 +36,7 @@ __all__ = [
     "column_names",
     "file_row",
     "interval",
-    "is_image_name",
+    "is_image_file",
     "is_pattern",
     "open_output",
     "pipe_output",

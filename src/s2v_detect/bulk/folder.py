@@ -18,6 +18,7 @@ _OTHERS = (".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".svg", ".jp2", "
 _IMAGES = frozenset((*_FORMATS, *_OTHERS))
 """Endings of what is taken from a folder, with files that have none: the others are no images, nor
 meant to be. What such a file is in truth, its content says."""
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")
 _MARKS = re.compile(r"[*?\[]")
 
 
@@ -108,6 +109,17 @@ def is_image_name(name: str) -> bool:
         (True, False, False)
     """
     return Path(name).suffix.lower() in _IMAGES
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file is called as images are, or begins as one. Raises `OSError`."""
+    if not path.is_file():
+        return False
+    if is_image_name(path.name):
+        return True
+    with path.open("rb") as file:
+        start = file.read(12)  # the longest of them
+    return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
 
 
 def steady_folder(name: str) -> Path:

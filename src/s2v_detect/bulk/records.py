@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from s2v_detect import Checked, Failed, LedgerEntry, Skipped
@@ -16,7 +17,7 @@ _COSTS = tuple(float(count * PRICE_CNY) for count in range(4))
 
 def column_names(columns: Sequence[str] | None) -> list[str]:
     """Return the input's columns as the output names them: one with a name of ours gives way."""
-    return [_renamed(name) for name in columns or ()]
+    return list(_renamed(tuple(columns or ())))
 
 
 def outcome_record(
@@ -87,7 +88,7 @@ def cost_of(requests: int) -> float:
 def _own_columns(row: Row) -> dict[str, Any]:
     columns: Mapping[str, Any] = row.columns or {}
     if columns.keys() & _OURS:
-        record = {_renamed(name): value for name, value in columns.items()}
+        record = dict(zip(_renamed(tuple(columns)), columns.values(), strict=True))
     else:
         record = dict(columns)
     if row.number is not None:
@@ -95,8 +96,15 @@ def _own_columns(row: Row) -> dict[str, Any]:
     return record
 
 
-def _renamed(name: str) -> str:
-    return f"input_{name}" if name in _OURS else name
+@lru_cache(maxsize=64)
+def _renamed(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of an input's columns in the output: all different, and none of ours."""
+    given = {name: name for name in names}
+    for name in _OURS & given.keys():
+        given[name] = f"input_{name}"
+        while given[name] in given:
+            given[name] = f"input_{given[name]}"
+    return tuple(given[name] for name in names)
 
 
 def _iso(at: float) -> str:

@@ -14,9 +14,18 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def write_page(
-    source: Path, page: Path, *, title: str | None, note: str = "", ledger: Path | None = None
+    source: Path,
+    page: Path,
+    *,
+    title: str | None,
+    note: str = "",
+    ledger: Path | None = None,
+    beside: Path | None = None,
 ) -> Exit:
-    """Write the report of an output or a ledger. Raises `Unusable`."""
+    """Write the report of an output or a ledger. Raises `Unusable`.
+
+    Files are looked for in this folder, beside the output, and `beside` the input.
+    """
     try:
         from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -28,7 +37,14 @@ def write_page(
         books = source if is_ledger else ledger
         records = _ledger_records(source) if is_ledger else read_records(source)
         sent_at = _request_times(books, source) if books else None
-        write_report(records, page, title=title or source.name, note=note, sent_at=sent_at)
+        write_report(
+            records,
+            page,
+            title=title or source.name,
+            note=note,
+            beside=[Path(), source.parent, *([beside] if beside else [])],
+            sent_at=sent_at,
+        )
     except OutputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:

@@ -22,7 +22,7 @@ from s2v_detect.bulk import (
     RunSummary,
     Sample,
     column_names,
-    is_image_name,
+    is_image_file,
     is_pattern,
     open_output,
     pipe_output,
@@ -149,7 +149,14 @@ def screen_file(
     if plan.report:
         told = ledger.path if out == STANDARD and ledger else Path(out)
         note = "as the emulator counts it; nothing was billed" if account.emulator else ""
-        write_page(told, plan.report, title=None, note=note, ledger=ledger.path if ledger else None)
+        write_page(
+            told,
+            plan.report,
+            title=None,
+            note=note,
+            ledger=ledger.path if ledger else None,
+            beside=None if source == STANDARD else Path(source).parent,
+        )
     return code
 
 
@@ -163,7 +170,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
             return Files.matching(name, written=plan.files_of(out), ledger=plan.ledger_of(out))
         if Path(name).is_dir():
             return Files.in_folder(Path(name), recursive=plan.recursive)
-        if is_image_name(name) and Path(name).is_file():
+        if name != STANDARD and is_image_file(Path(name)):
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
@@ -203,7 +210,9 @@ def _refuse_strange_files(source: str, out: str, ledger: Ledger) -> None:
     path = Path(out)
     if out == STANDARD or not path.is_file() or not path.stat().st_size:
         return
-    others = [Path(source), ledger.path]
+    if Path(source).exists() and path.samefile(source):
+        raise Unusable(f"{printable(out)} is the input itself. Give another name after -o.")
+    others = [ledger.path]
     names = ledger.names() if ledger.path.exists() else []
     if ledger.name not in names or any(other.exists() and path.samefile(other) for other in others):
         raise Unusable(

@@ -59,6 +59,8 @@ class Screening:
                 "Asking the emulator on this machine: its verdicts are estimates,"
                 " and nothing is billed."
             )
+            if self.ledger and self.ledger.path.exists():
+                self.ledger.forget_uploads()  # its store begins empty
         options: dict[str, Any] = {
             "max_in_flight": self.max_in_flight,
             "rate": self.rate,

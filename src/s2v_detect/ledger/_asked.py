@@ -92,3 +92,8 @@ def _settle(db: sqlite3.Connection, update: str, identities: list[str] | None) -
         return db.execute(unknown).rowcount
     one = f"{unknown} AND identity = ?"
     return sum(db.execute(one, (identity,)).rowcount for identity in identities)
+
+
+def forget_uploads(db: sqlite3.Connection) -> None:
+    """Write that nothing is in the vendor's store any more."""
+    db.execute("UPDATE image SET upload = NULL, uploaded_at = NULL WHERE upload IS NOT NULL")

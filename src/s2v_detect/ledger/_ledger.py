@@ -9,13 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from s2v_detect._files import local_image, name_of
-from s2v_detect._identity import identity_of, image_of
+from s2v_detect._identity import identity_of, image_of, name_of
 from s2v_detect.errors import ImageSkipped, LedgerError
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
-from s2v_detect.ledger._pages import text_of
 from s2v_detect.ledger._run import LedgerRun, Opening
 from s2v_detect.models import Image, Spend, Verdict
 
@@ -186,6 +184,10 @@ class Ledger:
         """Count unknown images as failed, and their requests as perhaps billed. Return how many."""
         return self._reconcile(_asked.write_off, images)
 
+    def forget_uploads(self) -> None:
+        """Have every local image uploaded anew: for when the store has lost them all."""
+        self._at_desk().do(_asked.forget_uploads, writes=True)
+
     def _reconcile(
         self,
         work: Callable[[sqlite3.Connection, list[str] | None], int],
@@ -214,9 +216,11 @@ def _identity(image: Image) -> str:
     try:
         if isinstance(image, str):
             return identity_of(image_of(image))
+        from s2v_detect._files import local_image  # noqa: PLC0415  # most images are addresses
+
         return local_image(image).identity
     except ImageSkipped:
-        return text_of(image) if isinstance(image, str) else name_of(image)
+        return name_of(image)
 
 
 def _chunks(images: Iterable[K]) -> Iterator[list[K]]:

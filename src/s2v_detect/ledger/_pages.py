@@ -8,6 +8,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
+from s2v_detect._redaction import text_of
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, OutcomeUnknown
 from s2v_detect.ledger._entries import COLUMNS, AttemptOutcome, LedgerEntry
 from s2v_detect.models import Verdict
@@ -238,11 +239,6 @@ def _state_after(error: DetectError) -> str:
     if isinstance(error, NotSent) or error.stops_run:
         return "unknown" if error.billed == "unknown" else "not sent"
     return "failed"
-
-
-def text_of(value: str) -> str:
-    """Return text as UTF-8 can hold it: half a character as its escape."""
-    return value.encode(errors="backslashreplace").decode()
 
 
 def _text(value: str | None) -> str | None:

@@ -32,8 +32,9 @@ _GROUPS = ("rejected", "failed", "skipped")
 class _Tally:
     """What one reading of the records comes to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, beside: Sequence[Path]) -> None:
         self._folder = folder
+        self._beside = beside
         self.rows: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter(passed=0, rejected=0, failed=0, skipped=0)
         self.reasons: Counter[tuple[str, str]] = Counter()
@@ -56,7 +57,7 @@ class _Tally:
         if record.get("attempts") and record.get("at"):
             self.times.append(datetime.fromisoformat(str(record["at"])).timestamp())
         row = {"group": group, "reason": reason, **_shown(record)}
-        if file := _file_of(record, self._folder):
+        if file := _file_of(record, self._folder, self._beside):
             row["file"] = file
         self._keep(row, group)
 
@@ -76,6 +77,7 @@ def write_report(
     *,
     title: str,
     note: str = "",
+    beside: Sequence[Path] = (Path(),),
     sent_at: Iterable[float] | None = None,
     line_per_s: float = 5.0,
 ) -> None:
@@ -86,6 +88,7 @@ def write_report(
         path: the page; one that is there is replaced.
         title: what stands at its head.
         note: what stands beside the cost.
+        beside: folders in which the files of the rows may lie.
         sent_at: when each request was sent (POSIX seconds), where a ledger knows; else the times
             of the answers are drawn.
         line_per_s: the account's rate.
@@ -93,7 +96,7 @@ def write_report(
     Raises:
         OSError: the page can't be written; nothing is left of it.
     """
-    tally = _Tally(path.parent)
+    tally = _Tally(path.parent, beside)
     for record in records:
         tally.add(record)
     times = tally.times if sent_at is None else list(sent_at)
@@ -188,14 +191,15 @@ def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _file_of(record: Mapping[str, Any], folder: Path) -> str:
+def _file_of(record: Mapping[str, Any], folder: Path, beside: Sequence[Path]) -> str:
     """Return the way from the page to an image that is a file of this machine, or nothing."""
     image = str(record.get("image") or "")
     if "://" in image:
         return ""
     try:
         image.encode()  # a half character is in no address
-        return Path(os.path.relpath(image, folder)).as_posix() if Path(image).is_file() else ""
+        found = next((place / image for place in beside if (place / image).is_file()), None)
+        return Path(os.path.relpath(found, folder)).as_posix() if image and found else ""
     except (OSError, ValueError):  # no name of a file, or one on another drive
         return ""
 
