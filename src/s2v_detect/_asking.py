@@ -52,7 +52,7 @@ class Asking:
         gives_way: Callable[[DetectError], bool],
     ) -> None:
         self.image = subject.image
-        self._preparing = Preparing(subject, crew, recording)
+        self.preparing = Preparing(subject, crew, recording)
         self.attempts = 0
         self.costs = Costs()
         self.fault: LedgerError | None = None
@@ -89,16 +89,12 @@ class Asking:
     @property
     def doubt(self) -> str:
         """What a look could not tell of it."""
-        return self._preparing.doubt
+        return self.preparing.doubt
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since it was asked for."""
         return self._loop.time() - self._started_at
-
-    def add(self, subject: Subject) -> None:
-        """Have another place where the same content lies."""
-        self._preparing.add(subject)
 
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
@@ -137,7 +133,9 @@ class Asking:
                     is_ready = True
                 return await self._ask_until_answered()
             except DetectError as error:
-                if not (is_outage(error) and self._may_follow(error) and self._gives_way(error)):
+                crew = self._crew
+                is_held = is_outage(error) and (crew.gate.is_shut or crew.store_gate.is_shut)
+                if not (is_held and self._may_follow(error) and self._gives_way(error)):
                     raise
 
     def give_up(self, error: BaseException) -> None:
@@ -150,7 +148,7 @@ class Asking:
 
     async def _prepare(self, entry: LedgerEntry | None = None) -> None:
         """Return when the service can be asked: in no hurry, before the line."""
-        preparing = self._preparing
+        preparing = self.preparing
         try:
             with self._waiting_in("ground"):
                 await self.place.wait(lambda lane: preparing.make_ready(entry, lane, self.tell))
@@ -191,7 +189,7 @@ class Asking:
             try:
                 return await self._request()
             except DetectError as error:
-                if self._is_wanted_still() and self._preparing.loses(error):
+                if self._is_wanted_still() and self.preparing.loses(error):
                     await self._prepare()
                     continue
                 # In an outage a stream's image waits at the gate instead, and loses no retry.
@@ -253,7 +251,7 @@ class Asking:
 
     async def _ask(self, departure: Departure) -> Verdict:
         try:
-            answer = await self._crew.endpoint.post(self._preparing.url, departure)
+            answer = await self._crew.endpoint.post(self.preparing.url, departure)
         except DetectError:
             raise
         except asyncio.CancelledError:
@@ -318,7 +316,7 @@ class Asking:
         return (
             isinstance(error, DetectError)
             and self._is_wanted_still()
-            and bool(self._preparing.url)  # an upload has had its own retries
+            and bool(self.preparing.url)  # an upload has had its own retries
             and self._may_follow(error)
         )
 

@@ -85,7 +85,7 @@ class Flight:
         """Return what will be told of its end; a better lane takes the whole flight along."""
         if self._waiters:
             self._asking.tell("shared")
-            self._asking.add(subject)
+            self._asking.preparing.add(subject)
         if lane == "interactive":
             self._asking.place.move_up()
         waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()

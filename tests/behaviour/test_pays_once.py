@@ -1,5 +1,6 @@
 """Never pays twice without saying so."""
 
+import asyncio
 from collections import Counter
 from decimal import Decimal
 
@@ -167,3 +168,22 @@ async def test_two_checks_of_one_image_at_one_time_are_one_request(emulator: Emu
     assert [verdict.billed for verdict in verdicts] == ["yes", "no", "no", "no"]
     assert client.spend.shared == 3
     assert client.spend.saved == Decimal("0.012")
+
+
+async def test_a_shared_image_is_asked_for_no_oftener_than_the_policy_says(
+    emulator: Emulator,
+) -> None:
+    """Its answer is lost: neither the check nor the stream's share makes another request."""
+    url = "https://images.example/lost.jpg"
+    emulator.when("*", Cut(latency_s=0.1), Pass())
+    async with emulator.client(retry=RetryPolicy(max_attempts=1)) as client:
+        stream = client.aiter_check([url])
+        reading = asyncio.ensure_future(anext(stream))
+        while not emulator.requests:
+            await asyncio.sleep(0)
+        with pytest.raises(OutcomeUnknown):
+            await client.check(url)
+        outcome = await reading
+        assert (outcome.kind, outcome.billed) == ("failed", "unknown")
+        assert client.spend.unknown == 1
+    assert emulator.requests == 1

@@ -40,6 +40,7 @@ from s2v_detect import (
     check_all,
 )
 from s2v_detect._files import Reading, local_image
+from s2v_detect._headers import read_header
 from s2v_detect._service import MODEL
 from s2v_detect._threads import Threads
 from s2v_detect._wire import Answer
@@ -227,6 +228,22 @@ async def test_what_is_no_image_is_an_outcome_with_its_reason(
     assert reason in outcomes[0].reason
     assert outcomes[1].kind == "checked"
     assert emulator.billed == emulator.store.uploaded == 1
+
+
+def test_a_header_of_many_tiny_segments_is_read_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A megabyte of them would else be copied a quarter of a million times."""
+    steps: list[object] = []
+
+    def watched(*given: Any, **more: Any) -> object:
+        steps.append(given)
+        return read_header(*given, **more)
+
+    monkeypatch.setattr("s2v_detect._files.read_header", watched)
+    with pytest.raises(ImageSkipped, match="says nothing of its size"):
+        local_image(b"\xff\xd8" + b"\xff\xe1\0\2" * 250_000 + b"\xff\xd9")
+    assert len(steps) < 2 * 1_000_000 / 4096
 
 
 async def test_a_name_with_a_zero_byte_is_no_file(emulator: Emulator) -> None:
