@@ -244,8 +244,7 @@ class DetectClient:
             TypeError: `items` is a single image.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
-                Those in flight that still answer come first, those never sent get no outcome. What
-                the input raises, too.
+                Those in flight come first, those never sent get no outcome. And what `items` raise.
 
         Example:
             >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:

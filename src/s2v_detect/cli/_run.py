@@ -147,17 +147,19 @@ def screen_file(
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
-        told = ledger.path if out == STANDARD and ledger else Path(out)
-        note = "as the emulator counts it; nothing was billed" if account.emulator else ""
-        write_page(
-            told,
-            plan.report,
-            title=None,
-            note=note,
-            ledger=ledger.path if ledger else None,
-            beside=None if source == STANDARD else Path(source).parent,
-        )
+        _report_on(source, out, plan.report, ledger, emulated=account.emulator)
     return code
+
+
+def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emulated: bool) -> None:
+    write_page(
+        ledger.path if out == STANDARD and ledger else Path(out),
+        page,
+        title=None,
+        note="as the emulator counts it; nothing was billed" if emulated else "",
+        ledger=ledger.path if ledger else None,
+        beside=None if source == STANDARD else Path(source).parent,
+    )
 
 
 def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
