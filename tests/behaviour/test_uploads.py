@@ -784,11 +784,11 @@ async def test_a_wait_for_room_is_no_retry(emulator: Emulator) -> None:
             await slow.wait()
         return xml(503, "ServiceBusy") if first[0] == 40 else None
 
-    retry = RetryPolicy(give_up_after_s=0.1, first_wait_s=0.01, longest_wait_s=0.01)
+    retry = RetryPolicy(give_up_after_s=2, first_wait_s=0.01, longest_wait_s=0.01)
     async with through(emulator, meet, retry=retry) as client:
         stream = client.aiter_check(pages)
         reading = asyncio.ensure_future(anext(stream))
-        asyncio.get_running_loop().call_later(0.3, slow.set)
+        asyncio.get_running_loop().call_later(2.5, slow.set)
         assert (await reading).kind == "checked"
         assert {outcome.kind async for outcome in stream} == {"checked"}
 
