@@ -25,7 +25,7 @@ from s2v_detect._retrying import (
 )
 from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane, Turn
-from s2v_detect._wire import decode, service_ms
+from s2v_detect._wire import decode, images_billed, service_ms
 from s2v_detect.errors import (
     Billed,
     DetectError,
@@ -69,6 +69,7 @@ class Asking:
         self._line_s = 0.0
         self._lined_up_at: float | None = None
         self._errors: list[DetectError] = []
+        self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
         self._task: asyncio.Task[Any] | None = None
 
@@ -211,7 +212,7 @@ class Asking:
                 self._stage = "rest"
                 end_passage()
         finally:
-            self._crew.budget.settle(paid=self.costs.at_most > at_most)
+            self._crew.budget.settle(paid=self.costs.at_most - at_most)
 
     async def _turn(self, lane: Lane) -> tuple[Turn, Callable[[], None]]:
         while True:
@@ -260,6 +261,7 @@ class Asking:
             if departure.left:
                 self._count("unknown")
             raise
+        self._images = images_billed(answer) or 1
         verdict = decode(answer)
         self._count(verdict.billed)
         took_ms = service_ms(answer)
@@ -340,8 +342,8 @@ class Asking:
         return self._loop.time() - self._asked_at
 
     def _count(self, billed: Billed) -> None:
-        self.costs.add(billed)
-        self._crew.books.count_request(billed)
+        self.costs.add(billed, self._images)
+        self._crew.books.count_request(billed, self._images)
 
 
 def _nothing() -> None:
