@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from s2v_detect._books import Costs
 from s2v_detect._crew import Crew
+from s2v_detect._departure import Departure
 from s2v_detect._endings import cut_off, cut_short, left_unknown, lost_before_resend, not_sent
-from s2v_detect._http import Departure
 from s2v_detect._place import Place
 from s2v_detect._preparing import Preparing
 from s2v_detect._recording import Recording

@@ -75,6 +75,7 @@ def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> di
     """Return the headers that every request of a client has."""
     headers = {
         "Content-Type": "application/json",
+        "Accept-Encoding": "identity",  # a body that needs unpacking can be a bomb
         "Authorization": f"Bearer {api_key}",
         "User-Agent": user_agent,
     }

@@ -32,9 +32,11 @@ async def test_the_request_is_the_documented_one() -> None:
     }
     assert {name.lower() for name in sent.headers} == {
         *("host", "content-type", "authorization", "user-agent", "content-length"),
+        "accept-encoding",
     }
     assert sent.headers["authorization"] == "Bearer sk-secret"
     assert sent.headers["content-type"] == "application/json"
+    assert sent.headers["accept-encoding"] == "identity"
     assert sent.headers["user-agent"].startswith("s2v-detect/")
     assert verdict.request_id == "c56f62df"
 
