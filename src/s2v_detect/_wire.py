@@ -96,6 +96,11 @@ def decode(answer: Answer) -> Verdict:
     raise _unknown(_said_by_no_service(answer, told), billed=_billed(told or {}))
 
 
+def is_answer(answer: Answer) -> bool:
+    """Whether the service itself answers, be it with a refusal: no page, and no fault."""
+    return answer.status < _FAULTS_FROM and _json_object(answer.body) is not None
+
+
 def images_billed(answer: Answer) -> int:
     """Return how many images an answer was billed as, by its own count; 0 where it has none."""
     if answer.status in MAYBE_BILLED_STATUSES:
