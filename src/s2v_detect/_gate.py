@@ -172,7 +172,8 @@ class Gate:
         if self._call is None:
             self._let_one_try()
             return
-        task = asyncio.ensure_future(self._make_call(self._call, self._shut_at))
+        call = self._make_call(self._call, self._shut_at)
+        task = asyncio.create_task(call, name="s2v-detect free call")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
