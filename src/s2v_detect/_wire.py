@@ -84,6 +84,14 @@ def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> di
 
 def decode(answer: Answer) -> Verdict:
     """Return the verdict of an answer, or raise the one error that it comes to."""
+    try:
+        return _decode(answer)
+    except OutcomeUnknown as error:
+        error.retry_after_s = retry_after_s(answer.headers)
+        raise
+
+
+def _decode(answer: Answer) -> Verdict:
     if answer.status in MAYBE_BILLED_STATUSES:
         raise _unknown(f"a gateway answered {answer.status} in the service's place")
     told = _json_object(answer.body)

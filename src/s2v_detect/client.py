@@ -194,7 +194,8 @@ class DetectClient:
 
         Raises:
             DetectError: one of its kinds; its `billed` says whether the image may have been paid
-                for. A reject is no error: it is a verdict with `check_pass` False.
+                for. A reject is no error: it is a verdict with `check_pass` False. In an outage a
+                new check gets `NotSent` at once, which says since when and by which error.
 
         Example:
             >>> async def screen(client: DetectClient, url: str) -> str:

@@ -1,6 +1,7 @@
 """Only the service's own word says that nothing was billed."""
 
 import json
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from s2v_detect import (
     Verdict,
 )
 from s2v_detect._books import Books, Costs
+from s2v_detect._retrying import slows_the_line
 from s2v_detect._wire import Answer, decode, images_billed
 
 PAGE = b"<html><title>gateway</title></html>"
@@ -83,6 +85,16 @@ def test_every_answer_has_its_bill(
     """By its status, and by whether the service itself speaks."""
     answer = told(status, body)
     assert (type(answer), answer.billed) == (kind, billed)
+
+
+def test_a_gateway_that_asks_to_wait_is_heeded() -> None:
+    """Its page is no word of the service, and the line is slowed for it all the same."""
+    with pytest.raises(OutcomeUnknown) as raised:
+        decode(Answer(503, {"retry-after": "30"}, PAGE))
+    assert raised.value.retry_after_s == 30
+    assert slows_the_line(raised.value)
+    assert pickle.loads(pickle.dumps(raised.value)).retry_after_s == 30  # noqa: S301  # our own
+    assert not slows_the_line(told(503, PAGE))  # type: ignore[arg-type]  # seen to be an error above
 
 
 def test_an_error_in_error_is_read_as_a_flat_one() -> None:
