@@ -5,14 +5,15 @@ far: its requests, their errors, what they cost, and where it is.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from s2v_detect._books import Costs
 from s2v_detect._crew import Crew
+from s2v_detect._departure import Departure
 from s2v_detect._endings import cut_off, cut_short, left_unknown, lost_before_resend, not_sent
-from s2v_detect._http import Departure
+from s2v_detect._gate import EndPassage
 from s2v_detect._place import Place
 from s2v_detect._preparing import Preparing
 from s2v_detect._recording import Recording
@@ -25,7 +26,7 @@ from s2v_detect._retrying import (
 )
 from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane, Turn
-from s2v_detect._wire import decode, service_ms
+from s2v_detect._wire import decode, images_billed, service_ms
 from s2v_detect.errors import (
     Billed,
     DetectError,
@@ -57,34 +58,29 @@ class Asking:
         self.costs = Costs()
         self.fault: LedgerError | None = None
         """The answer is here, and could not be recorded."""
-        self.place = Place(lane)
+        self.place = Place(lane, crew.line.coming)
         self._crew = crew
         self._recording = recording
         self._is_wanted_by_anyone = is_wanted
         self._gives_way = gives_way
-        self._stage: Literal["ground", "line", "air", "rest"] = "ground"
         self._loop = asyncio.get_running_loop()
-        self._started_at = self._loop.time()
-        self._asked_at = self._started_at
-        self._line_s = 0.0
-        self._lined_up_at: float | None = None
+        self._started_at = self._asked_at = self._loop.time()
         self._errors: list[DetectError] = []
+        self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
         self._task: asyncio.Task[Any] | None = None
 
     @property
     def is_in_air(self) -> bool:
         """Whether a request of it has been granted its turn, and has not ended."""
-        return self._stage == "air"
+        return self.place.stage == "air"
 
     @property
     def first_line_s(self) -> float | None:
         """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
         if self.attempts:
             return None
-        if self._stage != "line" or self._lined_up_at is None:
-            return 0.0
-        return self._loop.time() - self._lined_up_at
+        return self.place.waited_s
 
     @property
     def doubt(self) -> str:
@@ -95,6 +91,11 @@ class Asking:
     def elapsed_s(self) -> float:
         """Seconds since it was asked for."""
         return self._loop.time() - self._started_at
+
+    @property
+    def _spent_s(self) -> float:
+        """Seconds that its attempts and waits took, without the line."""
+        return self.elapsed_s - self.place.line_s
 
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
@@ -116,8 +117,14 @@ class Asking:
 
     async def find_out(self) -> Verdict:
         """Return the verdict: from the ledger, else from the service."""
+        try:
+            return await self._found_out()
+        finally:
+            self.place.arrive()
+
+    async def _found_out(self) -> Verdict:
         self._task = asyncio.current_task()
-        with self._waiting_in("ground"):
+        with self.place.waiting_in("ground"):
             entry, is_answer = await self._recording.ask()
         if entry is not None:
             if is_answer and (verdict := entry.verdict):
@@ -150,7 +157,7 @@ class Asking:
         """Return when the service can be asked: in no hurry, before the line."""
         preparing = self.preparing
         try:
-            with self._waiting_in("ground"):
+            with self.place.waiting_in("ground"):
                 await self.place.wait(lambda lane: preparing.make_ready(entry, lane, self.tell))
         except DetectError as error:
             if preparing.is_by_look:
@@ -178,7 +185,7 @@ class Asking:
         rules = retrying(
             self._crew.retry,
             is_wanted=self._is_wanted,
-            spent_s=lambda: self.elapsed_s - self._line_s,
+            spent_s=lambda: self._spent_s,
             sleep=self._rest,
         )
         verdict: Verdict = await rules(attempt)
@@ -199,48 +206,46 @@ class Asking:
 
     async def _request(self) -> Verdict:
         """Make one request, within the budget, through the gate and the line."""
-        at_most = self.costs.at_most
-        with self._waiting_in("ground"):
+        unknown, at_most = self.costs.unknown, self.costs.at_most
+        with self.place.waiting_in("ground"):
             await self._crew.budget.hold(self.image)
         try:
-            with self._waiting_in("line"):
+            with self.place.waiting_in("line"):
                 turn, end_passage = await self.place.wait(self._turn)
             try:
                 return await self._fly(turn)
             finally:
-                self._stage = "rest"
-                end_passage()
+                self.place.stage = "rest"
+                end_passage(in_doubt=self.costs.unknown > unknown)
         finally:
-            self._crew.budget.settle(paid=self.costs.at_most > at_most)
+            self._crew.budget.settle(paid=self.costs.at_most - at_most)
 
-    async def _turn(self, lane: Lane) -> tuple[Turn, Callable[[], None]]:
-        while True:
-            end_passage = _nothing
-            try:
-                end_passage = await self._crew.gate.passage(lane)
-                turn = await self._crew.line.turn(lane, self._recording)
-                if not self._crew.gate.holds(lane, end_passage):
-                    return turn, end_passage
-                turn.withdrawn()  # the outage began while it stood in line
-                self._recording.withdraw()
-            except asyncio.CancelledError:
-                end_passage()
-                raise
-            except DetectError as error:  # the ledger's: it can't be recorded, so it is not sent
-                end_passage()
-                raise self._about(error) from error.__cause__
+    async def _turn(self, lane: Lane) -> tuple[Turn, EndPassage]:
+        line, recording = self._crew.line, self._recording
+        try:
+            return await line.turn_through(
+                self._crew.gate, lambda: self._passage(lane), lane, recording
+            )
+        except DetectError as error:  # the gate's, or the ledger's: what can't be recorded stays
+            raise self._about(error) from error.__cause__
 
-    async def _late_turn(self) -> Turn:
-        """The turn of a connection that took longer than its grace to open."""
-        return await self._crew.limiter.turn("open")
+    async def _passage(self, lane: Lane) -> EndPassage:
+        if lane == "bulk":
+            return await self._crew.gate.passage()
+        last = self._errors[-1] if self._errors else None
+        patience_s = self._crew.retry.give_up_after_s - self._spent_s
+        with self.place.waiting_for_an_outage():
+            return await self._crew.gate.passage_of_check(last, patience_s)
 
     async def _fly(self, turn: Turn) -> Verdict:
-        self._stage = "air"
+        self.place.stage = "air"
         self.attempts += 1
         self._asked_at = self._loop.time()
-        self.tell("turn", wait_s=self._line_s)
+        self.tell("turn", wait_s=self.place.line_s)
         try:
-            return await self._ask(Departure(turn, self._late_turn, self._left))
+            # A connection that took longer than its grace to open has a new turn.
+            retake = partial(self._crew.limiter.turn, "open")
+            return await self._ask(Departure(turn, retake, self._left))
         except DetectError as error:
             self._met(error)
             raise
@@ -260,6 +265,7 @@ class Asking:
             if departure.left:
                 self._count("unknown")
             raise
+        self._images = images_billed(answer) or 1
         verdict = decode(answer)
         self._count(verdict.billed)
         took_ms = service_ms(answer)
@@ -293,19 +299,8 @@ class Asking:
         if error is None or not is_outage(error):
             if gate.answered():
                 self.tell("restored")
-        elif not (self._task and self._task.cancelling()) and gate.failed():
+        elif not (self._task and self._task.cancelling()) and gate.failed(error):
             self.tell("outage", error=type(error).__name__)
-
-    @contextmanager
-    def _waiting_in(self, stage: Literal["ground", "line"]) -> Iterator[None]:
-        self._stage = stage
-        since = self._loop.time()
-        if stage == "line" and self._lined_up_at is None:
-            self._lined_up_at = since
-        try:
-            yield
-        finally:
-            self._line_s += self._loop.time() - since
 
     async def _rest(self, wait_s: float) -> None:
         self.tell("retrying", wait_s=wait_s, error=type(self._errors[-1]).__name__)
@@ -316,6 +311,7 @@ class Asking:
         return (
             isinstance(error, DetectError)
             and self._is_wanted_still()
+            and self.attempts > 0  # else the gate has refused it
             and bool(self.preparing.url)  # an upload has had its own retries
             and self._may_follow(error)
         )
@@ -340,9 +336,5 @@ class Asking:
         return self._loop.time() - self._asked_at
 
     def _count(self, billed: Billed) -> None:
-        self.costs.add(billed)
-        self._crew.books.count_request(billed)
-
-
-def _nothing() -> None:
-    pass
+        self.costs.add(billed, self._images)
+        self._crew.books.count_request(billed, self._images)

@@ -34,10 +34,12 @@ class Books:
         elif skipped.saves == "call":
             self.count("unreachable")
 
-    def count_request(self, billed: Billed) -> None:
-        """Add a request that was sent, by what is known of its bill."""
-        if billed != "no":
-            self.count("billed" if billed == "yes" else "unknown")
+    def count_request(self, billed: Billed, images: int = 1) -> None:
+        """Add a request that was sent, by what is known of its bill: so many images, if billed."""
+        if billed == "yes":
+            self._counts["billed"] += images
+        elif billed == "unknown":
+            self.count("unknown")
 
     @property
     def spend(self) -> Spend:
@@ -85,14 +87,14 @@ class Costs:
         self.billed = 0
         self.unknown = 0
 
-    def add(self, billed: Billed) -> None:
-        """Add one request."""
-        self.billed += billed == "yes"
+    def add(self, billed: Billed, images: int = 1) -> None:
+        """Add one request: so many images, if it was billed."""
+        self.billed += images * (billed == "yes")
         self.unknown += billed == "unknown"
 
     @property
     def at_most(self) -> int:
-        """How many requests have been paid for, perhaps."""
+        """How many images have been paid for, perhaps."""
         return self.billed + self.unknown
 
     def told(self) -> dict[str, Any]:

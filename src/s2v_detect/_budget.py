@@ -34,8 +34,8 @@ class Budget:
             await self._change()
         self._held += 1
 
-    def settle(self, *, paid: bool) -> None:
-        """Let go of a held request: paid (perhaps), or free after all."""
+    def settle(self, *, paid: int) -> None:
+        """Let go of a held request: so many images were paid for (perhaps), or none."""
         self._held -= 1
         self._spent += paid
         if not paid or not self._held:

@@ -27,13 +27,6 @@ class Flights:
         """Return the flight that a check of this image would join."""
         return self._by_identity.get(subject.identity)
 
-    def coming(self, lane: Lane) -> int:
-        """Return how many are on their way to the line, and would be before one of this lane."""
-        return sum(
-            flight.first_line_s == 0.0 and (flight.lane != "bulk" or lane == "bulk")
-            for flight in self._by_identity.values()
-        )
-
     def join(self, subject: Subject, lane: Lane) -> tuple[Flight, asyncio.Future[Landing]]:
         """Return the image's flight, new or under way, and what will be told of its end."""
         if self._is_closed:
@@ -65,8 +58,8 @@ class Flights:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        self._crew.gate.close()
-        self._crew.store_gate.close()
+        await self._crew.gate.close()
+        await self._crew.store_gate.close()
 
     def skip(self, image: object, skipped: ImageSkipped) -> None:
         """Count an image that is not sent, and record it."""

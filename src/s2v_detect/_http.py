@@ -1,25 +1,24 @@
-"""The only room that knows httpx: one POST, and whether its bytes left this machine; an upload.
+"""The service over httpx: one POST and its whole answer, a GET, and an upload.
 
-httpx's trace events tell that (measured right in every case tried), and stamp the turn at the
-instant the bytes leave: the pace that counts is the one on the wire. A user's own transport may
-emit no events; then some exceptions tell, and the rest is unknown.
+An answer is read as it comes: it is asked for uncoded, and unpacked by us where it is not.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
-from s2v_detect._pacing import GRACE_S
+from s2v_detect._departure import Departure, Door
 from s2v_detect._service import BASE_URL, CHECK_PATH
-from s2v_detect._turns import Turn
+from s2v_detect._unpacking import CODINGS, Damaged, Unpacker, coding_of
 from s2v_detect._wire import Answer, request_body, request_headers
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
 
 _CONNECT_TIMEOUT_S = 5.0
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
+_UNREADABLE = b"(packed in a way that was not asked for)"
+"""Stands for such a body: no JSON, and not empty, which is what the store says of success."""
 
 TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
     httpx.ConnectError: "no connection could be made",
@@ -36,138 +35,6 @@ TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
     httpx.UnsupportedProtocol: "the HTTP client can't speak to the base URL",
 }
 """What each transport error is called in a message; a test compares this with httpx."""
-
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    ConfigurationError,
-)
-
-
-class _Door:
-    """Lets requests into httpx's pool one after another.
-
-    The pool gives one idle connection to all that ask in the same step of the event loop; all but
-    one then ask again, each with a scan of the whole pool. Measured at 50 in flight: 4.9 ms of
-    CPU a request without the door, 1.0 with it. The first trace event of a request tells that it
-    has its connection; a transport that has no events has no such pool, and needs no door.
-    """
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self.is_needed = True
-
-    async def enter(self) -> Callable[[], None]:
-        """Return when the way is free, with what to call once the request has its connection."""
-        if not self.is_needed:
-            return _nothing
-        await self._lock.acquire()
-        return self._lock.release
-
-
-def _nothing() -> None:
-    pass
-
-
-class Departure:
-    """Knows whether one request's bytes have left, and tells its turn.
-
-    A connection that is not open within a short grace gives its turn back, so that the line goes
-    on, and takes a new one before its bytes; the trace hook is awaited, so it can hold them.
-    """
-
-    def __init__(
-        self, turn: Turn, retake: Callable[[], Awaitable[Turn]], on_left: Callable[[], None]
-    ) -> None:
-        self._turn: Turn | None = turn
-        self._retake = retake
-        self._on_left = on_left
-        self._leave_door = _nothing
-        self._has_begun = False
-        self._deadline: asyncio.Timeout | None = None
-        self._timeout_s = 0.0
-        self._grace: asyncio.TimerHandle | None = None
-        self.has_events = False
-        self.left = False
-        """Whether the bytes have left, or must be taken to have."""
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Httpx's `trace` extension."""
-        if not self.has_events:
-            self.has_events = True
-            self.left = False  # if it was taken to have left, it had been waiting in the pool
-            self._pass_door()
-        # A proxy's CONNECT has the same event; only the POST's own counts.
-        if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
-            if self._turn is None:
-                self._turn = await self._retake()
-            self._depart()
-            # Nothing more is to be learned, and each further event would cost 5 µs.
-            getattr(info["request"], "extensions", {}).pop("trace", None)
-
-    async def start(self, door: _Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
-        """Go through the door and begin the grace; the deadline is set when the bytes leave."""
-        self._leave_door = await door.enter()
-        self._has_begun = True
-        self._deadline, self._timeout_s = deadline, timeout_s
-        self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over)
-
-    def answered(self) -> None:
-        """Settle the turn after an answer; of a transport without events it is stamped now."""
-        self._stamp()
-        self._end()
-
-    def failed(self, error: BaseException) -> None:
-        """Settle the turn after an error, and `left` with it."""
-        if not self._has_begun or isinstance(error, _NEVER_SENT):
-            self.left = False
-            self._withdraw()
-        elif self.has_events and not self.left:
-            self._withdraw()
-        else:
-            self._stamp()
-        self._end()
-
-    def _end(self) -> None:
-        self._pass_door()
-        self._stop_grace()
-
-    def _pass_door(self) -> None:
-        leave, self._leave_door = self._leave_door, _nothing
-        leave()
-
-    def _depart(self) -> None:
-        self._stamp()
-        if self._deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._deadline.reschedule(loop.time() + self._timeout_s)
-
-    def _stamp(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            self.left = True
-            turn.left()
-            self._stop_grace()
-            on_left, self._on_left = self._on_left, _nothing  # told once
-            on_left()
-
-    def _withdraw(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.withdrawn()
-
-    def _stop_grace(self) -> None:
-        if self._grace is not None:
-            self._grace.cancel()
-
-    def _grace_over(self) -> None:
-        if self.has_events:
-            self._withdraw()
-        else:
-            # A transport without events may be sending by now: the slot must count as used.
-            self._depart()
 
 
 class Endpoint:
@@ -187,7 +54,7 @@ class Endpoint:
         self._base_url = base_url
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
-        self._door = _Door()
+        self._door = Door()
         self._given = http_client
         self._http = http_client
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
@@ -201,7 +68,7 @@ class Endpoint:
         """Have an httpx client of this event loop; a given one is used as it is."""
         # No bound on connections: httpx's pool scans all of them for every one that waits in it,
         # so nothing may ever wait there. The line and max_in_flight are the bounds.
-        self._door = _Door()
+        self._door = Door()
         self._http = self._given or httpx.AsyncClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             # A proxy of the environment can't reach what listens on this machine alone.
@@ -259,7 +126,7 @@ class Endpoint:
 
         try:
             host = _url_in_range(url).netloc.decode("ascii")
-            headers = {"Host": host, **headers}
+            headers = {"Host": host, "Accept-Encoding": "identity", **headers}
             request = httpx.Request("POST", url, headers=headers, content=leaving())
         except httpx.InvalidURL as error:
             raise _not_uploaded("the store's address can't be read", error) from error
@@ -299,14 +166,41 @@ class Endpoint:
             )
         response = await http.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _LONGEST_ANSWER_BYTES:
-                    break  # no verdict is so long: what is here will not parse
+            body = await _body_of(response)
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers, bytes(body))
+        return Answer(response.status_code, response.headers, body)
+
+
+async def _body_of(response: httpx.Response) -> bytes:
+    """Return the body, or as much of it as any answer may have: longer ones will not parse."""
+    if response.is_stream_consumed:  # an injected transport has read it, and unpacked it too
+        return response.content[:_LONGEST_ANSWER_BYTES]
+    coding = coding_of(response.headers.get("content-encoding", ""))
+    if coding and coding not in CODINGS:
+        return _UNREADABLE
+    unpacker = Unpacker() if coding else None
+    body, came_bytes = bytearray(), 0
+    async for chunk in response.aiter_raw():
+        came_bytes += len(chunk)
+        if unpacker is None:
+            body += chunk
+        else:
+            try:
+                await _unpack(unpacker, chunk, body)
+            except Damaged:
+                return _UNREADABLE
+        if max(came_bytes, len(body)) > _LONGEST_ANSWER_BYTES:
+            break
+    return bytes(body)
+
+
+async def _unpack(unpacker: Unpacker, chunk: bytes, body: bytearray) -> None:
+    for piece in unpacker.pieces(chunk):
+        body += piece
+        if len(body) > _LONGEST_ANSWER_BYTES:
+            return
+        await asyncio.sleep(0)  # others are to be heard meanwhile
 
 
 def _url_of(base_url: str) -> httpx.URL:

@@ -8,7 +8,9 @@ one of each lane at the account's own rate, and more where the disk is what the 
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
+from s2v_detect._gate import EndPassage, Gate
 from s2v_detect._recording import Recording
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._turns import LANES, Lane, Limiter, Turn
@@ -31,6 +33,8 @@ class Line:
         rate = getattr(limiter, "rate", REQUESTS_PER_S)  # a user's own limiter may tell none
         self._own_gap_s = getattr(limiter, "per_s", 1.0) / rate
         self._granted_at = 0.0
+        self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
+        """How many images are on their way to each lane, and not in it yet."""
 
     async def turn(self, lane: Lane, recording: Recording) -> Turn:
         """Return when it is this request's turn, and its `sent` durable.
@@ -55,12 +59,31 @@ class Line:
             near.leave()
         return turn
 
-    def forecast_s(self, lane: Lane, coming: int = 0) -> float:
-        """Return the seconds that a request joining the lane now would wait, as far as known.
+    async def turn_through(
+        self,
+        gate: Gate,
+        passage: Callable[[], Awaitable[EndPassage]],
+        lane: Lane,
+        recording: Recording,
+    ) -> tuple[Turn, EndPassage]:
+        """Return as `turn` does, with a passage of the gate that holds when the turn comes."""
+        while True:
+            end_passage = await passage()
+            try:
+                turn = await self.turn(lane, recording)
+            except BaseException:  # whatever ended the waiting, a try is another's
+                gate.give_back(end_passage)
+                raise
+            if not gate.holds(end_passage):
+                return turn, end_passage
+            turn.withdrawn()  # the outage began while it stood in line
+            recording.withdraw()
 
-        `coming` are those on their way to it.
-        """
-        ahead = sum(self._near[other].waiting for other in LANES[: LANES.index(lane) + 1])
+    def forecast_s(self, lane: Lane) -> float:
+        """Return the seconds that a request joining the lane now would wait, as far as known."""
+        better = LANES[: LANES.index(lane) + 1]
+        ahead = sum(self._near[each].waiting for each in better)
+        coming = sum(self.coming[each] for each in better)
         return self._limiter.forecast_s(lane) + ahead * self._gap_s + coming * self._own_gap_s
 
     def _learn(self, near: "_Near", *, write_s: float, wait_s: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from s2v_detect._crew import Crew
+from s2v_detect._gate import EndPassage
 from s2v_detect._recording import Recording
 from s2v_detect._retrying import is_unreached, retrying
 from s2v_detect._subjects import Subject
@@ -91,19 +92,20 @@ class Preparing:
 
     async def _attempt(self, lane: Lane, tell: Tell) -> str:
         gate = self._crew.store_gate
-        end_passage = _nothing
+        end_passage: EndPassage = _nothing
 
         async def pass_gate() -> None:
             nonlocal end_passage
             gate.give_back(end_passage)  # of a copy that was gone
             end_passage = _nothing
-            end_passage = await gate.passage(lane)
+            if lane == "bulk":  # a check is not held: uploads are free
+                end_passage = await gate.passage()
 
         while True:
             try:
                 url = await self._once(lane, pass_gate)
             except NotSent as error:
-                if gate.failed():
+                if gate.failed(error):
                     tell("outage", error=type(error).__name__)
                 if not gate.is_shut or lane != "bulk":
                     raise
@@ -142,5 +144,5 @@ class Preparing:
                 self._spent_s += loop.time() - began
 
 
-def _nothing() -> None:
-    pass
+def _nothing(*, in_doubt: bool = False) -> None:
+    """End the passage of one that did not pass."""

@@ -74,10 +74,10 @@ def is_outage(error: DetectError) -> bool:
 
 def slows_the_line(error: DetectError) -> bool:
     """Whether an error says that the account or the service is over its rate."""
-    if not isinstance(error, ServiceError):
+    if not isinstance(error, ServiceError | OutcomeUnknown):
         return False
-    too_fast = error.meaning in (Meaning.THROTTLED, Meaning.CAPACITY)
-    return too_fast or error.retry_after_s is not None
+    meaning = getattr(error, "meaning", None)
+    return meaning in (Meaning.THROTTLED, Meaning.CAPACITY) or error.retry_after_s is not None
 
 
 class _WaitAsTold(wait_base):

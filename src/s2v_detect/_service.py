@@ -104,4 +104,7 @@ STATUS_MEANINGS: dict[int, Meaning] = {
 """For a code in no row, and for bodies with none. Other 4xx are BAD_REQUEST, 5xx are FAULT."""
 
 MAYBE_BILLED_STATUSES = (502, 504)
-"""A gateway speaks where the service may have answered, and billed, behind it."""
+"""A gateway speaks, whatever it says: the service may have answered, and billed, behind it."""
+
+GATEWAY_STATUSES = (408, 499)
+"""Of the 4xx these are a gateway's, about time: they are no refusal unless the service says so."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from s2v_detect._addresses import private_reason
 from s2v_detect._http import Endpoint
 from s2v_detect._identity import identity_of, image_of, name_of
+from s2v_detect._store import UPLOADS_PATH, credential_query
 from s2v_detect._turns import Lane, Limiter
-from s2v_detect._wire import Answer
+from s2v_detect._wire import Answer, is_answer
 from s2v_detect.errors import ImageSkipped
 
 if TYPE_CHECKING:  # it loads httpcore, 100 ms of every import, and most images are addresses
@@ -100,6 +101,17 @@ class Subjects:
             )
         image = await self._reading.image(source)
         return Subject(source, image.identity, "", partial(self._uploader.begin, image))
+
+    async def is_reached(self) -> bool:
+        """Return whether the service answers what is free: a request for a credential.
+
+        A page or a fault is no answer, and neither is whatever else comes of it.
+        """
+        try:
+            answer = await self._credential(f"{UPLOADS_PATH}?{credential_query(self._model)}")
+        except Exception:  # noqa: BLE001  # a transport or a limiter of the user's own raises what it likes
+            return False
+        return is_answer(answer)
 
     async def _credential(self, path: str) -> Answer:
         """Return the answer to a request for a credential, which have a limit of their own."""

@@ -1,7 +1,9 @@
 """The wire, purely: an image into the documented request, an answer into a verdict or one error.
 
 Nothing here awaits or has a clock. The tables are in `_service.py`; this module walks them.
-Money: `usage.image_count` says billed, an error's body says not billed, anything else is unknown.
+Money: only the service's own word says that nothing was billed. `usage.image_count` says how many
+images were, whole JSON with a `code` says none; so does any other 4xx but 408 and 499, which was
+refused before the model ran. All else may have been billed: a gateway's page, half an answer.
 """
 
 import json
@@ -17,6 +19,7 @@ from pydantic_core import from_json
 from s2v_detect._service import (
     CODE_RULES,
     COST_TIME_HEADER,
+    GATEWAY_STATUSES,
     MAYBE_BILLED_STATUSES,
     REQUEST_ID_HEADER,
     RESOLVE_HEADER,
@@ -38,6 +41,13 @@ from s2v_detect.errors import (
     ServiceUnavailable,
 )
 from s2v_detect.models import Verdict
+
+_REDIRECTS_FROM, _REFUSALS_FROM, _FAULTS_FROM = 300, 400, 500  # HTTP's own
+_CODE_CHARACTERS = 200
+_MESSAGE_CHARACTERS = 2000
+"""What is looked at, told and kept of the service's words: a code of a megabyte is no code."""
+_MOST_IMAGES = 1000
+"""More for one image that was sent is no count."""
 
 
 class Answer(NamedTuple):
@@ -65,6 +75,7 @@ def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> di
     """Return the headers that every request of a client has."""
     headers = {
         "Content-Type": "application/json",
+        "Accept-Encoding": "identity",  # a body that needs unpacking can be a bomb
         "Authorization": f"Bearer {api_key}",
         "User-Agent": user_agent,
     }
@@ -73,17 +84,36 @@ def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> di
 
 def decode(answer: Answer) -> Verdict:
     """Return the verdict of an answer, or raise the one error that it comes to."""
+    try:
+        return _decode(answer)
+    except OutcomeUnknown as error:
+        error.retry_after_s = retry_after_s(answer.headers)
+        raise
+
+
+def _decode(answer: Answer) -> Verdict:
     if answer.status in MAYBE_BILLED_STATUSES:
         raise _unknown(f"a gateway answered {answer.status} in the service's place")
-    if 300 <= answer.status < 400:
-        raise ConfigurationError(
-            f"the base URL answers with a redirect ({answer.status}), not with the service.",
-            do="Set base_url to the service itself; a proxy's sign-in page may stand between.",
-        )
     told = _json_object(answer.body)
-    if answer.status < 300:
+    if answer.status < _REDIRECTS_FROM:
         return _decode_success(answer, told)
-    return _decode_error(answer, told or {})
+    if _code(told or {}) or _is_refusal(answer.status):
+        return _decode_error(answer, told or {})
+    if answer.status < _REFUSALS_FROM:
+        raise _redirected(answer.status)
+    raise _unknown(_said_by_no_service(answer, told), billed=_billed(told or {}))
+
+
+def is_answer(answer: Answer) -> bool:
+    """Whether the service itself answers, be it with a refusal: no page, and no fault."""
+    return answer.status < _FAULTS_FROM and _json_object(answer.body) is not None
+
+
+def images_billed(answer: Answer) -> int:
+    """Return how many images an answer was billed as, by its own count; 0 where it has none."""
+    if answer.status in MAYBE_BILLED_STATUSES:
+        return 0
+    return _count(_json_object(answer.body) or {}) or 0
 
 
 def service_ms(answer: Answer) -> int | None:
@@ -92,20 +122,25 @@ def service_ms(answer: Answer) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
+def _is_refusal(status: int) -> bool:
+    """Whether a status alone says that the request was refused before the model ran."""
+    return _REFUSALS_FROM <= status < _FAULTS_FROM and status not in GATEWAY_STATUSES
+
+
 def _decode_success(answer: Answer, told: dict[str, Any] | None) -> Verdict:
     if told is None:
-        raise _unknown(f"the answer ({answer.status}) is no whole JSON")
+        raise _unknown(_said_by_no_service(answer, told))
     output = _mapping(told.get("output"))
     if isinstance(output.get("check_pass"), bool):
         return Verdict(
             check_pass=output["check_pass"],
             humanoid=output.get("humanoid") if isinstance(output.get("humanoid"), bool) else None,
-            code=_text(output.get("code")),
-            message=_text(output.get("message")),
+            code=_text(output.get("code"))[:_CODE_CHARACTERS],
+            message=_text(output.get("message"))[:_MESSAGE_CHARACTERS],
             request_id=_request_id(answer, told),
             billed=_billed(told),
         )
-    if _text(told.get("code")):
+    if _code(told):
         return _decode_error(answer, told)
     raise _unknown(
         f"the answer ({answer.status}) holds no verdict that this version can read",
@@ -114,8 +149,7 @@ def _decode_success(answer: Answer, told: dict[str, Any] | None) -> Verdict:
 
 
 def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
-    code = _text(told.get("code"))
-    message = _text(told.get("message")) or _text(told.get("msg"))
+    code, message = _code(told) or _text(told.get("code"))[:_CODE_CHARACTERS], _message(told)
     meaning = meaning_of(answer.status, code, message)
     if meaning is Meaning.VERDICT:
         return Verdict(
@@ -171,20 +205,21 @@ _ERRORS: dict[Meaning, tuple[type[ServiceError], str]] = {
 
 def meaning_of(status: int, code: str, message: str) -> Meaning:
     """Return what an error of the service comes to: by its code, else by its status."""
+    folded, lower = _folded(code), message.lower()
     for rule in CODE_RULES:
-        if _fits(rule, status, code, message):
+        if _fits(rule, status, folded, lower):
             return rule.meaning
     if status >= 500:
         return Meaning.FAULT
     return STATUS_MEANINGS.get(status, Meaning.BAD_REQUEST)
 
 
-def _fits(rule: CodeRule, status: int, code: str, message: str) -> bool:
+def _fits(rule: CodeRule, status: int, folded: str, lower: str) -> bool:
     if rule.statuses and status not in rule.statuses:
         return False
-    if not any(fnmatchcase(_folded(code), _folded(pattern)) for pattern in rule.codes):
+    if not any(fnmatchcase(folded, _folded(pattern)) for pattern in rule.codes):
         return False
-    return not rule.phrases or any(phrase in message.lower() for phrase in rule.phrases)
+    return not rule.phrases or any(phrase in lower for phrase in rule.phrases)
 
 
 def _folded(code: str) -> str:
@@ -214,6 +249,23 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def _said_by_no_service(answer: Answer, told: dict[str, Any] | None) -> str:
+    if told is None:
+        coding = answer.headers.get("content-encoding", "")
+        packed = f" (it came as {coding[:20]})" if coding else ""
+        return f"the answer ({answer.status}) is no whole JSON{packed}"
+    return f"the answer ({answer.status}) is not in the service's own words"
+
+
+def _redirected(status: int) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the base URL answers with a redirect ({status}), not with the service.",
+        do="Set base_url to the service itself: a proxy's sign-in page may stand between."
+        " What was sent may have been billed.",
+        billed="unknown",
+    )
+
+
 def _unknown(what: str, *, billed: Billed = "unknown") -> OutcomeUnknown:
     do = {
         "unknown": "It may have been billed: check it again if its verdict is worth CNY 0.004.",
@@ -239,16 +291,37 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
+def _code(told: dict[str, Any]) -> str:
+    """Return the service's code, at the top or in `error`; a number is a gateway's, and none."""
+    for place in (told, _mapping(told.get("error"))):
+        code = place.get("code")
+        if isinstance(code, str) and code.strip():
+            return code[:_CODE_CHARACTERS]
+    return ""
+
+
+def _message(told: dict[str, Any]) -> str:
+    for place in (told, _mapping(told.get("error"))):
+        if message := _text(place.get("message")) or _text(place.get("msg")):
+            return message[:_MESSAGE_CHARACTERS]
+    return ""
+
+
 def _billed(told: dict[str, Any]) -> Billed:
+    count = _count(told)
+    return "unknown" if count is None else "yes" if count else "no"
+
+
+def _count(told: dict[str, Any]) -> int | None:
+    """Return how many images were billed, or None where the answer does not say so."""
     count = _mapping(told.get("usage")).get("image_count")
-    if isinstance(count, bool) or not isinstance(count, int | str):
-        return "unknown"
-    try:
-        images = int(count)
-    except ValueError:
-        return "unknown"
-    return "yes" if images > 0 else "no" if images == 0 else "unknown"
+    if isinstance(count, str) and count.isascii() and count.isdigit() and len(count) < 10:
+        count = int(count)
+    if isinstance(count, bool) or not isinstance(count, int):
+        return None
+    return count if 0 <= count <= _MOST_IMAGES else None
 
 
 def _request_id(answer: Answer, told: dict[str, Any]) -> str | None:
-    return _text(told.get("request_id")) or answer.headers.get(REQUEST_ID_HEADER) or None
+    request_id = _text(told.get("request_id")) or answer.headers.get(REQUEST_ID_HEADER) or ""
+    return request_id[:_CODE_CHARACTERS] or None

@@ -194,7 +194,8 @@ class DetectClient:
 
         Raises:
             DetectError: one of its kinds; its `billed` says whether the image may have been paid
-                for. A reject is no error: it is a verdict with `check_pass` False.
+                for. A reject is no error: it is a verdict with `check_pass` False. In an outage a
+                new check gets `NotSent` at once, which says since when and by which error.
 
         Example:
             >>> async def screen(client: DetectClient, url: str) -> str:
@@ -206,7 +207,7 @@ class DetectClient:
             image,
             give_up_after_s,
             max_wait_s,
-            lambda: self._line.forecast_s(lane, flights.coming(lane)),
+            lambda: self._line.forecast_s(lane),
             asyncio.get_running_loop().time(),
         )
         subject = await self._subject_of(image, flights, give_up_after_s)
@@ -307,7 +308,7 @@ class DetectClient:
             books=self._books,
             watch=self._watch,
             line=self._line,
-            gate=Gate(),
+            gate=Gate(self._subjects.is_reached),
             store_gate=Gate(),
             budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
             look=look_by(self._preflight),

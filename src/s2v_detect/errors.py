@@ -175,7 +175,12 @@ class NotSent(DetectError):
 
 
 class OutcomeUnknown(DetectError):
-    """The request was sent and no whole answer came: the image may have been billed."""
+    """The request was sent and no whole answer came: the image may have been billed.
+
+    `retry_after_s` is what a gateway asked for in the service's place, if it did.
+    """
+
+    retry_after_s: float | None = None
 
 
 class Busy(DetectError):

@@ -228,8 +228,8 @@ class Event(Value):
     `answered` (a whole answer, or the error it comes to), `throttled` (the line was slowed),
     `retrying` (`wait_s` until it is asked again), `shared` (joined a check under way), `known`
     (answered from the ledger), `outage` (with this image's request the service, or the store,
-    counts as out: streams wait, and try it with one image at a time), `restored` (it answers
-    again), `settled` (the end).
+    counts as out: streams wait, new checks get `NotSent`, and one image at a time tries it),
+    `restored` (it answers again), `settled` (the end).
     """
 
     kind: EventKind

@@ -312,7 +312,7 @@ async def test_what_was_left_before_its_retry_has_not_failed(
 
 
 async def test_an_outage_costs_no_image_its_retries(emulator: Emulator, urls: Urls) -> None:
-    """Few requests while it lasts, none failed for it, and a check is not held."""
+    """Few requests while it lasts, none failed for it; a new check is told so at once."""
     kinds: list[str] = []
 
     def watch(event: Event) -> None:
@@ -330,9 +330,11 @@ async def test_an_outage_costs_no_image_its_retries(emulator: Emulator, urls: Ur
         assert during <= 3 * 20
         await asyncio.sleep(0.3)
         assert emulator.requests == during
+        with pytest.raises(NotSent, match=r"out for \d+ s \(ServiceUnavailable\)"):
+            await client.check("https://images.example/now.jpg")
         emulator.when("*", Pass())
-        assert (await client.check("https://images.example/now.jpg")).check_pass
         outcomes = [await first, *[outcome async for outcome in stream]]
+        assert (await client.check("https://images.example/now.jpg")).check_pass
     assert {outcome.kind for outcome in outcomes} == {"checked"}
     assert "restored" in kinds
 

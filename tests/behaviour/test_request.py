@@ -6,7 +6,7 @@ import httpx
 import pytest
 import respx
 
-from s2v_detect import AccessDenied, ConfigurationError, DetectClient, LocalLimiter, RetryPolicy
+from s2v_detect import AccessDenied, DetectClient, LocalLimiter, OutcomeUnknown, RetryPolicy
 
 IMAGE = "https://images.example/face.jpg?size=1&b=ü"
 BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
@@ -32,9 +32,11 @@ async def test_the_request_is_the_documented_one() -> None:
     }
     assert {name.lower() for name in sent.headers} == {
         *("host", "content-type", "authorization", "user-agent", "content-length"),
+        "accept-encoding",
     }
     assert sent.headers["authorization"] == "Bearer sk-secret"
     assert sent.headers["content-type"] == "application/json"
+    assert sent.headers["accept-encoding"] == "identity"
     assert sent.headers["user-agent"].startswith("s2v-detect/")
     assert verdict.request_id == "c56f62df"
 
@@ -65,11 +67,12 @@ async def test_cookies_of_the_service_are_not_sent_back() -> None:
 
 @respx.mock
 async def test_a_redirect_is_not_followed_with_the_key() -> None:
-    """It is a fault of the base URL, the same for every image."""
+    """What stands there may have passed the request on; the error tells of the redirect."""
     respx.post(URL).respond(302, headers={"Location": "https://elsewhere.example/"})
-    async with DetectClient("sk-x", limiter=LocalLimiter(1000)) as client:
-        with pytest.raises(ConfigurationError, match="redirect"):
+    async with DetectClient("sk-x", limiter=LocalLimiter(1000), retry=ONCE) as client:
+        with pytest.raises(OutcomeUnknown, match="redirect"):
             await client.check(IMAGE)
+        assert (client.spend.billed, client.spend.unknown) == (0, 1)
 
 
 @respx.mock

@@ -19,9 +19,22 @@ LAYERS: list[tuple[str, list[str]]] = [
         "words",
         ["_version", "_redaction", "_service", "_turns", "_values", "errors", "models", "_rules"],
     ),
-    ("policy", ["_wire", "_pacing", "_retrying", "_headers", "_addresses", "_store", "_identity"]),
-    # What the resources stand on: threads, tasks, and a file of this machine by its content.
-    ("ground", ["_threads", "_tasks", "_files"]),
+    (
+        "policy",
+        [
+            "_wire",
+            "_pacing",
+            "_retrying",
+            "_headers",
+            "_addresses",
+            "_store",
+            "_identity",
+            "_unpacking",
+        ],
+    ),
+    # What the resources stand on: threads, tasks, a file of this machine by its content, and when
+    # a request's bytes leave.
+    ("ground", ["_threads", "_tasks", "_files", "_departure"]),
     ("resources", ["_http", "_settings", "images", "ledger", "limiters"]),
     (
         "client",
@@ -56,7 +69,7 @@ LAYER = {room: layer for layer, rooms in LAYERS for room in rooms}
 # Who may import what comes from outside, where that is not everybody.
 ROOMS_OF: dict[str, set[str]] = {
     # client.py and check_all name `httpx.AsyncClient` in a signature, and do nothing with it.
-    "httpx": {"_http", "client"},
+    "httpx": {"_http", "_departure", "client"},
     "httpcore": {"images"},
     "tenacity": {"_retrying"},
     "sqlite3": {"ledger"},

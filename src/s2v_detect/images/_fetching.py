@@ -8,7 +8,6 @@ which costs a pool its place for good.
 import asyncio
 import re
 import ssl
-import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
@@ -19,14 +18,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 import httpcore
 import idna
 
+from s2v_detect._unpacking import CODINGS, Damaged, Unpacker, coding_of
 from s2v_detect._version import VERSION
 
 _SAFE = "!\"$%&'()*+,-./:;=?@[\\]^_`{|}~"
 """Sent as they stand: servers differ in what they make of their escapes."""
 _CONTENT_RANGE = re.compile(rb"bytes (?:(\d{1,19})-\d{1,19}|\*)/(\d{1,19}|\*)")
-_CODINGS = (b"gzip", b"x-gzip", b"deflate")
-_UNPACKED_BYTES = 8192
-"""At a time: a bomb comes piece by piece."""
 _MOST_PIECES = 4096
 """Of one answer. Each costs its parsing, however little is in it."""
 
@@ -44,7 +41,7 @@ class Part:
         self.status = response.status
         self._headers = {name.lower(): value for name, value in response.headers}
         self._range = _CONTENT_RANGE.fullmatch(self._headers.get(b"content-range", b""))
-        self._coding = self._headers.get(b"content-encoding", b"identity").strip().lower()
+        self._coding = coding_of(self._headers.get(b"content-encoding", b"").decode("latin-1"))
         self._has_ended = False
 
     @property
@@ -104,28 +101,23 @@ class Part:
 
     async def _decoded(self) -> AsyncGenerator[bytes, None]:
         stream = self._response.aiter_stream()
-        if self._coding in (b"identity", b""):
+        if not self._coding:
             async for chunk in stream:
                 yield chunk
             self._has_ended = True
             return
-        if self._coding not in _CODINGS or self.status == HTTPStatus.PARTIAL_CONTENT:
+        if self._coding not in CODINGS or self.status == HTTPStatus.PARTIAL_CONTENT:
             raise Unclear("its server sent it in a coding it was not asked for")
-        unpacking = zlib.decompressobj(wbits=47)  # gzip and zlib, by their own heads
+        unpacker = Unpacker()
         async for chunk in stream:
-            packed = chunk
-            while packed:
-                if unpacking.eof:  # one file may hold several, one after another
-                    unpacking = zlib.decompressobj(wbits=47)
-                try:
-                    piece = unpacking.decompress(packed, _UNPACKED_BYTES)
-                except zlib.error as error:
-                    raise Unclear("its server sent damaged gzip") from error
-                packed = unpacking.unused_data or unpacking.unconsumed_tail
-                if piece:
-                    yield piece
-                await asyncio.sleep(0)  # others are to be heard meanwhile
-        self._has_ended = unpacking.eof
+            try:
+                for piece in unpacker.pieces(chunk):
+                    if piece:
+                        yield piece
+                    await asyncio.sleep(0)  # others are to be heard meanwhile
+            except Damaged as error:
+                raise Unclear(f"its server sent damaged {self._coding}") from error
+        self._has_ended = unpacker.has_ended
 
 
 class Connection:

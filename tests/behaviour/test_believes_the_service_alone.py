@@ -1,0 +1,71 @@
+"""Only the service's own word is "not billed"; what it counts is what is paid."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from s2v_detect import BudgetSpent, Checked, DetectError, OutcomeUnknown, RetryPolicy
+from s2v_detect.emulator import Emulator, Html, Pass, Raw
+
+IMAGE = "https://images.example/face.jpg"
+QUICK = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.002)
+TWO = '{"output": {"check_pass": true}, "usage": {"image_count": 2}}'
+
+
+@pytest.mark.parametrize("status", [302, 408, 499, 500, 503, 520, 522, 524, 598])
+async def test_a_gateways_page_is_asked_again_once_and_counted(
+    emulator: Emulator, status: int
+) -> None:
+    """The model may have run behind the page: two requests, two bills, and both are in the sum."""
+    emulator.when("*", Html(status, billed=True))
+    async with emulator.client(retry=QUICK) as client:
+        with pytest.raises(OutcomeUnknown) as raised:
+            await client.check(IMAGE)
+    assert (raised.value.attempts, raised.value.billed) == (2, "unknown")
+    assert emulator.bills[IMAGE] == 2
+    assert client.spend.cost_at_most == Decimal("0.008")
+
+
+@pytest.mark.parametrize("status", [500, 503, 520, 524, 408, 302])
+async def test_max_cost_holds_behind_a_gateway(emulator: Emulator, status: int) -> None:
+    """A budget for two images: two bills, where there were sixteen."""
+    emulator.when("*", Html(status, billed=True))
+    images = [f"https://images.example/{number}.jpg" for number in range(20)]
+    async with emulator.client(retry=QUICK, max_cost="0.008") as client:
+        with pytest.raises(BudgetSpent):
+            async for _ in client.aiter_check(images):
+                pass
+    assert emulator.billed == 2
+    assert client.spend.cost_at_most == Decimal("0.008")
+
+
+async def test_an_answer_that_counts_two_images_costs_two(emulator: Emulator) -> None:
+    """In its outcome, in the spend and in the budget."""
+    emulator.when("*/two-*", Raw(200, TWO, billed=True))
+    emulator.when("*/one-*", Pass())
+    images = [f"https://images.example/{kind}-{n}.jpg" for n in range(3) for kind in ("one", "two")]
+    outcomes: list[Any] = []
+    async with emulator.client(max_cost="0.036") as client:
+        async for outcome in client.aiter_check(images):
+            outcomes.append(outcome)
+        with pytest.raises(BudgetSpent):
+            await client.check(IMAGE)
+    assert all(isinstance(outcome, Checked) for outcome in outcomes)
+    costs = {outcome.image: outcome.cost for outcome in outcomes}
+    assert {url: cost / Decimal("0.004") for url, cost in costs.items()} == {
+        url: 2 if "two" in url else 1 for url in images
+    }
+    assert client.spend.cost == client.spend.cost_at_most == sum(costs.values())
+
+
+async def test_an_error_that_counts_two_images_costs_two(emulator: Emulator) -> None:
+    """The count is the oracle beside an error too."""
+    body = '{"code": "InternalError", "usage": {"image_count": 2}}'
+    emulator.when("*", Raw(500, body, billed=True))
+    async with emulator.client(retry=QUICK) as client:
+        with pytest.raises(DetectError) as raised:
+            await client.check(IMAGE)
+    assert raised.value.billed == "yes"
+    assert client.spend.cost == Decimal("0.008")
+    assert emulator.requests == 1
