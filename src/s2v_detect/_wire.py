@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from s2v_detect._redaction import without_key
 from s2v_detect._service import (
     CODE_RULES,
     COST_TIME_HEADER,
@@ -236,7 +237,8 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """Return what the service says; what it echoes of our key is nowhere needed."""
+    return "" if value is None else without_key(str(value))
 
 
 def _billed(told: dict[str, Any]) -> Billed:
@@ -251,4 +253,4 @@ def _billed(told: dict[str, Any]) -> Billed:
 
 
 def _request_id(answer: Answer, told: dict[str, Any]) -> str | None:
-    return _text(told.get("request_id")) or answer.headers.get(REQUEST_ID_HEADER) or None
+    return _text(told.get("request_id") or answer.headers.get(REQUEST_ID_HEADER)) or None
