@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
+from s2v_detect._door import Door
 from s2v_detect._pacing import GRACE_S
+from s2v_detect._redaction import bare
 from s2v_detect._service import BASE_URL, CHECK_PATH
 from s2v_detect._turns import Turn
 from s2v_detect._wire import Answer, request_body, request_headers
@@ -44,27 +47,6 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
     ConfigurationError,
 )
-
-
-class _Door:
-    """Lets requests into httpx's pool one after another.
-
-    The pool gives one idle connection to all that ask in the same step of the event loop; all but
-    one then ask again, each with a scan of the whole pool. Measured at 50 in flight: 4.9 ms of
-    CPU a request without the door, 1.0 with it. The first trace event of a request tells that it
-    has its connection; a transport that has no events has no such pool, and needs no door.
-    """
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self.is_needed = True
-
-    async def enter(self) -> Callable[[], None]:
-        """Return when the way is free, with what to call once the request has its connection."""
-        if not self.is_needed:
-            return _nothing
-        await self._lock.acquire()
-        return self._lock.release
 
 
 def _nothing() -> None:
@@ -107,7 +89,7 @@ class Departure:
             # Nothing more is to be learned, and each further event would cost 5 µs.
             getattr(info["request"], "extensions", {}).pop("trace", None)
 
-    async def start(self, door: _Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
+    async def start(self, door: Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
         """Go through the door and begin the grace; the deadline is set when the bytes leave."""
         self._leave_door = await door.enter()
         self._has_begun = True
@@ -179,15 +161,18 @@ class Endpoint:
         model: str,
         standing: Mapping[str, str],
         *,
+        api_key: SecretStr,
         timeout_s: float,
         http_client: httpx.AsyncClient | None,
     ) -> None:
         self._url = _url_of(base_url)
         self._model = model
-        self._base_url = base_url
+        self.base_url = base_url
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
-        self._door = _Door()
+        self._authorization = SecretStr(f"Bearer {api_key.get_secret_value()}")
+        self._too_late = f"no whole answer came within {timeout_s:g} s"
+        self._door = Door()
         self._given = http_client
         self._http = http_client
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
@@ -201,7 +186,7 @@ class Endpoint:
         """Have an httpx client of this event loop; a given one is used as it is."""
         # No bound on connections: httpx's pool scans all of them for every one that waits in it,
         # so nothing may ever wait there. The line and max_in_flight are the bounds.
-        self._door = _Door()
+        self._door = Door()
         self._http = self._given or httpx.AsyncClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             # A proxy of the environment can't reach what listens on this machine alone.
@@ -226,11 +211,9 @@ class Endpoint:
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)
             if isinstance(error, TimeoutError):
-                raise _unknown(
-                    f"no whole answer came within {self._timeout_s:g} s", error
-                ) from error
+                raise _unknown(self._too_late, error) from bare(error)
             if isinstance(error, httpx.HTTPError):
-                raise _translated(error, left=departure.left) from error
+                raise _translated(error, left=departure.left) from bare(error)
             raise
         departure.answered()
         self._door.is_needed = departure.has_events
@@ -239,8 +222,8 @@ class Endpoint:
     async def get(self, path: str) -> Answer:
         """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
         headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
-        url = self._url.join(self._base_url + path)
-        request = httpx.Request("GET", url, headers=headers)
+        request = httpx.Request("GET", self._url.join(self.base_url + path), headers=headers)
+        request.headers["Authorization"] = self._authorization.get_secret_value()
         return await self._run(request, asyncio.timeout(self._timeout_s))
 
     async def post_elsewhere(
@@ -271,17 +254,17 @@ class Endpoint:
             async with deadline:
                 return await self._answer(request)
         except TimeoutError as error:
-            what = f"no whole answer came within {self._timeout_s:g} s"
-            raise _not_uploaded(what, error) from error
+            raise _not_uploaded(self._too_late, error) from bare(error)
         except httpx.HTTPError as error:
             what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
-            raise _not_uploaded(what, error) from error
+            raise _not_uploaded(what, error) from bare(error)
 
     def _request(self, image: str, departure: Departure) -> httpx.Request:
         # Made by hand, not by the client: no cookies, no headers but ours.
         body = request_body(self._model, image)
         headers = request_headers(self._headers, image)
         headers["Content-Length"] = str(len(body))
+        headers["Authorization"] = self._authorization.get_secret_value()
         return httpx.Request(
             "POST",
             self._url,
@@ -297,15 +280,19 @@ class Endpoint:
                 "the http_client of this client is closed.",
                 do="Keep it open for as long as the DetectClient is.",
             )
-        response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+        body = bytearray()
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _LONGEST_ANSWER_BYTES:
-                    break  # no verdict is so long: what is here will not parse
-        finally:
-            await response.aclose()
+            response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+            try:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _LONGEST_ANSWER_BYTES:
+                        break  # no verdict is so long: what is here will not parse
+            finally:
+                await response.aclose()
+        except BaseException:  # an error of httpx travels with its request
+            request.headers.pop("Authorization", None)
+            raise
         return Answer(response.status_code, response.headers, bytes(body))
 
 

@@ -62,13 +62,9 @@ def request_headers(standing: Mapping[str, str], image: str) -> dict[str, str]:
     return dict(standing)
 
 
-def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> dict[str, str]:
-    """Return the headers that every request of a client has."""
-    headers = {
-        "Content-Type": "application/json",
-        "Authorization": f"Bearer {api_key}",
-        "User-Agent": user_agent,
-    }
+def standing_headers(workspace: str | None, user_agent: str) -> dict[str, str]:
+    """Return the headers that every request of a client has, beside its key."""
+    headers = {"Content-Type": "application/json", "User-Agent": user_agent}
     return {**headers, WORKSPACE_HEADER: workspace} if workspace else headers
 
 

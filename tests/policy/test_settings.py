@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from s2v_detect import ConfigurationError, DetectClient
-from s2v_detect._settings import Settings, from_env
+from s2v_detect._settings import Settings, from_env, sealed
 
 KEY = {"DASHSCOPE_API_KEY": "sk-env"}
 DEFAULT = "https://dashscope.aliyuncs.com/api/v1"
@@ -25,7 +25,12 @@ def settings(
     workspace: str | None = None,
 ) -> Settings:
     """Return the settings of this environment alone."""
-    return from_env(api_key, base_url, workspace, environ)
+    return from_env(sealed(api_key), base_url, workspace, environ)
+
+
+def key_in(settings: Settings) -> str:
+    """Return what the service is sent."""
+    return settings.api_key.get_secret_value()
 
 
 def test_the_key_is_taken_from_the_first_place_that_has_one(tmp_path: Path) -> None:
@@ -36,10 +41,10 @@ def test_the_key_is_taken_from_the_first_place_that_has_one(tmp_path: Path) -> N
     own = tmp_path / ".dashscope" / "api_key"
     own.parent.mkdir()
     own.write_text("  sk-own\n")
-    assert settings({**environ, **KEY}, api_key=" sk-arg ").api_key == "sk-arg"
-    assert settings({**environ, **KEY}).api_key == "sk-env"
-    assert settings({**environ, "DASHSCOPE_API_KEY": " "}).api_key == "sk-named"
-    assert settings({}).api_key == "sk-own"
+    assert key_in(settings({**environ, **KEY}, api_key=" sk-arg ")) == "sk-arg"
+    assert key_in(settings({**environ, **KEY})) == "sk-env"
+    assert key_in(settings({**environ, "DASHSCOPE_API_KEY": " "})) == "sk-named"
+    assert key_in(settings({})) == "sk-own"
 
 
 def test_without_a_key_it_says_what_to_set() -> None:
@@ -159,4 +164,4 @@ def test_a_key_file_written_by_an_editor_of_windows_is_read(tmp_path: Path) -> N
     """It begins with a mark of three bytes."""
     (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsk-bom\r\n")
     environ = {"DASHSCOPE_API_KEY_FILE_PATH": str(tmp_path / "key")}
-    assert settings(environ).api_key == "sk-bom"
+    assert key_in(settings(environ)) == "sk-bom"

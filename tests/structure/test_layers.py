@@ -21,7 +21,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ),
     ("policy", ["_wire", "_pacing", "_retrying", "_headers", "_addresses", "_store", "_identity"]),
     # What the resources stand on: threads, and a file of this machine by its content.
-    ("ground", ["_threads", "_files"]),
+    ("ground", ["_threads", "_files", "_door"]),
     ("resources", ["_http", "_settings", "images", "ledger", "limiters"]),
     (
         "client",
