@@ -170,7 +170,7 @@ class Endpoint:
         self.base_url = base_url
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
-        self._authorization = SecretStr(f"Bearer {api_key.get_secret_value()}")
+        self._api_key = api_key
         self._too_late = f"no whole answer came within {timeout_s:g} s"
         self._door = Door()
         self._given = http_client
@@ -223,7 +223,7 @@ class Endpoint:
         """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
         headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
         request = httpx.Request("GET", self._url.join(self.base_url + path), headers=headers)
-        request.headers["Authorization"] = self._authorization.get_secret_value()
+        request.headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
         return await self._run(request, asyncio.timeout(self._timeout_s))
 
     async def post_elsewhere(
@@ -245,7 +245,7 @@ class Endpoint:
             headers = {"Host": host, **headers}
             request = httpx.Request("POST", url, headers=headers, content=leaving())
         except httpx.InvalidURL as error:
-            raise _not_uploaded("the store's address can't be read", error) from error
+            raise _not_uploaded("the store's address can't be read", error) from bare(error)
         return await self._run(request, deadline)
 
     async def _run(self, request: httpx.Request, deadline: asyncio.Timeout) -> Answer:
@@ -264,7 +264,7 @@ class Endpoint:
         body = request_body(self._model, image)
         headers = request_headers(self._headers, image)
         headers["Content-Length"] = str(len(body))
-        headers["Authorization"] = self._authorization.get_secret_value()
+        headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
         return httpx.Request(
             "POST",
             self._url,
@@ -293,7 +293,9 @@ class Endpoint:
         except BaseException:  # an error of httpx travels with its request
             request.headers.pop("Authorization", None)
             raise
-        return Answer(response.status_code, response.headers, bytes(body))
+        # Some gateways echo what they were sent, and answers are logged, shown and kept.
+        told = bytes(body).replace(self._api_key.get_secret_value().encode(), b"sk-...")
+        return Answer(response.status_code, response.headers, told)
 
 
 def _url_of(base_url: str) -> httpx.URL:
@@ -302,7 +304,7 @@ def _url_of(base_url: str) -> httpx.URL:
     except httpx.InvalidURL as error:  # a host that is no name in any alphabet, or too long
         raise ConfigurationError(
             "the base URL can't be used.", do=f"It looks like {BASE_URL}."
-        ) from error
+        ) from bare(error)
 
 
 def _url_in_range(text: str) -> httpx.URL:
