@@ -152,7 +152,14 @@ def test_words_and_policy_touch_nothing_outside(room: str) -> None:
 def test_edges_use_only_the_public_names(room: str) -> None:
     """What a user can't import, an edge does not either; but what may be shown is decided once."""
     paths = sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
-    public = {*s2v_detect.__all__, *LAYERS[-1][1], "_service", "_threads", "_redaction"}
+    public = {
+        *s2v_detect.__all__,
+        *LAYERS[-1][1],
+        "_service",
+        "_threads",
+        "_redaction",
+        "_addresses",
+    }
     for path in paths:
         for name in imports(path):
             if name.startswith(f"{PACKAGE}."):
