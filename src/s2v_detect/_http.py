@@ -22,6 +22,7 @@ from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeU
 
 _CONNECT_TIMEOUT_S = 5.0
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_SHORTEST_KEY = 16  # real ones have 35 characters
 _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
 
 TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
@@ -293,9 +294,13 @@ class Endpoint:
         except BaseException:  # an error of httpx travels with its request
             request.headers.pop("Authorization", None)
             raise
-        # Some gateways echo what they were sent, and answers are logged, shown and kept.
-        told = bytes(body).replace(self._api_key.get_secret_value().encode(), b"sk-...")
-        return Answer(response.status_code, response.headers, told)
+        return Answer(response.status_code, response.headers, self._without_key(bytes(body)))
+
+    def _without_key(self, told: bytes) -> bytes:
+        """Return an answer without our key: some gateways echo what they were sent."""
+        key = self._api_key.get_secret_value().encode()
+        # A short one, as tests have, may be a part of any word.
+        return told if len(key) < _SHORTEST_KEY else told.replace(key, b"sk-...")
 
 
 def _url_of(base_url: str) -> httpx.URL:

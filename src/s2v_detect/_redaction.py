@@ -94,7 +94,7 @@ def bare(error: BaseException) -> BaseException:
         if each is not None and id(each) not in seen:
             seen.add(id(each))
             each.__traceback__ = None
-            left += [each.__cause__, each.__context__]
+            left += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
     return error
 
 

@@ -22,7 +22,8 @@ from s2v_detect import (
     RetryPolicy,
     check_all,
 )
-from s2v_detect.emulator import Cut, Emulator, Error, HalfBody, Silent
+from s2v_detect._redaction import bare
+from s2v_detect.emulator import Cut, Emulator, Error, HalfBody, Pass, Silent
 
 KEY = "sk-5f3a9c0d1e2b4a6f8c7d"
 IMAGE = "https://images.example/face.jpg"
@@ -236,3 +237,25 @@ async def test_a_cancelled_check_shows_no_key(emulator: Emulator) -> None:
         with pytest.raises(asyncio.CancelledError) as cancelled:
             await task
         assert_shows_no_key(cancelled.value)
+
+
+async def test_a_key_that_is_a_part_of_words_spoils_no_answer(
+    urls: Callable[[int], list[str]],
+) -> None:
+    """Tests have such keys; an answer is cleared of real ones alone."""
+    for key in ("k", "check_pass", "sk-1"):
+        async with Emulator(api_key=key, answer=Pass()) as emulator, emulator.client() as client:
+            assert (await client.check(urls(1)[0])).check_pass
+
+
+def test_an_error_made_bare_has_no_frames_however_it_is_nested() -> None:
+    """Its causes, contexts and the members of its groups; what they say stays."""
+    with pytest.raises(OSError, match="first") as first:
+        open("/nowhere/first")  # noqa: PTH123, SIM115  # for its error
+    with pytest.raises(ExceptionGroup) as raised:
+        raise ExceptionGroup("both", [ValueError("second"), first.value]) from first.value
+    group = raised.value
+    assert bare(group) is group
+    assert group.__traceback__ is None
+    assert group.exceptions[1].__traceback__ is None
+    assert "first" in str(group.__cause__)

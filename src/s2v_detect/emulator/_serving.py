@@ -42,7 +42,7 @@ _FREE_USED_UP = Error(
 class Account:
     """What the pretended account is like."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     admission: Admission
     stop_when_free_used_up: bool
     reject_shape: RejectShape
