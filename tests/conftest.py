@@ -30,5 +30,6 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "DASHSCOPE_HTTP_BASE_URL",
         "DASHSCOPE_WORKSPACE",
         "DASHSCOPE_WORKSPACE_ID",
+        "S2V_DETECT_ALLOW_HTTP",
     ):
         monkeypatch.delenv(name, raising=False)

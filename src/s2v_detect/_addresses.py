@@ -35,6 +35,19 @@ _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loop
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".home.arpa")
 """Names that mean another machine in every network, by their standards. RFC 6761, 6762, 8375."""
 
+_LOCAL_NETWORKS = (
+    IPv4Network("0.0.0.0/32"),  # connected to, it is this machine
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("169.254.0.0/16"),
+    IPv6Network("::/127"),  # as 0.0.0.0, and loopback
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe80::/10"),
+)
+"""What goes to them does not leave this network. A provider's (100.64.0.0/10) is not among them."""
+
 _PUBLIC_AT_A_GLANCE = re.compile(
     r"https?://[a-z0-9-]+\.(?:[a-z0-9-]+\.)*(?!local|internal/|arpa/)[a-z][a-z0-9-]*/"
 )
@@ -87,6 +100,44 @@ def private_reason(url: str) -> str:
     if address is None or is_public(address):
         return ""
     return f"its host is {address}, an address that is not public"
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL's host is one of this network by what is written there. No name is resolved.
+
+    Such are this machine, private addresses in any spelling, single labels (`gateway`), and names
+    with a local ending.
+
+    Example:
+        >>> is_local("http://10.0.0.1/api/v1"), is_local("http://gateway:8080/api/v1")
+        (True, True)
+        >>> is_local("http://dashscope.example/api/v1"), is_local("http://134744072/api/v1")
+        (False, False)
+    """
+    host = host_of(url)
+    address = address_in(host)
+    if address is not None:
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or IPv6Address(int(address))  # without its zone
+        return any(address in network for network in _LOCAL_NETWORKS)
+    if host in _LOCAL_NAMES or host.endswith(_LOCAL_ENDINGS):
+        return True
+    is_rooted = (urlsplit(url).hostname or "").endswith(".")  # a single label then is a domain
+    return bool(host) and "." not in host and not is_rooted
+
+
+def upload_refusal(url: str, base_url: str) -> str:
+    """Return why an upload must not go to `url`, which `base_url` named; or nothing.
+
+    The signature and a portrait go there. A service on the open internet has no store in this
+    network, and whoever claims so is not the service.
+    """
+    scheme = urlsplit(url).scheme
+    if is_local(url) or private_reason(url):
+        return "" if is_local(base_url) else "it lies in this network, and the service does not"
+    if scheme == "https" or (urlsplit(base_url).scheme == "http" and not is_local(base_url)):
+        return ""
+    return "it is no https address"
 
 
 def host_of(url: str) -> str:

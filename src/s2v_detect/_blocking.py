@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from s2v_detect._settings import sealed
 from s2v_detect._window import Items
 from s2v_detect.client import DetectClient
 from s2v_detect.errors import DetectError
@@ -41,6 +42,8 @@ def check_all(
         ...         if outcome.kind == "checked" and outcome.verdict.check_pass
         ...     ]
     """
+    if "api_key" in options:
+        options["api_key"] = sealed(options["api_key"])  # as the client does, and why
     gather = partial(_gather, DetectClient(**options), items, image=image, ordered=ordered)
     try:
         asyncio.get_running_loop()

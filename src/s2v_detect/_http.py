@@ -7,8 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
+from pydantic import SecretStr
 
 from s2v_detect._departure import Departure, Door
+from s2v_detect._redaction import bare
 from s2v_detect._service import BASE_URL, CHECK_PATH
 from s2v_detect._unpacking import CODINGS, Damaged, Unpacker, coding_of
 from s2v_detect._wire import Answer, request_body, request_headers
@@ -16,6 +18,7 @@ from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeU
 
 _CONNECT_TIMEOUT_S = 5.0
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_SHORTEST_KEY = 16  # real ones have 35 characters
 _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
 _UNREADABLE = b"(packed in a way that was not asked for)"
 """Stands for such a body: no JSON, and not empty, which is what the store says of success."""
@@ -46,14 +49,17 @@ class Endpoint:
         model: str,
         standing: Mapping[str, str],
         *,
+        api_key: SecretStr,
         timeout_s: float,
         http_client: httpx.AsyncClient | None,
     ) -> None:
         self._url = _url_of(base_url)
         self._model = model
-        self._base_url = base_url
+        self.base_url = base_url
         self._timeout_s = timeout_s
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
+        self._api_key = api_key
+        self._too_late = f"no whole answer came within {timeout_s:g} s"
         self._door = Door()
         self._given = http_client
         self._http = http_client
@@ -93,11 +99,9 @@ class Endpoint:
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)
             if isinstance(error, TimeoutError):
-                raise _unknown(
-                    f"no whole answer came within {self._timeout_s:g} s", error
-                ) from error
+                raise _unknown(self._too_late, error) from bare(error)
             if isinstance(error, httpx.HTTPError):
-                raise _translated(error, left=departure.left) from error
+                raise _translated(error, left=departure.left) from bare(error)
             raise
         departure.answered()
         self._door.is_needed = departure.has_events
@@ -106,8 +110,8 @@ class Endpoint:
     async def get(self, path: str) -> Answer:
         """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
         headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
-        url = self._url.join(self._base_url + path)
-        request = httpx.Request("GET", url, headers=headers)
+        request = httpx.Request("GET", self._url.join(self.base_url + path), headers=headers)
+        request.headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
         return await self._run(request, asyncio.timeout(self._timeout_s))
 
     async def post_elsewhere(
@@ -129,7 +133,7 @@ class Endpoint:
             headers = {"Host": host, "Accept-Encoding": "identity", **headers}
             request = httpx.Request("POST", url, headers=headers, content=leaving())
         except httpx.InvalidURL as error:
-            raise _not_uploaded("the store's address can't be read", error) from error
+            raise _not_uploaded("the store's address can't be read", error) from bare(error)
         return await self._run(request, deadline)
 
     async def _run(self, request: httpx.Request, deadline: asyncio.Timeout) -> Answer:
@@ -138,17 +142,17 @@ class Endpoint:
             async with deadline:
                 return await self._answer(request)
         except TimeoutError as error:
-            what = f"no whole answer came within {self._timeout_s:g} s"
-            raise _not_uploaded(what, error) from error
+            raise _not_uploaded(self._too_late, error) from bare(error)
         except httpx.HTTPError as error:
             what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
-            raise _not_uploaded(what, error) from error
+            raise _not_uploaded(what, error) from bare(error)
 
     def _request(self, image: str, departure: Departure) -> httpx.Request:
         # Made by hand, not by the client: no cookies, no headers but ours.
         body = request_body(self._model, image)
         headers = request_headers(self._headers, image)
         headers["Content-Length"] = str(len(body))
+        headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
         return httpx.Request(
             "POST",
             self._url,
@@ -164,12 +168,22 @@ class Endpoint:
                 "the http_client of this client is closed.",
                 do="Keep it open for as long as the DetectClient is.",
             )
-        response = await http.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            body = await _body_of(response)
-        finally:
-            await response.aclose()
-        return Answer(response.status_code, response.headers, body)
+            response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+            try:
+                body = await _body_of(response)
+            finally:
+                await response.aclose()
+        except BaseException:  # an error of httpx travels with its request
+            request.headers.pop("Authorization", None)
+            raise
+        return Answer(response.status_code, response.headers, self._without_key(body))
+
+    def _without_key(self, told: bytes) -> bytes:
+        """Return an answer without our key: some gateways echo what they were sent."""
+        key = self._api_key.get_secret_value().encode()
+        # A short one, as tests have, may be a part of any word.
+        return told if len(key) < _SHORTEST_KEY else told.replace(key, b"sk-...")
 
 
 async def _body_of(response: httpx.Response) -> bytes:
@@ -209,7 +223,7 @@ def _url_of(base_url: str) -> httpx.URL:
     except httpx.InvalidURL as error:  # a host that is no name in any alphabet, or too long
         raise ConfigurationError(
             "the base URL can't be used.", do=f"It looks like {BASE_URL}."
-        ) from error
+        ) from bare(error)
 
 
 def _url_in_range(text: str) -> httpx.URL:

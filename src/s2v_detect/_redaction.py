@@ -1,6 +1,9 @@
-"""What may be shown of an image's address: all but what signs it.
+"""What may be shown of anything: all but keys, signatures, and what signs an address.
 
 A signed address is a key to somebody's file, and error messages, reprs, logs and spans travel.
+Whatever a person reads goes through here, whoever wrote it: the service and the store echo what
+they were sent. What a program reads (outputs, the ledger) keeps its addresses whole, for they are
+what it is about; but the account's key is in none of them.
 """
 
 import re
@@ -8,27 +11,92 @@ from os import PathLike, fsdecode
 
 _URL = re.compile(
     # A scheme of bounded length: without the bound a long "a.a.a.a…" costs its length squared.
-    r"""(?P<head>[a-z][a-z0-9+.-]{0,30}://)
+    r"""(?P<head>(?:[a-z][a-z0-9+.-]{0,30}:)?//)
         (?:[^\s/?\#]*@)?                   # user and password, which may hold an @: never shown
         (?P<path>[^\s?\#"'<>]*)
         # Query and fragment: shown as ?…. Quotes are allowed in it; only what ends it is not of it.
         (?P<query>[?\#]\S*?(?=["'<>,;.)\]}]{0,3}(?:\s|\Z)))?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_KEY = re.compile(r"\bsk-[\w.-]{6,}")
+# What comes before a name: no letter, unless that is the end of an escape (`%3F`, `\u0026`).
+_BEGIN = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f][0-9a-f])|(?<=\\u[0-9a-f]{4}))"
+_KEY = re.compile(_BEGIN + r"(?P<head>sk-)[\w.-]{6,}", re.IGNORECASE)
+_QUOTE = r"""["'\\]{0,3}"""
+_NAMED = re.compile(
+    # Some of these names are parts of words too, and begin where a word does. Behind a colon may
+    # be prose (`Policy: Policy expired`): what holds a digit, or is long, is none.
+    rf"""(?P<head>
+        (?: signature(?:provided)? | (?:oss|aws)?access[_-]?key(?:[_-]?(?:id|secret))?
+          | security[_-]?token | access[_-]?token | x-(?:oss|amz)-[a-z0-9-]{{1,40}}
+          | api[_-]?key | client[_-]?secret
+          | {_BEGIN}(?:token|expires|sig|sign|policy|credential|password|passwd|pwd|secret)
+        )
+        {_QUOTE}\s{{0,3}}(?:=|>|%(?:25)?3[ad]|:(?=[\s"'\\]{{0,5}}(?:\S{{0,60}}\d|\S{{24}})))
+        \s{{0,3}}{_QUOTE}
+      | authorization{_QUOTE}\s{{0,3}}[=:]\s{{0,3}}{_QUOTE}(?:[a-z][\w-]{{0,30}}\s{{1,3}})?
+      | {_BEGIN}bearer(?:\s{{1,3}}|%20|\+)(?=\S{{0,60}}\d)
+        )
+        (?P<value>[^\s"'\\&<>,;)\]}}…]+)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ID = re.compile(r"\b(?P<head>LTAI|STS\.|AKIA)\w{8,}")  # of an access key, by its own look
+_SUSPECT = re.compile(r"//|[=:>]|%(?:25)?3[ad]|sk-|bearer|LTAI|STS\.|AKIA", re.IGNORECASE)
+"""Every secret that is known here has one of these: most words have none, and cost a tenth."""
 _SHOWN_CHARACTERS = 300
 
 
-def redacted(text: str) -> str:
-    """Return `text` with every URL's query as `?…`, keys as `sk-…`, controls as `�`, and short."""
+def without_key(text: str) -> str:
+    """Return `text` with keys of the service as `sk-…`; all else stays."""
+    # Asked for of every answer, where none is: told so at a glance, it costs a tenth.
+    return _KEY.sub(r"\g<head>…", text) if "sk-" in text.lower() else text
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` with every URL's query as `?…`, and keys, signatures and tokens as `…`.
+
+    Example:
+        >>> without_secrets("denied: Signature=aB3%3D of https://a.example/x.jpg?Expires=9")
+        'denied: Signature=… of https://a.example/x.jpg?…'
+    """
+    if not _SUSPECT.search(text):
+        return text
     text = _URL.sub(
         lambda url: url["head"] + url["path"] + ("?…" if url["query"] else ""),
         text,
     )
-    text = _KEY.sub("sk-…", text)
-    # Controls, marks of direction, line breaks of Unicode, lone surrogates.
-    text = "".join(character if character.isprintable() else "�" for character in text)
+    text = _NAMED.sub(r"\g<head>…", without_key(text))
+    return _ID.sub(r"\g<head>…", text)
+
+
+def legible(text: str) -> str:
+    """Return `text` with `�` for what steers a terminal or a reader's eye.
+
+    Controls, marks of direction, line breaks of Unicode, lone surrogates.
+    """
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def redacted(text: str) -> str:
+    """Return what a message may say of `text`: without secrets, legible, and short."""
+    text = legible(without_secrets(text))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an error without the frames it came through; so for its causes.
+
+    It will be the cause of one of ours, which travels: to logs, and to services that gather errors
+    with the variables of each frame. Those of a transport hold the headers of the request.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            left += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+    return error
 
 
 def path_text(path: PathLike[str]) -> str:

@@ -27,6 +27,7 @@ API_KEY_FILE_VARIABLE = "DASHSCOPE_API_KEY_FILE_PATH"
 API_KEY_FILE = "~/.dashscope/api_key"
 BASE_URL_VARIABLES = ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
 WORKSPACE_VARIABLES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")
+ALLOW_HTTP_VARIABLE = "S2V_DETECT_ALLOW_HTTP"  # ours
 
 SHORTEST_PX, LONGEST_PX = 400, 7000  # [page] bounds of an image's width and height, both included
 IMAGE_SCHEMES = ("http", "https", "oss")  # [page] oss:// is what the temporary store gives

@@ -1,7 +1,9 @@
 """Where a client's key, address and workspace come from, and the check that they can be used.
 
 The only place of the library that reads the environment. The names are those that users of the
-vendor's own tools have set already. A key is never in a message: not even a part of it.
+vendor's own tools have set already. A key is never in a message: not even a part of it. Nor is it
+in a variable of a frame that raises: what gathers errors gathers those too. So no function here
+raises while it holds the text of the key, or an environment that does.
 """
 
 import math
@@ -10,11 +12,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from pydantic import SecretStr
+
+from s2v_detect._addresses import is_local
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._rules import Preflight
 from s2v_detect._service import (
+    ALLOW_HTTP_VARIABLE,
     API_KEY_FILE,
     API_KEY_FILE_VARIABLE,
     API_KEY_VARIABLE,
@@ -28,36 +34,44 @@ from s2v_detect.errors import ConfigurationError
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
+_YES = ("1", "true", "yes")
 
 
 class Settings(NamedTuple):
     """What every request of a client needs, checked."""
 
-    api_key: str
+    api_key: SecretStr
     base_url: str
     workspace: str | None
 
-    def __repr__(self) -> str:
-        return f"Settings(api_key=…, base_url={self.base_url!r}, workspace={self.workspace!r})"
+
+def sealed(api_key: str | SecretStr | None) -> SecretStr | None:
+    """Return a key as what shows nothing of it."""
+    return SecretStr(api_key) if isinstance(api_key, str) else api_key
 
 
 def from_env(
-    api_key: str | None,
+    api_key: SecretStr | None,
     base_url: str | None,
     workspace: str | None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
+    *,
+    allow_http: bool = False,
 ) -> Settings:
     """Return what was given, completed from the environment; `ConfigurationError` if unusable."""
-    workspace = workspace or _first(environ, WORKSPACE_VARIABLES)
+    # `environ` is None but in tests: a frame that raises must not hold the environment's key.
+    workspace = workspace or _first(WORKSPACE_VARIABLES, environ)
     if workspace and not _LABEL.fullmatch(workspace):
         raise ConfigurationError(
             "the workspace id is no single label of letters, digits and hyphens.",
             do="Copy it from the console's list of workspaces.",
         )
-    url = base_url or _first(environ, BASE_URL_VARIABLES) or BASE_URL
+    url = (base_url or _first(BASE_URL_VARIABLES, environ) or BASE_URL).strip()
+    allow_http = allow_http or _first((ALLOW_HTTP_VARIABLE,), environ) in _YES
+    key = api_key if api_key is not None else _key_from(environ)
     return Settings(
-        _checked_key(api_key if api_key is not None else _key_from(environ)),
-        _checked_url(url.strip(), workspace),
+        _checked_key(key if key is not None else _key_in_file(_key_file(environ))),
+        _checked_url(url, workspace, allow_http=allow_http),
         workspace or None,
     )
 
@@ -88,64 +102,111 @@ def refuse_nonsense(
         )
 
 
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((environ[name].strip() for name in names if environ.get(name, "").strip()), None)
+def _first(names: tuple[str, ...], environ: Mapping[str, str] | None) -> str | None:
+    variables = os.environ if environ is None else environ
+    found = (variables.get(name, "").strip() for name in names)
+    return next((value for value in found if value), None)
 
 
-def _key_from(environ: Mapping[str, str]) -> str:
-    if environ.get(API_KEY_VARIABLE, "").strip():
-        return environ[API_KEY_VARIABLE]
-    named = environ.get(API_KEY_FILE_VARIABLE)
+def _key_from(environ: Mapping[str, str] | None) -> SecretStr | None:
+    return sealed(_first((API_KEY_VARIABLE,), environ))
+
+
+def _key_file(environ: Mapping[str, str] | None) -> str | None:
+    return (os.environ if environ is None else environ).get(API_KEY_FILE_VARIABLE) or None
+
+
+def _key_in_file(named: str | None) -> SecretStr:
     # Not Path.expanduser: that raises where nobody knows the user's home, as in a container.
     path = Path(named or os.path.expanduser(API_KEY_FILE))  # noqa: PTH111  # as above
     try:
-        return path.read_text(encoding="utf-8-sig")
+        key = _text_of(path)
     except FileNotFoundError:
         if not named:
-            return ""
+            return SecretStr("")
         raise ConfigurationError(
             f"{API_KEY_FILE_VARIABLE} names a file that does not exist.",
             do="Correct it, or set DASHSCOPE_API_KEY.",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the API key's file can't be read ({type(error).__name__}).",
-            do="Make it a readable text file with the key alone, or set DASHSCOPE_API_KEY.",
-        ) from error
+    except OSError as error:
+        raise _unreadable(type(error).__name__) from error
+    if key is None:
+        raise _unreadable("UnicodeDecodeError")
+    return key
 
 
-def _checked_key(api_key: str) -> str:
-    key = api_key.strip()
+def _text_of(path: Path) -> SecretStr | None:
+    """Return a file's text, or None where it is none: that error would hold the file's bytes."""
+    content = path.read_bytes()
+    try:
+        return SecretStr(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return None
+
+
+def _unreadable(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the API key's file can't be read ({why}).",
+        do="Make it a readable text file with the key alone, or set DASHSCOPE_API_KEY.",
+    )
+
+
+def _checked_key(given: SecretStr) -> SecretStr:
+    fault = _fault_of_key(given.get_secret_value())
+    if fault is not None:
+        raise fault
+    return SecretStr(given.get_secret_value().strip())
+
+
+def _fault_of_key(given: object) -> ConfigurationError | None:
+    if not isinstance(given, str):
+        return ConfigurationError("the API key is no text.", do="Give it as a str or a SecretStr.")
+    key = given.strip()
     if not key:
-        raise ConfigurationError(
+        return ConfigurationError(
             "there is no API key.",
             do="Set DASHSCOPE_API_KEY or give `api_key=`; a key of the Beijing region is needed.",
         )
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError(
+        return ConfigurationError(
             "the API key holds characters that no key has.",
             do="Copy it again: one line, no spaces, no quotation marks.",
         )
-    return key
+    return None
 
 
-def _checked_url(url: str, workspace: str | None) -> str:
+def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
     if _WORKSPACE_IN_HOST in url:
         if not workspace:
             raise _bad_url("names {WorkspaceId}, and no workspace is set", "Give `workspace=`.")
         url = url.replace(_WORKSPACE_IN_HOST, workspace)
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:
-        raise _bad_url("can't be read", f"It looks like {BASE_URL}.") from error
+    parts = _parts(url)
+    if parts is None:
+        raise _bad_url("can't be read", f"It looks like {BASE_URL}.")
+    is_usable = parts.scheme in ("http", "https") and parts.hostname
     if not is_usable or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise _bad_url("is no http or https URL", f"It looks like {BASE_URL}.")
     if "?" in url or "#" in url or "@" in parts.netloc:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
     if "compatible-mode" in parts.path or parts.path.rstrip("/").endswith(CHECK_PATH):
         raise _bad_url("is that of another interface", f"It ends in /api/v1, as {BASE_URL} does.")
+    if parts.scheme == "http" and not allow_http and not is_local(url):
+        raise _bad_url(
+            "is an http address outside this network: anybody on the way can read the key",
+            "Give an https address; or allow it with `allow_http=True`, --allow-http or"
+            f" {ALLOW_HTTP_VARIABLE}=1.",
+        )
     return url.rstrip("/")
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL, or None where it has none: that error would show a password."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return None
+    return parts if has_port else None
 
 
 def _bad_url(what: str, do: str) -> ConfigurationError:

@@ -58,6 +58,9 @@ class Form(NamedTuple):
     before: bytes
     after: bytes
 
+    def __repr__(self) -> str:
+        return f"Form({len(self.before)} bytes before the file)"  # they hold the signature
+
 
 def credential_query(model: str) -> str:
     """Return the query that asks for a credential."""

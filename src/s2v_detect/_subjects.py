@@ -97,7 +97,11 @@ class Subjects:
         if self._reading is None or self._uploader is None:
             self._reading = Reading()
             self._uploader = Uploader(
-                self._credential, self._endpoint.post_elsewhere, self._model, self._reading
+                self._credential,
+                self._endpoint.post_elsewhere,
+                self._model,
+                self._reading,
+                base_url=self._endpoint.base_url,
             )
         image = await self._reading.image(source)
         return Subject(source, image.identity, "", partial(self._uploader.begin, image))

@@ -20,8 +20,10 @@ class Value(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            if name in ("image", "message", "reason"):
-                yield name, shown(value) if name == "image" else redacted(value)
+            if name == "image":
+                yield name, shown(value)
+            elif isinstance(value, str):  # the service's words among it, and a server's
+                yield name, redacted(value)
             else:
                 yield name, value
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from s2v_detect._redaction import without_key
 from s2v_detect._service import (
     CODE_RULES,
     COST_TIME_HEADER,
@@ -71,12 +72,11 @@ def request_headers(standing: Mapping[str, str], image: str) -> dict[str, str]:
     return dict(standing)
 
 
-def standing_headers(api_key: str, workspace: str | None, user_agent: str) -> dict[str, str]:
-    """Return the headers that every request of a client has."""
+def standing_headers(workspace: str | None, user_agent: str) -> dict[str, str]:
+    """Return the headers that every request of a client has, beside its key."""
     headers = {
         "Content-Type": "application/json",
         "Accept-Encoding": "identity",  # a body that needs unpacking can be a bomb
-        "Authorization": f"Bearer {api_key}",
         "User-Agent": user_agent,
     }
     return {**headers, WORKSPACE_HEADER: workspace} if workspace else headers
@@ -135,8 +135,8 @@ def _decode_success(answer: Answer, told: dict[str, Any] | None) -> Verdict:
         return Verdict(
             check_pass=output["check_pass"],
             humanoid=output.get("humanoid") if isinstance(output.get("humanoid"), bool) else None,
-            code=_text(output.get("code"))[:_CODE_CHARACTERS],
-            message=_text(output.get("message"))[:_MESSAGE_CHARACTERS],
+            code=_text(output.get("code"), _CODE_CHARACTERS),
+            message=_text(output.get("message"), _MESSAGE_CHARACTERS),
             request_id=_request_id(answer, told),
             billed=_billed(told),
         )
@@ -149,7 +149,7 @@ def _decode_success(answer: Answer, told: dict[str, Any] | None) -> Verdict:
 
 
 def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
-    code, message = _code(told) or _text(told.get("code"))[:_CODE_CHARACTERS], _message(told)
+    code, message = _code(told) or _text(told.get("code"), _CODE_CHARACTERS), _message(told)
     meaning = meaning_of(answer.status, code, message)
     if meaning is Meaning.VERDICT:
         return Verdict(
@@ -287,8 +287,9 @@ def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+def _text(value: object, most: int) -> str:
+    """Return what the service says; what it echoes of our key is nowhere needed."""
+    return "" if value is None else without_key(str(value)[:most])
 
 
 def _code(told: dict[str, Any]) -> str:
@@ -296,14 +297,14 @@ def _code(told: dict[str, Any]) -> str:
     for place in (told, _mapping(told.get("error"))):
         code = place.get("code")
         if isinstance(code, str) and code.strip():
-            return code[:_CODE_CHARACTERS]
+            return _text(code, _CODE_CHARACTERS)
     return ""
 
 
 def _message(told: dict[str, Any]) -> str:
     for place in (told, _mapping(told.get("error"))):
-        if message := _text(place.get("message")) or _text(place.get("msg")):
-            return message[:_MESSAGE_CHARACTERS]
+        if message := place.get("message") or place.get("msg"):
+            return _text(message, _MESSAGE_CHARACTERS)
     return ""
 
 
@@ -323,5 +324,5 @@ def _count(told: dict[str, Any]) -> int | None:
 
 
 def _request_id(answer: Answer, told: dict[str, Any]) -> str | None:
-    request_id = _text(told.get("request_id")) or answer.headers.get(REQUEST_ID_HEADER) or ""
-    return request_id[:_CODE_CHARACTERS] or None
+    request_id = told.get("request_id") or answer.headers.get(REQUEST_ID_HEADER)
+    return _text(request_id, _CODE_CHARACTERS) or None

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
+from pydantic import SecretStr
 
 from s2v_detect._books import Books, Watch
 from s2v_detect._budget import Budget, money
@@ -22,7 +23,7 @@ from s2v_detect._patience import Patience
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, refuse_nonsense
+from s2v_detect._settings import from_env, refuse_nonsense, sealed
 from s2v_detect._stream import OutcomeStream
 from s2v_detect._subjects import Subject, Subjects
 from s2v_detect._turns import Limiter
@@ -45,7 +46,8 @@ class DetectClient:
     """Checks images with `wan2.2-s2v-detect`, at the account's rate and with true books.
 
     Args:
-        api_key: Beijing region. Default: `DASHSCOPE_API_KEY`, or the key file of the vendor's SDK.
+        api_key: Beijing region; a str or a pydantic `SecretStr`. Default: `DASHSCOPE_API_KEY`, or
+            the key file of the vendor's SDK.
         base_url: ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
@@ -64,6 +66,8 @@ class DetectClient:
             runs of that name, else this client since it was made.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
+        allow_http: use a base URL that is `http` and not of this network, where anybody on the way
+            can read the key. Default: only if `S2V_DETECT_ALLOW_HTTP=1` is set.
         http_client: an `httpx.AsyncClient` to send through (proxies, certificates). Never closed
             by us; give it no limit on connections, or checks will wait in its pool.
         on_event: called with an `Event` at every step of every check. Its exceptions are logged.
@@ -78,9 +82,12 @@ class DetectClient:
         ...     return verdict.check_pass
     """
 
+    _name = "not made"  # until it is: a repr may come before
+    _flights: Flights | None = None
+
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | SecretStr | None = None,
         *,
         base_url: str | None = None,
         workspace: str | None = None,
@@ -93,17 +100,24 @@ class DetectClient:
         ledger: Ledger | str | os.PathLike[str] | None = None,
         max_cost: Decimal | float | str | None = None,
         preflight: Preflight | None = None,
+        allow_http: bool = False,
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
+        # At once: what gathers errors gathers the variables of the frames too.
+        key, api_key = sealed(api_key), None
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
-        settings = from_env(api_key, base_url, workspace)
+        settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight
-        standing = standing_headers(settings.api_key, settings.workspace, f"s2v-detect/{VERSION}")
         self._endpoint = Endpoint(
-            settings.base_url, model, standing, timeout_s=timeout_s, http_client=http_client
+            settings.base_url,
+            model,
+            standing_headers(settings.workspace, f"s2v-detect/{VERSION}"),
+            api_key=settings.api_key,
+            timeout_s=timeout_s,
+            http_client=http_client,
         )
         account = (settings.base_url, model, settings.api_key)
         self._limiter = limiter or shared_line(*account)
@@ -119,7 +133,6 @@ class DetectClient:
         self._watch = Watch(on_event)
         self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
         self._subjects = self._subjects_of_a_loop()  # as the line
-        self._flights: Flights | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:

@@ -52,7 +52,7 @@ class DetectError(Exception):
     ) -> None:
         self.what = redacted(what)
         super().__init__(self.what)
-        self.do = do
+        self.do = redacted(do)
         self.image = image
         self.billed: Billed = billed
         self.attempts = attempts

@@ -144,7 +144,7 @@ async def test_no_proxy_is_asked_for_this_machine(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with emulator.client() as client:
         assert (await client.check(IMAGE)).check_pass
-    elsewhere = emulator.client(base_url="http://service.invalid/api/v1", retry=ONCE)
+    elsewhere = emulator.client(base_url="https://service.invalid/api/v1", retry=ONCE)
     async with elsewhere:
         with pytest.raises(NotSent, match="ConnectError"):
             await elsewhere.check(IMAGE)

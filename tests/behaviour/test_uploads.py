@@ -41,7 +41,7 @@ from s2v_detect import (
 )
 from s2v_detect._files import Reading, local_image
 from s2v_detect._headers import read_header
-from s2v_detect._service import MODEL
+from s2v_detect._service import BASE_URL, MODEL
 from s2v_detect._threads import Threads
 from s2v_detect._wire import Answer
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
@@ -1138,7 +1138,7 @@ async def test_a_credential_is_renewed_before_its_end() -> None:
         """Nothing is in the way."""
 
     stored: list[str] = []
-    uploader = Uploader(get, post, MODEL, Reading(), clock=lambda: now[0])
+    uploader = Uploader(get, post, MODEL, Reading(), base_url=BASE_URL, clock=lambda: now[0])
 
     async def upload(number: int) -> None:
         image = local_image(picture(number))

@@ -105,3 +105,48 @@ def test_a_long_text_is_redacted_in_little_time(piece: str) -> None:
     before = time.process_time()
     redacted(piece * 50_000)
     assert time.process_time() - before < 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "denied: Signature=S3CR3T+aB%3D",
+        "OSSAccessKeyId=S3CR3T",
+        "Authorization: Bearer S3CR3T",
+        'authorization="Basic S3CR3T=="',
+        "Bearer S3CR3T",
+        "x-oss-signature=S3CR3T",
+        "X-Amz-Credential: S3CR3T",
+        "x-oss-security-token: S3CR3T",
+        "token=S3CR3T",
+        "?sig=S3CR3T",
+        'it had {"signature": "S3CR3T"}',
+        r"it had {\"signature\":\"S3CR3T\"}",
+        "https%3A%2F%2Fa.example%2Fx%3FSignature%3DS3CR3T",
+        "see https://a.example/x\\u0026token=S3CR3T",
+        "<Error><SignatureProvided>S3CR3T</SignatureProvided></Error>",
+        "LTAIS3CR3T0000",
+        "Bearer%20sk-S3CR3T000",
+        "api_key_sk-S3CR3T000",
+        "SK-S3CR3T000",
+        "//me:S3CR3T@a.example/x",
+    ],
+)
+def test_a_secret_outside_an_address_is_known_by_its_name(text: str) -> None:
+    """The service and the store echo what they were sent, in headers, forms, JSON and XML."""
+    assert "S3CR3T" not in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invalid according to Policy: Policy expired.",
+        "Signature: wrong",
+        "The signature does not match.",
+        "design=blue, risk-assessment, a // b",
+        "it expires: soon",
+    ],
+)
+def test_prose_stays_as_it_is(text: str) -> None:
+    """A word is no secret because it stands behind a name."""
+    assert redacted(text) == text

@@ -2,12 +2,13 @@
 
 import pwd
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
-from s2v_detect import ConfigurationError, DetectClient
-from s2v_detect._settings import Settings, from_env
+from s2v_detect import ConfigurationError, DetectClient, check_all
+from s2v_detect._addresses import upload_refusal
+from s2v_detect._settings import Settings, from_env, sealed
 
 KEY = {"DASHSCOPE_API_KEY": "sk-env"}
 DEFAULT = "https://dashscope.aliyuncs.com/api/v1"
@@ -25,7 +26,12 @@ def settings(
     workspace: str | None = None,
 ) -> Settings:
     """Return the settings of this environment alone."""
-    return from_env(api_key, base_url, workspace, environ)
+    return from_env(sealed(api_key), base_url, workspace, environ)
+
+
+def key_in(settings: Settings) -> str:
+    """Return what the service is sent."""
+    return settings.api_key.get_secret_value()
 
 
 def test_the_key_is_taken_from_the_first_place_that_has_one(tmp_path: Path) -> None:
@@ -36,10 +42,10 @@ def test_the_key_is_taken_from_the_first_place_that_has_one(tmp_path: Path) -> N
     own = tmp_path / ".dashscope" / "api_key"
     own.parent.mkdir()
     own.write_text("  sk-own\n")
-    assert settings({**environ, **KEY}, api_key=" sk-arg ").api_key == "sk-arg"
-    assert settings({**environ, **KEY}).api_key == "sk-env"
-    assert settings({**environ, "DASHSCOPE_API_KEY": " "}).api_key == "sk-named"
-    assert settings({}).api_key == "sk-own"
+    assert key_in(settings({**environ, **KEY}, api_key=" sk-arg ")) == "sk-arg"
+    assert key_in(settings({**environ, **KEY})) == "sk-env"
+    assert key_in(settings({**environ, "DASHSCOPE_API_KEY": " "})) == "sk-named"
+    assert key_in(settings({})) == "sk-own"
 
 
 def test_without_a_key_it_says_what_to_set() -> None:
@@ -159,4 +165,105 @@ def test_a_key_file_written_by_an_editor_of_windows_is_read(tmp_path: Path) -> N
     """It begins with a mark of three bytes."""
     (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsk-bom\r\n")
     environ = {"DASHSCOPE_API_KEY_FILE_PATH": str(tmp_path / "key")}
-    assert settings(environ).api_key == "sk-bom"
+    assert key_in(settings(environ)) == "sk-bom"
+
+
+LOCAL = [
+    "http://127.0.0.1:8787/api/v1",
+    "http://127.9.9.9/api/v1",
+    "http://0x7f.1/api/v1",
+    "http://2130706433/api/v1",
+    "http://0/api/v1",
+    "http://[::1]/api/v1",
+    "http://[::ffff:10.0.0.1]/api/v1",
+    "http://[fd00::1]/api/v1",
+    "http://[fe80::1%25eth0]/api/v1",
+    "http://10.1.2.3/api/v1",
+    "http://172.16.0.1/api/v1",
+    "http://192.168.0.1/api/v1",
+    "http://169.254.1.1/api/v1",
+    "http://localhost/api/v1",
+    "http://LOCALHOST./api/v1",
+    "http://gateway:8080/api/v1",
+    "http://gateway.internal/api/v1",
+    "http://printer.local/api/v1",
+    "http://a.home.arpa/api/v1",
+]
+PUBLIC = [
+    "http://dashscope.aliyuncs.com/api/v1",
+    "HTTP://dashscope.aliyuncs.com/api/v1",
+    "http://8.8.8.8/api/v1",
+    "http://134744072/api/v1",  # 8.8.8.8 as one number
+    "http://0x8080808/api/v1",
+    "http://172.32.0.1/api/v1",
+    "http://100.64.0.1/api/v1",  # a provider's network, shared with strangers
+    "http://[2001:4860:4860::8888]/api/v1",
+    "http://[::ffff:8.8.8.8]/api/v1",
+    "http://[64:ff9b::8.8.8.8]/api/v1",
+    "http://localhost.example.com/api/v1",
+    "http://10.0.0.1.nip.io/api/v1",
+    "http://ai./api/v1",  # a domain of one label
+    "http://a.internal.example/api/v1",
+    "http://8。8。8。8/api/v1",
+]
+
+
+@pytest.mark.parametrize("url", LOCAL)
+def test_http_within_this_network_needs_no_leave(url: str) -> None:
+    """By what is written: no name is resolved."""
+    assert settings(KEY, base_url=url).base_url == url
+
+
+@pytest.mark.parametrize("url", PUBLIC)
+def test_http_to_the_open_internet_is_refused_unless_it_is_meant(url: str) -> None:
+    """The key would be read on the way. A parameter or a variable says that it is meant."""
+    with pytest.raises(ConfigurationError, match="S2V_DETECT_ALLOW_HTTP=1"):
+        settings(KEY, base_url=url)
+    with pytest.raises(ConfigurationError, match="http address"):
+        settings({**KEY, "S2V_DETECT_ALLOW_HTTP": "0"}, base_url=url)
+    meant = from_env(sealed("sk-1"), url, None, {}, allow_http=True)
+    assert meant == settings({"S2V_DETECT_ALLOW_HTTP": "1"}, api_key="sk-1", base_url=url)
+    assert settings(KEY, base_url="https" + url[4:])
+
+
+def test_allow_http_goes_through_to_code_that_is_not_async() -> None:
+    """As all options of the client do."""
+    account: dict[str, Any] = {"api_key": "sk-1", "base_url": "http://service.invalid/api/v1"}
+    with pytest.raises(ConfigurationError, match="allow_http"):
+        check_all([], **account)
+    assert check_all([], **account, allow_http=True) == []
+
+
+SERVICE, GATEWAY = "https://dashscope.aliyuncs.com/api/v1", "http://10.0.0.5/api/v1"
+STORE = "https://dashscope-file.oss-cn-beijing.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "store", "is_refused"),
+    [
+        (SERVICE, STORE, False),
+        (SERVICE, "http://dashscope-file.oss-cn-beijing.aliyuncs.com", True),
+        (SERVICE, "https://10.0.0.1/", True),
+        (SERVICE, "https://169.254.169.254/latest", True),
+        (SERVICE, "https://0x7f.1/", True),
+        (SERVICE, "https://100.64.0.1/", True),
+        (SERVICE, "https://[64:ff9b::10.0.0.1]/", True),
+        (SERVICE, "https://localhost:9200/", True),
+        (SERVICE, "https://vault/", True),
+        (SERVICE, "https://vault.internal/", True),
+        (SERVICE, "ftp://store.example/", True),
+        (SERVICE, "store.example", True),
+        (SERVICE, "", True),
+        ("http://service.example/api/v1", "http://store.example/", False),
+        ("http://service.example/api/v1", "http://10.0.0.1/", True),
+        ("http://127.0.0.1:8787/api/v1", "http://127.0.0.1:8787/store", False),
+        (GATEWAY, "http://store.internal/", False),
+        (GATEWAY, STORE, False),
+        (GATEWAY, "http://store.example/", True),
+    ],
+)
+def test_an_upload_goes_to_where_the_service_could_have_its_store(
+    base_url: str, store: str, *, is_refused: bool
+) -> None:
+    """The credential names the place: whoever answers in the service's place could name any."""
+    assert bool(upload_refusal(store, base_url)) is is_refused

@@ -317,13 +317,13 @@ def test_the_request_is_the_documented_one() -> None:
         "model": "m",
         "input": {"image_url": "https://a.example/ü.jpg"},
     }
-    standing = standing_headers("sk-1", "ws", "agent")
+    standing = standing_headers("ws", "agent")
     assert "X-DashScope-Async" not in standing
     assert standing["X-DashScope-WorkSpace"] == "ws"
     assert request_headers(standing, "https://a.example/") == standing
     extra = set(request_headers(standing, "oss://b/k")) - set(standing)
     assert extra == {"X-DashScope-OssResourceResolve"}
-    assert "X-DashScope-WorkSpace" not in standing_headers("sk-1", None, "agent")
+    assert "X-DashScope-WorkSpace" not in standing_headers(None, "agent")
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(

@@ -35,6 +35,8 @@ class Account:
     """The service's address, instead of DASHSCOPE_BASE_URL."""
     workspace: str | None = None
     """The workspace's id, instead of DASHSCOPE_WORKSPACE."""
+    allow_http: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """Use an http address outside this network: anybody on the way can read the key."""
     timeout_s: Annotated[float, Parameter(validator=POSITIVE)] = 60.0
     """Seconds that one answer may take."""
     on_unknown: Literal["resend", "keep"] = "resend"
@@ -59,7 +61,10 @@ class Account:
         }
         if not self.emulator:
             async with DetectClient(
-                base_url=self.base_url, workspace=self.workspace, **common
+                base_url=self.base_url,
+                workspace=self.workspace,
+                allow_http=self.allow_http,
+                **common,
             ) as client:
                 yield client
             return

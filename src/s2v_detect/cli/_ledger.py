@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
+from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import OutputError, write_table
 from s2v_detect.cli._exits import Exit
@@ -247,8 +248,8 @@ def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
         "state": entry.state,
         "check_pass": None if entry.check_pass is None else bool(entry.check_pass),
         "humanoid": None if entry.humanoid is None else bool(entry.humanoid),
-        "code": entry.code,
-        "message": entry.message,
+        "code": without_key(entry.code),  # an older release may have kept what was echoed
+        "message": without_key(entry.message),
         "error": entry.error,
         "request_id": entry.request_id,
         "attempts": entry.attempts,

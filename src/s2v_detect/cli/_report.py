@@ -42,6 +42,7 @@ def write_page(
             page,
             title=title or source.name,
             note=note,
+            source=source.name,
             beside=[Path(), source.parent, *([beside] if beside else [])],
             sent_at=sent_at,
         )
@@ -61,10 +62,10 @@ def _begins_as_sqlite(path: Path) -> bool:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
-def _request_times(ledger: Path, source: Path) -> list[float]:
+def _request_times(ledger: Path, source: Path) -> Iterator[float]:
     with Ledger(ledger) as books:
         names = [name for name in books.names() if Path(name).name == source.name]
-        return list(books.request_times(names[0] if names else None))
+        yield from books.request_times(names[0] if names else None)
 
 
 def _ledger_records(path: Path) -> Iterator[Record]:

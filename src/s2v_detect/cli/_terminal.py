@@ -4,9 +4,10 @@ import os
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
-from urllib.parse import urlsplit
 
 from rich.console import Console
+
+from s2v_detect._redaction import legible, without_secrets
 
 
 class _Unbreakable:
@@ -37,21 +38,14 @@ def stderr_console() -> Console:
 
 
 def printable(text: str) -> str:
-    """Return text without characters that steer a terminal or turn the reading direction."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    """Return text without secrets, and without what steers a terminal or turns its direction."""
+    return legible(without_secrets(text))
 
 
 def shown_image(image: object) -> str:
     """Return an image's address without what signs it."""
-    text = printable(str(image))
-    try:
-        host = urlsplit(text).netloc
-    except ValueError:
-        host = ""
-    user, at, _ = host.rpartition("@")
-    text = text.replace(user + at, "", 1)
-    path, mark, _ = text.partition("?")
-    return path + ("?…" if mark else "")
+    path, mark, _ = str(image).partition("?")
+    return printable(path) + ("?…" if mark else "")
 
 
 def duration(seconds: float) -> str:

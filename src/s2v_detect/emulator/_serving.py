@@ -13,6 +13,7 @@ from s2v_detect.emulator._asking import access_refused, image_asked_for
 from s2v_detect.emulator._counting import Admission
 from s2v_detect.emulator._folder import Folder, reached_at
 from s2v_detect.emulator._looking import Looking
+from s2v_detect.emulator._origins import refuse_other_sites
 from s2v_detect.emulator._remote import follow
 from s2v_detect.emulator._report import Arrival, Report
 from s2v_detect.emulator._script import (
@@ -41,7 +42,7 @@ _FREE_USED_UP = Error(
 class Account:
     """What the pretended account is like."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     admission: Admission
     stop_when_free_used_up: bool
     reject_shape: RejectShape
@@ -72,7 +73,7 @@ class Serving:
 
     def application(self) -> web.Application:
         """Return the routes."""
-        application = web.Application()
+        application = web.Application(middlewares=[refuse_other_sites])
         application.router.add_post(BASE_PATH + CHECK_PATH, self._check)
         self.store.add_routes(application, BASE_PATH, self.account.api_key)
         application.router.add_get("/files/{name:.+}", self._file)

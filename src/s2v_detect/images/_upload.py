@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from uuid import uuid4
 
+from s2v_detect._addresses import upload_refusal
 from s2v_detect._files import LocalImage, Reading
 from s2v_detect._store import (
     LIFETIME_S,
@@ -29,7 +30,7 @@ from s2v_detect._store import (
 from s2v_detect._tasks import task_of
 from s2v_detect._turns import LANES, Lane
 from s2v_detect._wire import Answer, decode
-from s2v_detect.errors import DetectError, ImageSkipped, NotSent
+from s2v_detect.errors import ConfigurationError, DetectError, ImageSkipped, NotSent
 
 _MOST_AT_ONCE = 32
 """For each lane. At five a second the line is kept busy by uploads that take six seconds each."""
@@ -52,8 +53,10 @@ class Uploader:
         model: str,
         reading: Reading,
         *,
+        base_url: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._base_url = base_url
         self._get = get
         self._post = post
         self._model = model
@@ -160,6 +163,7 @@ class Uploader:
                 credential = credential_in(answer.body) if answer.status == _OK else None
                 if credential is None:
                     raise _no_credential(answer)
+                _refuse_elsewhere(credential, self._base_url)
                 lifetime_s = credential.expire_in_seconds
                 self._expires_at = asked_at + max(lifetime_s - MARGIN_S, lifetime_s / 2)
                 self._credential = credential
@@ -191,6 +195,20 @@ def _refuse_too_large(image: LocalImage, credential: Credential) -> None:
             f"it has {size_mb:.0f} MB, and the store takes {most_mb:g}",
             image=image.source,
             saves="bill",
+        )
+
+
+def _refuse_elsewhere(credential: Credential, base_url: str) -> None:
+    """Raise where the store is at no address that the service's could be; for every image so."""
+    try:
+        refusal = upload_refusal(credential.upload_host, base_url)
+    except ValueError:  # its parts can't be told
+        refusal = "it can't be read"
+    if refusal:
+        raise ConfigurationError(
+            f"not uploaded, the store's address that came with the credential is refused: {refusal}"
+            f" ({credential.upload_host}).",
+            do="Check the base URL: what answers there may not be the service; nothing was billed.",
         )
 
 

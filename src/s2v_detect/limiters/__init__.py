@@ -4,6 +4,8 @@ import hashlib
 import os
 import threading
 
+from pydantic import SecretStr
+
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._local import LocalLimiter
 
@@ -14,7 +16,7 @@ _lock = threading.Lock()
 
 
 def shared_line(
-    base_url: str, model: str, api_key: str, *, rate: float = REQUESTS_PER_S
+    base_url: str, model: str, api_key: str | SecretStr, *, rate: float = REQUESTS_PER_S
 ) -> LocalLimiter:
     """Return the process's one line of this rate for this account, made at the first call.
 
@@ -22,7 +24,8 @@ def shared_line(
     still know when that one's last request left.
     """
     # The key itself is not kept: a dump of these names would hold it.
-    name = (base_url, model, hashlib.sha256(api_key.encode()).digest(), rate)
+    key = api_key if isinstance(api_key, str) else api_key.get_secret_value()
+    name = (base_url, model, hashlib.sha256(key.encode()).digest(), rate)
     with _lock:
         return _lines.setdefault(name, LocalLimiter(rate))
 

@@ -1,17 +1,22 @@
 """The rate over time, as bars for an inline SVG. Idle hours are folded into a break."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 _MOST_BINS = 120
+_MOST_BARS = 480
+"""Of bins that are not empty: idle time between them may be folded, they can't."""
 _STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400)
 _FOLD_AFTER = 3
 """Empty bins in a row that are still drawn."""
 
 _IDLE_S = 60.0
 """A pause that is none of the line's: the run was stopped, or the service was out."""
+
+_FINE_S = (1, 10, 60, 600, 3600, 86_400)
+"""Steps of the bins that are kept. Each divides every longer step of a chart."""
+_MOST_KEPT = 5_000
 
 WIDTH, HEIGHT = 960, 180
 _LABEL_WIDTH = 100
@@ -38,15 +43,70 @@ class Chart(NamedTuple):
     """Where the line of the account's rate is."""
 
 
-def chart_of(times: Iterable[float], line_per_s: float) -> Chart | None:
+class Timeline:
+    """When requests were made, in bounded memory: seconds at first, coarser as they become many.
+
+    Each bin has its count, its first and its last time, so that the sum of the pauses stays exact
+    as long as a bin is no longer than a pause may be.
+
+    Example:
+        >>> Timeline([0.0, 0.2, 9000.0, 0.4, 9000.2]).busy_s()
+        (0.6, 3)
+    """
+
+    def __init__(self, times: Iterable[float] = ()) -> None:
+        self.step_s = _FINE_S[0]
+        self.bins: dict[int, tuple[int, float, float]] = {}
+        self.count = 0
+        for at in times:
+            self.add(at)
+
+    def add(self, at: float) -> None:
+        """Add one request, in any order."""
+        self.count += 1
+        self._put(1, at, at)
+        if len(self.bins) > _MOST_KEPT:
+            self._coarsen()
+
+    def busy_s(self) -> tuple[float, int]:
+        """Return the seconds between requests but the idle ones, and how many gaps they were."""
+        span_s, gaps, before = 0.0, 0, None
+        for _, (count, first, last) in sorted(self.bins.items()):
+            span_s += last - first
+            gaps += count - 1
+            if before is not None and first - before <= _IDLE_S:
+                span_s += first - before
+                gaps += 1
+            before = last
+        return round(span_s, 6), gaps
+
+    def counts(self, step_s: int) -> dict[int, int]:
+        """Return how many requests are in each bin of a longer step; empty ones are left out."""
+        counts: dict[int, int] = {}
+        for number, (count, *_) in sorted(self.bins.items()):
+            place = number * self.step_s // step_s
+            counts[place] = counts.get(place, 0) + count
+        return counts
+
+    def _put(self, count: int, first: float, last: float) -> None:
+        number = int(first // self.step_s)
+        had = self.bins.get(number, (0, first, last))
+        self.bins[number] = (had[0] + count, min(had[1], first), max(had[2], last))
+
+    def _coarsen(self) -> None:
+        longer = (step for step in _FINE_S if step > self.step_s)
+        self.step_s = next(longer, self.step_s * 10)
+        before, self.bins = self.bins, {}
+        for each in before.values():
+            self._put(*each)
+
+
+def chart_of(times: Timeline | Iterable[float], line_per_s: float) -> Chart | None:
     """Return the chart of requests at these POSIX times; None where there are none."""
-    ordered = sorted(times)
-    if not ordered:
+    timeline = times if isinstance(times, Timeline) else Timeline(times)
+    if not timeline.count:
         return None
-    step_s = _step_s(busy_s(ordered)[0])
-    counts: dict[int, int] = {}
-    for at in ordered:
-        counts[int(at // step_s)] = counts.get(int(at // step_s), 0) + 1
+    step_s, counts = _binned(timeline)
     places, folds = _folded(sorted(counts))
     width = WIDTH / (max(places.values()) + 1)
     top = max(line_per_s, max(counts.values()) / step_s) * 1.1
@@ -58,20 +118,14 @@ def chart_of(times: Iterable[float], line_per_s: float) -> Chart | None:
     return Chart(bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line_per_s / top))
 
 
-def busy_s(ordered: Sequence[float]) -> tuple[float, int]:
-    """Return the seconds between requests without the idle ones, and how many gaps they were.
-
-    Example:
-        >>> busy_s([0.0, 0.2, 0.4, 9000.0, 9000.2])
-        (0.6, 3)
-    """
-    gaps = [later - earlier for earlier, later in itertools.pairwise(ordered)]
-    busy = [gap for gap in gaps if gap <= _IDLE_S]
-    return round(sum(busy), 6), len(busy)
-
-
-def _step_s(span_s: float) -> int:
-    return next((step for step in _STEPS_S if span_s / step <= _MOST_BINS), _STEPS_S[-1])
+def _binned(timeline: Timeline) -> tuple[int, dict[int, int]]:
+    """Return the step of the chart, and the counts of its bins: no more than can be drawn."""
+    span_s, _ = timeline.busy_s()
+    step_s = next((step for step in _STEPS_S if span_s / step <= _MOST_BINS), _STEPS_S[-1])
+    step_s = max(step_s, timeline.step_s)
+    while len(counts := timeline.counts(step_s)) > _MOST_BARS:
+        step_s = next((step for step in _STEPS_S if step > step_s), step_s * 10)
+    return step_s, counts
 
 
 def _folded(numbers: Sequence[int]) -> tuple[dict[int, int], list[int]]:

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import os
-import random
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,57 +19,78 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from s2v_detect import __version__
+from s2v_detect._redaction import without_secrets
 from s2v_detect.report._advice import advice_for, skip_of
-from s2v_detect.report._chart import HEIGHT, WIDTH, busy_s, chart_of
+from s2v_detect.report._chart import HEIGHT, WIDTH, Timeline, chart_of
+from s2v_detect.report._sample import Sample
 
-_MOST_PASSED = 20_000
-"""Passed rows in the page; all others are always in it."""
-
-_SHOWN = ("line", "image", "kind", "check_pass", "code", "message", "error", "billed", "at")
+_SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
+_TOLD = ("kind", "check_pass")
+"""By the row's group."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _GROUPS = ("rejected", "failed", "skipped")
+_OTHER = "other reasons"
+_MOST_REASONS = 100
+"""That have a place of their own: the service has some twenty, a list of somebody's any number."""
+_LONGEST_REASON = 120
+_LONGEST_VALUE = 1_000
+_LONGEST_ADDRESS = 8_000
+_LONGEST_ROW = 20_000
+"""What is shown of a row is bounded, as the number of rows is."""
 
 
 class _Tally:
-    """What one reading of the records comes to."""
+    """What one reading of the records comes to, in bounded memory."""
 
-    def __init__(self, folder: Path, beside: Sequence[Path]) -> None:
+    def __init__(
+        self, folder: Path, beside: Sequence[Path], sent_at: Iterable[float] | None
+    ) -> None:
         self._folder = folder
         self._beside = beside
-        self.rows: list[dict[str, Any]] = []
+        self._is_timed = sent_at is not None
+        self.sample = Sample()
         self.counts: Counter[str] = Counter(passed=0, rejected=0, failed=0, skipped=0)
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.requests = 0
         self.cost = 0.0
         self.cost_at_most = 0.0
-        self.times: list[float] = []
-        self._chance = random.Random(0)  # noqa: S311  # a sample that stays the same
+        self.timeline = Timeline(sent_at or ())
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count a record, and keep its row."""
+        """Count a record, and keep its row where there is room."""
         group = _group_of(record)
         self.counts[group] += 1
-        reason = _reason_of(group, record)
-        if reason:
-            self.reasons[group, reason] += 1
+        reason = self._counted_reason(group, record)
         self.requests += record.get("attempts") or 0
         self.cost += record.get("cost") or 0
         self.cost_at_most += record.get("cost_at_most") or 0
-        if record.get("attempts") and record.get("at"):
-            self.times.append(datetime.fromisoformat(str(record["at"])).timestamp())
-        row = {"group": group, "reason": reason, **_shown(record)}
+        if not self._is_timed and record.get("attempts"):
+            self._count_time(str(record.get("at")))
+        self.sample.add(group, lambda: _json(self._row(group, reason, record)))
+
+    def _count_time(self, at: str) -> None:
+        with suppress(ValueError, OverflowError):  # a row that somebody changed
+            answered_at = datetime.fromisoformat(at).timestamp()
+            if answered_at > 0:
+                self.timeline.add(answered_at)
+
+    def _counted_reason(self, group: str, record: Mapping[str, Any]) -> str:
+        reason = _reason_of(group, record)[:_LONGEST_REASON]
+        if not reason:
+            return ""
+        if len(self.reasons) >= _MOST_REASONS and (group, reason) not in self.reasons:
+            reason = _OTHER
+        self.reasons[group, reason] += 1
+        return reason
+
+    def _row(self, group: str, reason: str, record: Mapping[str, Any]) -> dict[str, Any]:
+        row: dict[str, Any] = {"group": group, **({"reason": reason} if reason else {})}
+        row.update(_shown(record))
         if file := _file_of(record, self._folder, self._beside):
             row["file"] = file
-        self._keep(row, group)
-
-    def _keep(self, row: dict[str, Any], group: str) -> None:
-        passed = self.counts["passed"]
-        if group != "passed" or passed <= _MOST_PASSED:
-            self.rows.append(row)
-            return
-        place = self._chance.randrange(passed)
-        if place < len(self.rows) and self.rows[place]["group"] == "passed":
-            self.rows[place] = row
+        if len(str(row)) > _LONGEST_ROW:
+            row["more"] = {"your columns": "too long for this page"}
+        return row
 
 
 def write_report(
@@ -77,17 +99,23 @@ def write_report(
     *,
     title: str,
     note: str = "",
+    source: str = "",
     beside: Sequence[Path] = (Path(),),
     sent_at: Iterable[float] | None = None,
     line_per_s: float = 5.0,
 ) -> None:
     """Write the page of a run, whole or not at all.
 
+    Its counts, reasons and chart are those of all records. The page lists as many of them as stay
+    quick to open: failed and rejected ones first, and it says how many are left out. The memory
+    that this takes does not grow with the records.
+
     Args:
         records: flat records, as a run's output has them.
         path: the page; one that is there is replaced.
         title: what stands at its head.
         note: what stands beside the cost.
+        source: what the records are from: there a reader finds those that are not listed.
         beside: folders in which the files of the rows may lie.
         sent_at: when each request was sent (POSIX seconds), where a ledger knows; else the times
             of the answers are drawn.
@@ -96,11 +124,11 @@ def write_report(
     Raises:
         OSError: the page can't be written; nothing is left of it.
     """
-    tally = _Tally(path.parent, beside)
+    tally = _Tally(path.parent, beside, sent_at)
     for record in records:
         tally.add(record)
-    times = tally.times if sent_at is None else list(sent_at)
-    page = _rendered(tally, times, title=title, note=note, line_per_s=line_per_s)
+    words = {"title": _plain(title), "note": note, "source": _plain(source)}
+    page = _rendered(tally, words, line_per_s)
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f"{path.name}.", encoding="utf-8", delete=False
     ) as file:
@@ -109,37 +137,36 @@ def write_report(
     Path(file.name).replace(path)
 
 
-def _rendered(
-    tally: _Tally, times: Sequence[float], *, title: str, note: str, line_per_s: float
-) -> str:
+def _rendered(tally: _Tally, words: Mapping[str, str], line_per_s: float) -> str:
     here = files(__package__)
     script = (here / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
     done = sum(tally.counts.values())
-    span_s, gaps = busy_s(sorted(times))
+    span_s, gaps = tally.timeline.busy_s()
+    rows, left_out = tally.sample.chosen()
     return template.render(
-        title=_plain(title),
-        note=note,
+        **words,
         made_at=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
         version=__version__,
         # S704: our own files, and JSON in which nothing can end its element
         style=Markup((here / "page.css").read_text(encoding="utf-8")),  # noqa: S704
         script=Markup(script),  # noqa: S704
         script_hash=digest,
-        rows=Markup(_embedded(tally.rows)),  # noqa: S704
+        rows=Markup(f"[{','.join(rows)}]"),  # noqa: S704
         counts=tally.counts,
         done=done,
-        left_out=done - len(tally.rows),
+        left_out=left_out,
+        listed=len(rows),
         shares={name: 100 * count / done if done else 0 for name, count in tally.counts.items()},
         cost=f"{tally.cost:.3f}",
         cost_at_most=f"{tally.cost_at_most:.3f}",
-        requests=max(tally.requests, len(times)),
+        requests=max(tally.requests, tally.timeline.count),
         rate=f"{gaps / span_s:.2f}" if span_s else None,
         line_per_s=f"{line_per_s:g}",
         groups=_groups(tally),
-        chart=chart_of(times, line_per_s),
+        chart=chart_of(tally.timeline, line_per_s),
         width=WIDTH,
         height=HEIGHT,
     )
@@ -181,13 +208,21 @@ def _reason_of(group: str, record: Mapping[str, Any]) -> str:
 
 
 def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a row as the page shows them, and its address as it is."""
+    """Return the values of a row as the page shows them, and where that is another its address."""
     values: dict[str, Any] = {
-        name: _plain(record[name]) for name in _SHOWN if record.get(name) not in (None, "")
+        name: _plain(record[name])[:_LONGEST_VALUE]
+        for name in _SHOWN
+        if record.get(name) not in (None, "")
     }
-    values["url"] = str(record.get("image") or "")
-    own = {str(name): _plain(value) for name, value in record.items() if name not in _SHOWN}
-    values["more"] = {name: value for name, value in own.items() if value}
+    address = str(record.get("image") or "")
+    if address != values.get("image", ""):  # whole, to be loaded from, or not at all
+        values["url"] = address if len(address) <= _LONGEST_ADDRESS else ""
+    own = {str(name): value for name, value in record.items() if name not in (*_SHOWN, *_TOLD)}
+    values["more"] = {
+        _column(name): _plain(value)[:_LONGEST_VALUE]
+        for name, value in own.items()
+        if value not in (None, "")
+    }
     return values
 
 
@@ -205,13 +240,19 @@ def _file_of(record: Mapping[str, Any], folder: Path, beside: Sequence[Path]) ->
 
 
 def _plain(value: object) -> str:
-    """Return text in which nothing steers a reader: such characters stand as their numbers."""
-    if value is None:
-        return ""
-    return _UNSAFE.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value))
+    """Return text without secrets, in which nothing steers a reader: that stands as its number."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else str(value)
+    text = without_secrets(str(value)[: 2 * _LONGEST_ADDRESS])
+    return _UNSAFE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
-def _embedded(rows: list[dict[str, Any]]) -> str:
+@lru_cache(maxsize=1_000)
+def _column(name: str) -> str:
+    return _plain(name)[:_LONGEST_REASON]
+
+
+def _json(row: dict[str, Any]) -> str:
     """Return JSON for a script element: nothing in it can end that, or begin a comment."""
-    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(row, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

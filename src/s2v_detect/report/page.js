@@ -120,6 +120,11 @@ function refresh() {
   draw();
 }
 
+// What says nothing new in a row is not in the file.
+for (const row of rows) {
+  row.reason = row.reason || "";
+  row.url = row.url === undefined ? row.image || "" : row.url;
+}
 for (const row of rows) row.text = JSON.stringify([row.image, row.message, row.code, row.line, row.error, row.more]).toLowerCase();
 for (const row of rows) Object.defineProperty(row, "text", { enumerable: false });
 for (const button of document.querySelectorAll("[data-filter]")) {

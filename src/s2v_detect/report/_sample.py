@@ -1,0 +1,100 @@
+"""The rows that a page shows: all of them, or of very many a sample within a bound of bytes.
+
+A page is opened in a browser and sent by mail, so its size must not grow with the run. Each group
+(failed, rejected, skipped, passed) keeps a uniform sample of its own, whatever order the rows come
+in: every row draws a number, and those with the lowest stay. In the end the groups share the bound
+in that order, for what did not pass is what a person has to act on; but none is left empty.
+"""
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+GROUPS = ("failed", "rejected", "skipped", "passed")
+"""Who goes first where there is room for some only."""
+
+MOST_BYTES = 4_000_000
+"""Of all rows in a page, as JSON. Measured: such a page opens in about a second."""
+_LEAST_BYTES = 200_000
+"""Kept for each group, so that the first does not take all."""
+
+
+class _Kept(NamedTuple):
+    negative_draw: float
+    """Of a heap the smallest is at hand: here the row that goes first."""
+    place: int
+    """In the input."""
+    text: str
+
+
+class _Group:
+    """A bounded sample of one group."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.bytes = 0
+        self.kept: list[_Kept] = []
+        self._is_full = False
+
+    def is_in(self, draw: float) -> bool:
+        """Whether a row of this draw would stay as things are."""
+        return not self._is_full or -draw > self.kept[0].negative_draw
+
+    def add(self, row: _Kept) -> None:
+        """Keep a row, and let others go while there are too many bytes."""
+        heapq.heappush(self.kept, row)
+        self.bytes += len(row.text)
+        if self.bytes > MOST_BYTES:
+            self._is_full = True
+            self.shrink(MOST_BYTES)
+
+    def shrink(self, most_bytes: int) -> None:
+        """Let rows go, those of the highest draw first."""
+        while self.bytes > most_bytes:
+            self.bytes -= len(heapq.heappop(self.kept).text)
+
+
+class Sample:
+    """Rows as JSON texts, each in its group; what is held is bounded however many come."""
+
+    def __init__(self) -> None:
+        self._groups = {name: _Group() for name in GROUPS}
+        self._chance = random.Random(0)  # noqa: S311  # a sample that stays the same
+        self._count = 0
+
+    def add(self, group: str, text_of: Callable[[], str]) -> None:
+        """Count a row; its text (ASCII) is asked for only where it may stay."""
+        self._count += 1
+        kept = self._groups[group]
+        kept.count += 1
+        draw = self._chance.random()
+        if kept.is_in(draw):
+            kept.add(_Kept(-draw, self._count, text_of()))
+
+    def chosen(self) -> tuple[list[str], dict[str, int]]:
+        """Return the rows of the page, and how many of each group are not among them.
+
+        They are in the order of the input; where some are left out, failed and rejected come first.
+        """
+        self._share()
+        left_out = {
+            name: group.count - len(group.kept)
+            for name, group in self._groups.items()
+            if group.count > len(group.kept)
+        }
+        by_place = [sorted(group.kept, key=_place) for group in self._groups.values()]
+        rows = [row for group in by_place for row in group]
+        return [row.text for row in (rows if left_out else sorted(rows, key=_place))], left_out
+
+    def _share(self) -> None:
+        groups = list(self._groups.values())
+        left = MOST_BYTES
+        for number, group in enumerate(groups):
+            others = sum(min(each.bytes, _LEAST_BYTES) for each in groups[number + 1 :])
+            group.shrink(left - others)
+            left -= group.bytes
+
+
+def _place(row: _Kept) -> int:
+    return row.place
