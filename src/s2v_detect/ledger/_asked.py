@@ -64,6 +64,20 @@ def names(db: sqlite3.Connection) -> list[str]:
     return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
 
 
+def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
+    """Write the mark of the output that a run writes."""
+    db.execute("UPDATE run SET output = ? WHERE id = ?", (mark, run))
+
+
+def output_mark(db: sqlite3.Connection, name: str) -> str | None:
+    """Return the mark of the last run of a name that has one."""
+    row = db.execute(
+        "SELECT output FROM run WHERE name = ? AND output IS NOT NULL ORDER BY id DESC LIMIT 1",
+        (name,),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def times_after(
     db: sqlite3.Connection, last: tuple[int, int], name: str | None
 ) -> list[tuple[int, int, float]]:

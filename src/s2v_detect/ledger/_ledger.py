@@ -106,6 +106,25 @@ class Ledger:
         """Return what the lineage has spent, its earlier runs included."""
         return self._run.spent() if self._run else Spend()
 
+    def mark_output(self, mark: str) -> None:
+        """Have a mark of the output that the present run writes, when it is durable.
+
+        It replaces the run's earlier mark. What it says is its writer's business.
+        """
+        if self._run is None:
+            raise LedgerError(
+                f"no run of the ledger {self.path.name} has begun.",
+                do="Open a client with this ledger first.",
+            )
+        work = partial(_asked.mark_output, run=self._run.id, mark=mark)
+        self._at_desk().do(work, writes=True)
+
+    def output_mark(self) -> str | None:
+        """Return the mark of the last run of this name that has one; None: there is none."""
+        if self._desk is None and not self.path.exists():
+            return None
+        return self._ask(partial(_asked.output_mark, name=self.name))
+
     def names(self) -> list[str]:
         """Return the names of all runs there were."""
         return self._ask(_asked.names)

@@ -5,7 +5,7 @@ import sqlite3
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
 
-VERSION = 2
+VERSION = 3
 
 # An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
 # whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
@@ -74,6 +74,14 @@ _MIGRATIONS: dict[int, str] = {
     2: """
 ALTER TABLE image ADD COLUMN upload TEXT;
 ALTER TABLE image ADD COLUMN uploaded_at REAL;
+""",
+    # Of a run: by what lock its process is known to live, and a mark of the output that it wrote.
+    # Of an image: the run whose answer it has, and the checksum of its row.
+    3: """
+ALTER TABLE run ADD COLUMN lock TEXT;
+ALTER TABLE run ADD COLUMN output TEXT;
+ALTER TABLE image ADD COLUMN answered_by INTEGER REFERENCES run;
+ALTER TABLE image ADD COLUMN checksum INTEGER;
 """,
 }
 """SQL that brings a ledger of the version before to this one. A new file goes all the way: what an
