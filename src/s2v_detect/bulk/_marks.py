@@ -1,9 +1,9 @@
 """Whether an output is as its runs left it, or a person has changed it.
 
 A run records how long its output is, and a hash of it: its mark. The mark is made before the output
-is put in its place, from time to time while it grows there, and at the end. So a run that was killed
-may have left more than its mark says: such a rest counts as the run's where every line of it is a
-record of ours. Without a mark, from older releases, that is all there is to go by.
+is put in its place, from time to time while it grows there, and at the end. So a run that was
+killed may have left more than its mark says: such a rest counts as the run's where every line of it
+is a record of ours. Without a mark, from older releases, that is all there is to go by.
 """
 
 import csv
@@ -130,7 +130,9 @@ def _is_json_record(line: bytes) -> bool:
 def _are_records(rows: Iterable[list[str]], header: list[str], *, is_whole: bool) -> bool:
     if header[-len(OUTCOME_KEYS) - 1 :] != [*OUTCOME_KEYS, MORE]:
         return False
-    index, kind = (len(header) - 1 - len(OUTCOME_KEYS) + OUTCOME_KEYS.index(name) for name in ("index", "kind"))
+    index, kind = (
+        len(header) - 1 - len(OUTCOME_KEYS) + OUTCOME_KEYS.index(name) for name in ("index", "kind")
+    )
     is_cut = False
     for cells in rows:
         if is_cut or len(cells) < 2:  # noqa: PLR2004  # a note is one cell

@@ -44,6 +44,7 @@ __all__ = [
 _NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
 """Endings that promise something else."""
 
+
 class OutputError(Exception):
     """The output can't be begun; the message says what to do."""
 

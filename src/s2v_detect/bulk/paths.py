@@ -9,15 +9,17 @@ on a file when the process closes any descriptor of it, so a ledger that is open
 second time, not even to see what it is.
 """
 
+import errno
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
+_SHOWN = 200
 _SQLITE = b"SQLite format 3\0"
 _OF_LEDGER = r"{name}-(journal|wal|shm|run-[0-9a-f]+)"
 _OF_OUTPUT = r"{name}\.(part|kept-\d+)|\.{name}\.([0-9a-f]{{16}}\.part|lock)"
@@ -34,22 +36,27 @@ class Used:
 
     role: str
     """As a message names it: `the input`, `the ledger`."""
-    path: Path | int
-    """Where it is, or an open descriptor of it."""
-    is_replaced: bool = False
-    """Whether the command writes a new file in its place, or adds to it."""
+    path: Path | None
+    """None: it is known by an open descriptor alone."""
+    descriptor: int | None = None
+    is_written: bool = False
     beside: str = ""
     """A pattern of the names that are kept beside it, with `{name}` for its own."""
 
     @property
     def shown(self) -> str:
         """What a message calls the file."""
-        return f"{self.path}" if isinstance(self.path, Path) else self.role
+        return self.role if self.path is None else str(self.path)[:_SHOWN]
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """What tells this file from all others; None where it is not there, or no regular file."""
+        return _file_at(self.descriptor if self.path is None else self.path)
 
 
-def as_input(path: Path | int) -> Used:
-    """Return what is read."""
-    return Used("the input", path)
+def as_input(where: Path | int) -> Used:
+    """Return what is read, by its path or its descriptor."""
+    return Used("the input", *_path_and_descriptor(where))
 
 
 def as_ledger(path: Path) -> Used:
@@ -57,33 +64,33 @@ def as_ledger(path: Path) -> Used:
     return Used("the ledger", path, beside=_OF_LEDGER)
 
 
-def as_output(path: Path | int) -> Used:
+def as_output(where: Path | int) -> Used:
     """Return an output, with what a run keeps beside it."""
-    return Used("the output", path, is_replaced=True, beside=_OF_OUTPUT)
+    return Used("the output", *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
 
 
-def as_written(role: str, path: Path) -> Used:
+def as_written(role: str, where: Path | int) -> Used:
     """Return any other file that is written."""
-    return Used(role, path, is_replaced=True)
+    return Used(role, *_path_and_descriptor(where), is_written=True)
 
 
 def refuse_conflicts(used: Sequence[Used]) -> None:
     """Raise `PathError` where a file would be two things, or a database be written over."""
     for one in used:
-        if isinstance(one.path, Path) and not _can_be_named(one.path):
-            raise PathError(f"There can be no file {one.shown!r}. Give another name.")
+        if one.path is not None and not _can_be_named(one.path):
+            raise PathError(f"There can be no file {one.shown!r}. Give {one.role} another name.")
     for one, other in permutations(used, 2):
         if _is_same(one, other):
             raise PathError(
                 f"{one.shown} is {one.role} and {other.role} at once. Give each a file of its own."
             )
-        if isinstance(other.path, Path) and _is_beside(one, other.path):
+        if one.path and other.path and _is_beside(other.path, one.path, one.beside):
             raise PathError(
                 f"{other.shown} can't be {other.role}: files of that name belong to {one.role}"
                 f" {one.shown}. Give another name."
             )
     for one in used:
-        if one.is_replaced and isinstance(one.path, Path):
+        if one.is_written and one.path is not None:
             refuse_database(one.path)
 
 
@@ -104,118 +111,111 @@ def is_database(path: Path) -> bool:
         return False
 
 
+def is_folder(name: str) -> bool:
+    """Whether a folder of that name is there; False also for what can be no name."""
+    return os.path.isdir(name)  # noqa: PTH112  # pathlib's raises for a long name
+
+
 class OwnFiles:
     """The files of a command, to be left out where it looks for images."""
 
     def __init__(self, used: Sequence[Used]) -> None:
-        self._used = [one for one in used if isinstance(one.path, Path)]
+        self._kept = [(one.path, one.beside) for one in used if one.path is not None]
 
-    def now(self) -> "_Own":
+    def now(self) -> "OwnFilesNow":
         """Return them as they are now: a run makes some of them, and replaces others."""
-        return _Own(self._used)
+        return OwnFilesNow(self._kept)
 
 
-class _Own:
-    def __init__(self, used: Sequence[Used]) -> None:
-        self._used = used
-        self._files = {_file_at(one.path) for one in used} - {None}
-        self._folders = [_folders_of(one.path) for one in used]
+class OwnFilesNow:
+    """Those that are there, and the names of those that may come."""
+
+    def __init__(self, kept: Sequence[tuple[Path, str]]) -> None:
+        self._files = {_file_at(path) for path, _ in kept} - {None}
+        self._names = [(_names_beside(*one), _folders_of(one[0])) for one in kept]
 
     def __contains__(self, path: Path) -> bool:
         if _file_at(path) in self._files:
             return True
-        named = [
-            folders
-            for one, folders in zip(self._used, self._folders, strict=True)
-            if _is_named_beside(one, path.name)
-        ]
-        return bool(named) and any(_folders_of(path)[0] in folders for folders in named)
+        name = _folded(path.name)
+        folders = [folders for names, folders in self._names if names.fullmatch(name)]
+        return bool(folders) and any(_folder_of(path) in each for each in folders)
+
+
+def _path_and_descriptor(where: Path | int) -> tuple[Path | None, int | None]:
+    return (None, where) if isinstance(where, int) else (where, None)
 
 
 def _can_be_named(path: Path) -> bool:
     try:
-        os.lstat(path)
+        path.lstat()
     except ValueError:  # a zero byte, half a character
         return False
-    except OSError:  # not there, or too long: that is told where it is opened
-        return True
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
     return True
 
 
 def _is_same(one: Used, other: Used) -> bool:
-    ours, theirs = _file_at(one.path), _file_at(other.path)
+    ours, theirs = one.file, other.file
     if ours or theirs:
         return ours == theirs
-    if isinstance(one.path, int) or isinstance(other.path, int):
+    if one.path is None or other.path is None:
         return False
-    if one.path.exists() or other.path.exists():  # devices and folders: nothing in them is lost
-        return False
-    return _place_of(one.path) == _place_of(other.path)
+    if one.path.exists() or other.path.exists():
+        return False  # one of them is not there, or they are devices: nothing in those is lost
+    here, there = _real(one.path), _real(other.path)
+    return _folder_of(here) == _folder_of(there) and _folded(here.name) == _folded(there.name)
 
 
-def _is_beside(one: Used, path: Path) -> bool:
-    if isinstance(one.path, int) or not one.beside:
+def _is_beside(path: Path, owner: Path, pattern: str) -> bool:
+    """Whether a file is one of those that are kept beside another, or a link to one."""
+    if not pattern:
         return False
-    real = Path(os.path.realpath(path))
-    if _is_named_beside(one, real.name) and _folder_of(real) in _folders_of(one.path):
+    names, folders, real = _names_beside(owner, pattern), _folders_of(owner), _real(path)
+    if names.fullmatch(_folded(real.name)) and _folder_of(real) in folders:
         return True
-    file = _file_at(path)  # a hard link of what lies there
-    return file is not None and file in map(_file_at, _lying_beside(one))
-
-
-def _is_named_beside(one: Used, name: str) -> bool:
-    """Whether a name is one of those that are kept beside a file, by any name of that file."""
-    if isinstance(one.path, int):
-        return False
-    names = {one.path.name, os.path.basename(os.path.realpath(one.path))}  # noqa: PTH119  # of a text
-    folded = _folded(name)
-    return any(
-        folded == _folded(own)
-        or (one.beside and re.fullmatch(one.beside.format(name=re.escape(_folded(own))), folded))
-        for own in names
+    file = _file_at(path)
+    lying = (
+        entry
+        for folder in {owner.absolute().parent, _real(owner).parent}
+        for entry in (folder.iterdir() if folder.is_dir() else ())
+        if names.fullmatch(_folded(entry.name))
     )
+    return file is not None and file in map(_file_at, lying)
 
 
-def _lying_beside(one: Used) -> Iterator[Path]:
-    assert isinstance(one.path, Path)
-    for folder in {one.path.absolute().parent, Path(os.path.realpath(one.path)).parent}:
-        try:
-            names = os.listdir(folder)  # noqa: PTH208  # names, not paths
-        except OSError:
-            continue
-        yield from (
-            folder / name
-            for name in names
-            if _is_named_beside(one, name) and not _is_same(one, Used("", folder / name))
-        )
+def _names_beside(path: Path, pattern: str) -> re.Pattern[str]:
+    """Return the names that a file and those beside it have, by whichever name of the file."""
+    own = {re.escape(_folded(name)) for name in (path.name, _real(path).name)}
+    return re.compile("|".join(f"{name}|{pattern.format(name=name)}" for name in sorted(own)))
 
 
-def _file_at(path: Path | int) -> tuple[int, int] | None:
-    """Return what tells a regular file from all others; None where there is none."""
+def _file_at(where: Path | int | None) -> tuple[int, int] | None:
+    if where is None:
+        return None
     try:
-        told = os.stat(path)
+        told = os.fstat(where) if isinstance(where, int) else where.stat()
     except (OSError, ValueError):
         return None
     return (told.st_dev, told.st_ino) if stat.S_ISREG(told.st_mode) else None
 
 
-def _place_of(path: Path) -> tuple[object, str]:
-    real = Path(os.path.realpath(path))
-    return _folder_of(real), _folded(real.name)
-
-
-def _folders_of(path: Path | int) -> tuple[object, ...]:
+def _folders_of(path: Path) -> tuple[object, object]:
     """Return the folder of a path as it is written, and the one it leads to."""
-    assert isinstance(path, Path)
-    return _folder_of(path.absolute()), _folder_of(Path(os.path.realpath(path)))
+    return _folder_of(path.absolute()), _folder_of(_real(path))
 
 
 def _folder_of(path: Path) -> object:
     try:
         told = path.parent.stat()
     except OSError:
-        return os.path.realpath(path.parent)
+        return _real(path.parent)
     return told.st_dev, told.st_ino
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _folded(name: str) -> str:

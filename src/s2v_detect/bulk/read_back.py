@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s2v_detect.bulk.outputs import MORE, OutputError, Record
+from s2v_detect.bulk._lines import GUARDED, MORE, Record, plain
+from s2v_detect.bulk.outputs import OutputError
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of an output. Raises `OutputError` for what is none, and `OSError`.
+
+    In CSV and TSV our own columns come back as they were before they were guarded against formulas;
+    the input's columns as they stand in the file.
 
     A last line without its end, of a pass that was killed, is left out.
     """
@@ -58,6 +62,8 @@ def _typed(key: str, value: str) -> Any:
         return float(value) if value else None
     if key in ("check_pass", "humanoid"):
         return {"true": True, "false": False}.get(value)
+    if key in GUARDED:
+        return plain(value)
     return value or (None if key in ("request_id", "error", "source") else "")
 
 

@@ -10,6 +10,14 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from s2v_detect import DetectError, __version__
+from s2v_detect.bulk import (
+    PathError,
+    as_input,
+    as_ledger,
+    as_written,
+    is_database,
+    refuse_conflicts,
+)
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
@@ -80,7 +88,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return int(app(arguments, exit_on_error=False, error_console=Console(stderr=True)) or 0)
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
-    except (Unusable, EmulatorMissing) as error:
+    except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
         return _refused(error, exit_of_fault(error))
@@ -176,8 +184,8 @@ def estimate(
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files)
-    return estimate_run(source, ledger, plan, rate=rate, as_json=json)
+    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
+    return estimate_run(source, plan, rate=rate, as_json=json)
 
 
 @app.command(help_epilogue=_REPORT_EXAMPLES)
@@ -198,6 +206,8 @@ def report(
         out: The page; one that is there is replaced.
         title: What stands at its head.
     """
+    of = as_ledger(source) if is_database(source) else as_input(source)
+    refuse_conflicts([of, as_written("the report", out)])
     return write_page(source, out, title=title)
 
 

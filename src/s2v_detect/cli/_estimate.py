@@ -16,9 +16,9 @@ from rich.table import Table
 
 from s2v_detect import Ledger
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Files, Input, InputError, Row
+from s2v_detect.bulk import Files, Input, InputError, Row, refuse_conflicts
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._run import Plan, opened_input
+from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
 
@@ -31,13 +31,12 @@ _NAMES = {
 }
 
 
-def estimate_run(
-    source: str, ledger: Path | None, plan: Plan, *, rate: float, as_json: bool
-) -> Exit:
+def estimate_run(source: str, plan: Plan, *, rate: float, as_json: bool) -> Exit:
     """Print the estimate."""
+    refuse_conflicts(plan.used_by(source, STANDARD))
     try:
         with closing(opened_input(source, plan)) as rows:
-            counts = asyncio.run(_counted(rows, ledger))
+            counts = asyncio.run(_counted(rows, plan.ledger))
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:

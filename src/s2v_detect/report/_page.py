@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from s2v_detect import __version__
+from s2v_detect.bulk import replacing
 from s2v_detect.report._advice import advice_for, skip_of
 from s2v_detect.report._chart import HEIGHT, WIDTH, busy_s, chart_of
 
@@ -101,12 +101,8 @@ def write_report(
         tally.add(record)
     times = tally.times if sent_at is None else list(sent_at)
     page = _rendered(tally, times, title=title, note=note, line_per_s=line_per_s)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f"{path.name}.", encoding="utf-8", delete=False
-    ) as file:
-        file.write(page)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    with replacing(path) as file:
+        file.write(page.encode(errors="backslashreplace"))
 
 
 def _rendered(
