@@ -132,7 +132,9 @@ class OwnFilesNow:
 
     def __init__(self, kept: Sequence[tuple[Path, str]]) -> None:
         self._files = {_file_at(path) for path, _ in kept} - {None}
-        self._names = [(_names_beside(*one), _folders_of(one[0])) for one in kept]
+        self._names = [
+            (_names_of(path, f"{{name}}|{beside}"), _folders_of(path)) for path, beside in kept
+        ]
 
     def __contains__(self, path: Path) -> bool:
         if _file_at(path) in self._files:
@@ -172,7 +174,8 @@ def _is_beside(path: Path, owner: Path, pattern: str) -> bool:
     """Whether a file is one of those that are kept beside another, or a link to one."""
     if not pattern:
         return False
-    names, folders, real = _names_beside(owner, pattern), _folders_of(owner), _real(path)
+    names = _names_of(owner, pattern)
+    folders, real = _folders_of(owner), _real(path)
     if names.fullmatch(_folded(real.name)) and _folder_of(real) in folders:
         return True
     file = _file_at(path)
@@ -185,10 +188,10 @@ def _is_beside(path: Path, owner: Path, pattern: str) -> bool:
     return file is not None and file in map(_file_at, lying)
 
 
-def _names_beside(path: Path, pattern: str) -> re.Pattern[str]:
-    """Return the names that a file and those beside it have, by whichever name of the file."""
+def _names_of(path: Path, pattern: str) -> re.Pattern[str]:
+    """Return a pattern with the names of a file in it: as it is written, and where it leads to."""
     own = {re.escape(_folded(name)) for name in (path.name, _real(path).name)}
-    return re.compile("|".join(f"{name}|{pattern.format(name=name)}" for name in sorted(own)))
+    return re.compile("|".join(pattern.format(name=name) for name in sorted(own)))
 
 
 def _file_at(where: Path | int | None) -> tuple[int, int] | None:
