@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -71,6 +72,18 @@ def guarded(text: str) -> str:
 def plain(text: str) -> str:
     """Return what a guarded text was before."""
     return text[1:] if _GUARDED_FORMULA.match(text) else text
+
+
+def is_record(value: object) -> bool:
+    """Whether a value that was read is a row's record: its kind, time and counts are such."""
+    if not isinstance(value, dict) or value.get("kind") not in ("checked", "skipped", "failed"):
+        return False
+    counts = (value.get(name) for name in ("attempts", "cost", "cost_at_most"))
+    try:
+        datetime.fromisoformat(value["at"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return all(count is None or isinstance(count, int | float) for count in counts)
 
 
 class Lines(Protocol):

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from s2v_detect.bulk._lines import DELIMITERS, MORE, OUTCOME_KEYS
+from s2v_detect.bulk._lines import DELIMITERS, MORE, OUTCOME_KEYS, is_record
 
 _KINDS = ("checked", "skipped", "failed")
 _PIECE = 1 << 20
@@ -121,10 +121,9 @@ def _is_json_record(line: bytes) -> bool:
     if not line.endswith(b"\n"):
         return line.startswith(b'{"')  # its end was never written
     try:
-        record = json.loads(line)
+        return is_record(json.loads(line))
     except (ValueError, RecursionError):
         return False
-    return isinstance(record, dict) and record.get("kind") in _KINDS and "at" in record
 
 
 def _are_records(rows: Iterable[list[str]], header: list[str], *, is_whole: bool) -> bool:

@@ -107,7 +107,7 @@ def is_database(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:  # what can't be read says so when it is used
+    except (OSError, ValueError):  # what can't be read says so when it is used
         return False
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s2v_detect.bulk._lines import GUARDED, MORE, Record, plain
+from s2v_detect.bulk._lines import DELIMITERS, GUARDED, MORE, Record, is_record, plain
 from s2v_detect.bulk.outputs import OutputError
 
 
@@ -18,29 +18,33 @@ def read_records(path: Path) -> Iterator[Record]:
 
     A last line without its end, of a pass that was killed, is left out.
     """
+    for number, record in enumerate(_rows_of(path), start=1):
+        if not is_record(record):
+            raise OutputError(
+                f"{path} is no output of `s2v-detect run` (row {number}). Give one, or a ledger."
+            )
+        yield record
+
+
+def _rows_of(path: Path) -> Iterator[Any]:
     ending = path.suffix.lower()
     if ending == ".parquet":
         from s2v_detect.bulk._parquet import parquet_records  # noqa: PLC0415  # an extra
 
-        yield from parquet_records(path)
-    elif ending in (".csv", ".tsv"):
-        yield from _delimited_records(path, "," if ending == ".csv" else "\t")
-    else:
-        yield from _json_records(path)
+        return parquet_records(path)
+    delimiter = DELIMITERS.get(ending)
+    return _delimited_records(path, delimiter) if delimiter else _json_records(path)
 
 
-def _json_records(path: Path) -> Iterator[Record]:
+def _json_records(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
             try:
-                record = json.loads(line)
+                yield json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise _no_output(path, number) from error
-            if not isinstance(record, dict) or "kind" not in record:
-                raise _no_output(path, number)
-            yield record
 
 
 def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
@@ -51,7 +55,7 @@ def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
                 if record.get("kind") is None or record.get("at") is None:
                     raise _no_output(path, reader.line_num)
                 yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, ValueError) as error:
             raise _no_output(path, reader.line_num) from error
 
 

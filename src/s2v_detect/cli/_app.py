@@ -92,11 +92,15 @@ def run_command(arguments: Sequence[str]) -> int:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
         return _refused(error, exit_of_fault(error))
+    except OSError as error:  # of a file that nothing above has said more about
+        name = "A file" if error.filename is None else str(error.filename)[:200]
+        why = error.strerror or type(error).__name__
+        return _refused(f"{name} can't be used: {why}. Give another one.", Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 
 
-def _refused(error: Exception, code: Exit) -> Exit:
+def _refused(error: Exception | str, code: Exit) -> Exit:
     stderr_console().print(f"s2v-detect: {printable(str(error))}", style="red", markup=False)
     return code
 

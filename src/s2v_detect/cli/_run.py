@@ -126,9 +126,10 @@ class Plan:
         if path is None:
             return None
         max_age_s = None if self.max_age_days is None else self.max_age_days * _DAY_S
+        name = "" if out == STANDARD else os.path.relpath(out, path.parent)
         return Ledger(
             path,
-            name="" if out == STANDARD else os.path.relpath(out, path.parent),
+            name=name.encode(errors="backslashreplace").decode(),  # a name of any bytes
             max_age_s=max_age_s,
             refresh=self.refresh,
             is_new_start=self.fresh,
