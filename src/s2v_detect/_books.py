@@ -1,5 +1,6 @@
 """What a client tells: the spend, and events for whoever watches."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -45,7 +46,11 @@ class Books:
 
 
 class Watch:
-    """Hands events to `on_event`, whose exceptions are logged and stay there."""
+    """Hands events to `on_event`, whose exceptions are logged and stay there.
+
+    No exception of a watcher reaches the check that it watches: that one may be paid for. An
+    interrupt ends the program, in the loop's next step.
+    """
 
     def __init__(self, on_event: Callable[[Event], object] | None) -> None:
         self._on_event = on_event
@@ -57,8 +62,20 @@ class Watch:
         event = Event(kind=kind, at=datetime.now(UTC), image=image, lane=lane, **more)
         try:
             self._on_event(event)
-        except Exception:  # noqa: BLE001  # a watcher's fault, of any kind, must not reach a paid check
+        except (KeyboardInterrupt, SystemExit) as leaving:
+            _leave_in_the_loop(leaving)
+        except BaseException:  # noqa: BLE001  # pytest's own are none of Exception, nor is a cancellation
             _log.exception("on_event raised on %s; the check goes on", kind)
+
+
+def _leave_in_the_loop(leaving: BaseException) -> None:
+    def leave() -> None:
+        raise leaving
+
+    try:
+        asyncio.get_running_loop().call_soon(leave)
+    except RuntimeError:  # no loop runs, and so no check
+        raise leaving from None
 
 
 class Costs:

@@ -16,6 +16,7 @@ from s2v_detect._books import Costs
 from s2v_detect._crew import Crew
 from s2v_detect._recording import Recording
 from s2v_detect._subjects import Subject
+from s2v_detect._tasks import task_of
 from s2v_detect._turns import Lane
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
 from s2v_detect.models import Verdict
@@ -63,7 +64,7 @@ class Flight:
             subject, lane, crew, recording, is_wanted=self._is_wanted, gives_way=self._gives_way
         )
         self._asking.tell("queued")
-        self.task = asyncio.create_task(self._fly(), name="s2v-detect flight")
+        self.task = task_of(self._fly(), "s2v-detect flight")
         self.task.add_done_callback(self._ended)
 
     @property
@@ -123,15 +124,29 @@ class Flight:
         return self._asking.so_far(why)
 
     async def _fly(self) -> None:
+        result: Verdict | BaseException | None = None
         try:
-            result: Verdict | BaseException = await self._asking.find_out()
+            result = await self._asking.find_out()
         except asyncio.CancelledError:
             result = self._last_word()
+        except GeneratorExit:  # the loop is gone, and all who waited in it
+            raise
         except Exception as error:  # noqa: BLE001  # told to all who wait, and raised there
             result = error
-        if isinstance(result, BaseException):
-            self._asking.give_up(result)
-        self._land(result)
+        except BaseException as error:  # an interrupt, or pytest's own: told too, and raised on
+            result = error
+            raise
+        finally:
+            if result is not None:
+                self._settle(result)
+
+    def _settle(self, result: Verdict | BaseException) -> None:
+        """Record the end and tell of it. Whatever fails, all who wait are told."""
+        try:
+            if isinstance(result, BaseException):
+                self._asking.give_up(result)
+        finally:
+            self._land(result)
 
     def _is_wanted(self) -> bool:
         return any(each.wants_more for each in self._waiters.values()) and not self._grounded
@@ -154,18 +169,20 @@ class Flight:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if task.cancelled():  # before its first step, so that it could not land by itself
             self._land(self._last_word())
+        else:
+            task.exception()  # all who waited were told, and perhaps nobody did
 
     def _land(self, result: Verdict | BaseException) -> None:
         self._on_end(self)
         asking = self._asking
-        error = None if isinstance(result, Verdict) else type(result).__name__
-        asking.tell("settled", wait_s=asking.elapsed_s, error=error, **asking.costs.told())
         waiters = [waiter for waiter in self._waiters if not waiter.done()]
         for place, waiter in enumerate(waiters):
             landing = self._share(result) if place else self._whole(result)
             if isinstance(landing.result, DetectError):
                 landing.result.image = self._waiters[waiter].image
             waiter.set_result(landing)
+        error = None if isinstance(result, Verdict) else type(result).__name__
+        asking.tell("settled", wait_s=asking.elapsed_s, error=error, **asking.costs.told())
 
     def _whole(self, result: Verdict | BaseException) -> Landing:
         asking = self._asking

@@ -7,6 +7,8 @@ from typing import Any
 
 import anyio
 
+from s2v_detect._tasks import task_of
+
 
 @contextmanager
 def after(delay_s: float | None, act: Callable[[], float | None]) -> Iterator[None]:
@@ -31,7 +33,7 @@ def after(delay_s: float | None, act: Callable[[], float | None]) -> Iterator[No
 
 async def unhurried(work: Coroutine[Any, Any, None]) -> None:
     """Finish `work` before a cancellation is heard: a plain one, or one of anyio's scopes."""
-    task = asyncio.ensure_future(work)
+    task = task_of(work, "s2v-detect closing")
     heard: asyncio.CancelledError | None = None
     # Plain asyncio cancels once, and the loop is for that. anyio cancels again at every step inside
     # a cancelled scope: without its shield the loop would spin until the work is done.

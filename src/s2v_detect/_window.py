@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._flights import Flights
 from s2v_detect._subjects import Subject, Subjects
+from s2v_detect._tasks import task_of
 from s2v_detect.errors import (
     DetectError,
     ImageSkipped,
@@ -110,9 +111,11 @@ class Window:
         self._landed = _InOrder() if ordered else _AsTheyFinish()
         self._fault: BaseException | None = None
         self._is_stopped = False
+        self._is_fed = False
+        """Whether the feeder has ended, and the fault of its end is known."""
         self._room = asyncio.Event()
         self._news = asyncio.Event()
-        self._feeder = asyncio.create_task(self._feed(), name="s2v-detect feeder")
+        self._feeder = task_of(self._feed(), "s2v-detect feeder")
         self._feeder.add_done_callback(self._feeder_ended)
 
     async def take(self) -> Outcome:
@@ -122,7 +125,7 @@ class Window:
             if outcome is not None:
                 self._room.set()
                 return outcome
-            if self._feeder.done() and not self._pending and not self._reading:
+            if self._is_fed and not self._pending and not self._reading:
                 raise self._fault or StopAsyncIteration
             self._news.clear()
             await self._news.wait()
@@ -182,7 +185,7 @@ class Window:
         except ImageSkipped as skipped:
             self._skip(row._replace(image=skipped.image), skipped)
             return
-        task = asyncio.create_task(self._look_at(row, row.image), name="s2v-detect reading")
+        task = task_of(self._look_at(row, row.image), "s2v-detect reading")
         self._reading.add(task)
         task.add_done_callback(lambda task: self._looked_at(row, task))
 
@@ -274,6 +277,7 @@ class Window:
         self._news.set()
 
     def _feeder_ended(self, feeder: "asyncio.Task[None]") -> None:
+        self._is_fed = True
         if not feeder.cancelled():
             self._fault = self._fault or feeder.exception()
         elif not self._is_stopped:  # the input was cancelled, not we: it is not at its end

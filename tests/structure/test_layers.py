@@ -20,8 +20,8 @@ LAYERS: list[tuple[str, list[str]]] = [
         ["_version", "_redaction", "_service", "_turns", "_values", "errors", "models", "_rules"],
     ),
     ("policy", ["_wire", "_pacing", "_retrying", "_headers", "_addresses", "_store", "_identity"]),
-    # What the resources stand on: threads, and a file of this machine by its content.
-    ("ground", ["_threads", "_files"]),
+    # What the resources stand on: threads, tasks, and a file of this machine by its content.
+    ("ground", ["_threads", "_tasks", "_files"]),
     ("resources", ["_http", "_settings", "images", "ledger", "limiters"]),
     (
         "client",

@@ -26,6 +26,7 @@ from s2v_detect._store import (
     key_in,
     refused,
 )
+from s2v_detect._tasks import task_of
 from s2v_detect._turns import LANES, Lane
 from s2v_detect._wire import Answer, decode
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent
@@ -108,7 +109,7 @@ class Uploader:
             await asyncio.wait(tasks)
 
     def _start(self, image: LocalImage, on_stored: Callable[[str], None]) -> "asyncio.Task[str]":
-        task = asyncio.create_task(self._upload(image), name="s2v-detect upload")
+        task = task_of(self._upload(image), "s2v-detect upload")
         self._under_way[image.identity] = _UnderWay(task)
 
         def end(task: "asyncio.Task[str]") -> None:
