@@ -10,7 +10,7 @@ import sys
 from s2v_detect.emulator import Emulator, Pass
 
 CHECK = """
-import asyncio, importlib.util, s2v_detect
+import asyncio, importlib.metadata, importlib.util, s2v_detect
 
 async def main():
     async with s2v_detect.DetectClient() as client:
@@ -20,6 +20,8 @@ async def main():
 
 for extra in ("aiohttp", "cyclopts", "rich", "skimage", "PIL"):
     assert importlib.util.find_spec(extra) is None, f"{extra} is installed: the test proves nothing"
+plugin, = importlib.metadata.entry_points(group="pytest11", name="s2v_detect")
+assert importlib.util.find_spec(plugin.module), f"the wheel has no {plugin.module}"
 asyncio.run(main())
 print("1 check from the wheel, version", s2v_detect.__version__)
 """

@@ -1,34 +1,8 @@
-"""A pytest plugin: the fixture `s2v_emulator`, a local stand-in for the service.
+"""The fixture `s2v_emulator` of the pytest plugin, for a `conftest.py` that names it by hand.
 
-It is a synchronous fixture, with the emulator in a thread of its own, so that every async plugin
-can use it, and tests without one too. pytest loads this module in every run, so what the fixture
-needs is imported when a test asks for it.
-
-Example:
-    async def test_a_portrait_passes(s2v_emulator):
-        async with s2v_emulator.client() as client:
-            verdict = await client.check("https://example.com/face.jpg")
-        assert verdict.check_pass
+pytest finds the fixture by itself. The plugin is a module beside the package: see there why.
 """
 
-from typing import TYPE_CHECKING
+from s2v_detect_pytest import s2v_emulator
 
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from s2v_detect.emulator import Emulator
-
-
-@pytest.fixture
-def s2v_emulator() -> "Iterator[Emulator]":
-    """An emulator in a thread, under which every image passes until `when` says otherwise.
-
-    `s2v_emulator.client()` is a client for it with the limit lifted, to be opened in the test's own
-    event loop. What it reports (`billed`, `bills`, `arrivals`, …) may be read from the test.
-    """
-    from s2v_detect.emulator import Emulator, Pass  # noqa: PLC0415  # aiohttp, only when asked for
-
-    with Emulator.run_in_thread(answer=Pass()) as emulator:
-        yield emulator
+__all__ = ["s2v_emulator"]
