@@ -63,12 +63,14 @@ class Ledger:
         is_new_start: bool = False,
     ) -> None:
         self.path = Path(path)
+        self._path = self.path.absolute()  # wherever the process goes
         self.name = name
         self._max_age_s = max_age_s
         self._stale_before = time.time() if refresh else 0.0
         self._is_new_start = is_new_start
         self._desk: Desk | None = None
         self._run: LedgerRun | None = None
+        self._first_run = 0
 
     def __repr__(self) -> str:
         return f"Ledger({str(self.path)!r}, name={self.name!r})"
@@ -90,6 +92,7 @@ class Ledger:
         opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
         self._run = LedgerRun(desk, self.path, opening)
         self._is_new_start = False  # once is enough: what follows belongs to it
+        self._first_run = self._first_run or self._run.id
         return self._run
 
     @property
@@ -121,7 +124,7 @@ class Ledger:
 
     def output_mark(self) -> str | None:
         """Return the mark of the last run of this name that has one; None: there is none."""
-        if self._desk is None and not self.path.exists():
+        if self._desk is None and not self._path.exists():
             return None
         return self._ask(partial(_asked.output_mark, name=self.name))
 
@@ -139,6 +142,8 @@ class Ledger:
         """Whether a recorded answer will do, or is to be asked for again."""
         if entry.answered_at is None:
             return False
+        if self._max_age_s is None and self._first_run <= (entry.answered_by or 0) <= self.run:
+            return True  # by this object's runs, whatever the clock said meanwhile
         oldest = self._stale_before
         if self._max_age_s is not None:
             oldest = max(oldest, time.time() - self._max_age_s)
@@ -219,12 +224,14 @@ class Ledger:
         return self._at_desk().do(question)
 
     def _at_desk(self, *, creates: bool = False) -> Desk:
+        if self._desk is not None and not self._desk.is_of_this_process:
+            self._desk = self._run = None  # a child of a fork begins anew
         if self._desk is None:
-            if not creates and not self.path.exists():
+            if not creates and not self._path.exists():
                 raise LedgerError(
                     f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
                 )
-            desk = Desk(self.path, creates=creates)
+            desk = Desk(self._path, creates=creates)
             desk.opened()
             self._desk = desk
         return self._desk
