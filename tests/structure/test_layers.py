@@ -150,9 +150,12 @@ def test_words_and_policy_touch_nothing_outside(room: str) -> None:
 
 @pytest.mark.parametrize("room", LAYERS[-1][1])
 def test_edges_use_only_the_public_names(room: str) -> None:
-    """What a user can't import, an edge does not either; facts and threads are for all."""
+    """What a user can't import, an edge does not either; facts and threads are for all.
+
+    So is the ledger's face: whoever opens a file asks there whether that is an open ledger.
+    """
     paths = sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
-    public = {*s2v_detect.__all__, *LAYERS[-1][1], "_service", "_threads"}
+    public = {*s2v_detect.__all__, *LAYERS[-1][1], "_service", "_threads", "ledger"}
     for path in paths:
         for name in imports(path):
             if name.startswith(f"{PACKAGE}."):

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
+from s2v_detect.ledger import is_open_ledger
+
 _SHOWN = 200
 _SQLITE = b"SQLite format 3\0"
 _OF_LEDGER = r"{name}-(journal|wal|shm|run-[0-9a-f]+)"
@@ -103,7 +105,10 @@ def refuse_database(path: Path) -> None:
 def is_database(path: Path) -> bool:
     """Whether a file begins as SQLite does; False where there is none."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        told = path.stat()
+        if is_open_ledger(told.st_dev, told.st_ino):
+            return True
+        if not stat.S_ISREG(told.st_mode):
             return False
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
