@@ -80,8 +80,8 @@ def is_record(value: object) -> bool:
         return False
     counts = (value.get(name) for name in ("attempts", "cost", "cost_at_most"))
     try:
-        datetime.fromisoformat(value["at"])
-    except (KeyError, TypeError, ValueError):
+        datetime.fromisoformat(value.get("at") or "0001-01-01")
+    except (TypeError, ValueError):
         return False
     return all(count is None or isinstance(count, int | float) for count in counts)
 

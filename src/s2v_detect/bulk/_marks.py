@@ -3,14 +3,15 @@
 A run records how long its output is, and a hash of it: its mark. The mark is made before the output
 is put in its place, from time to time while it grows there, and at the end. So a run that was
 killed may have left more than its mark says: such a rest counts as the run's where every line of it
-is a record of ours. Without a mark, from older releases, that is all there is to go by.
+is a record of ours, and the last may be cut. After a run's end there is no such rest. Without a
+mark, from older releases, the output counts as a run's where every line of it is a record, whole.
 """
 
 import csv
 import json
 import os
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -36,24 +37,27 @@ class Mark(NamedTuple):
 
     size: int
     digest: str
+    is_last: bool = False
+    """Whether the run ended with it: what is longer has been changed."""
 
 
 class Marking:
     """The mark of what was written so far."""
 
     def __init__(self) -> None:
-        self._size = 0
-        self._hash = blake2b(digest_size=16)
+        self.size = 0
+        """Bytes so far."""
+        self._hash = sha256()
 
     def add(self, block: bytes) -> None:
         """Count what was written."""
-        self._size += len(block)
+        self.size += len(block)
         self._hash.update(block)
 
     @property
     def mark(self) -> Mark:
         """The mark as it stands."""
-        return Mark(self._size, self._hash.hexdigest())
+        return Mark(self.size, self._hash.hexdigest())
 
 
 def mark_of(file: BinaryIO, size: int | None = None) -> Mark:
@@ -87,16 +91,25 @@ def is_as_written(path: Path, marks: Sequence[Mark]) -> bool:
         from s2v_detect.bulk._parquet import is_output  # noqa: PLC0415  # an extra
 
         with path.open("rb") as file:
-            return mark_of(file) in marks if marks else is_output(path)
+            found = mark_of(file)
+        return any(found[:2] == mark[:2] for mark in marks) if marks else is_output(path)
     with path.open("rb") as file:
-        for mark in marks or [Mark(0, "")]:
-            file.seek(0)
-            if (not marks or mark_of(file, mark.size) == mark) and _is_ours_from(file, mark.size):
-                return True
-    return False
+        file.seek(-1, os.SEEK_END)
+        is_cut = file.read() != b"\n"
+        if not marks:
+            return not is_cut and _are_records_from(file, 0)
+        return any(_is_of(file, mark) for mark in marks)
 
 
-def _is_ours_from(file: BinaryIO, start: int) -> bool:
+def _is_of(file: BinaryIO, mark: Mark) -> bool:
+    file.seek(0)
+    if mark_of(file, mark.size)[:2] != mark[:2]:
+        return False
+    is_longer = bool(file.read(1))
+    return not is_longer or (not mark.is_last and _are_records_from(file, mark.size))
+
+
+def _are_records_from(file: BinaryIO, start: int) -> bool:
     delimiter = DELIMITERS.get(Path(file.name).suffix.lower())
     if delimiter is None:
         file.seek(start)

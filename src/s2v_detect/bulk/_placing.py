@@ -67,7 +67,7 @@ class Place:
         """Have the mark kept of what was added meanwhile, unless that was done a moment ago."""
         now = time.monotonic()
         if is_last or now - self._marked_at >= _MARKED_EVERY_S:
-            self._keep_mark([mark])
+            self._keep_mark([mark._replace(is_last=is_last)])
             self._marked_at = now
 
     def check(self, size: int) -> None:

@@ -101,7 +101,7 @@ class PlacedFile:
         self._place.leave()
 
     def _write(self, records: Sequence[Record]) -> None:
-        place, size = self._place, self._marking.mark.size
+        place, size = self._place, self._marking.size
         head = b"" if self._has_head else self._lines.head()
         block = head + self._lines.lines(records)
         place.check(size)
@@ -128,7 +128,7 @@ class PlacedFile:
         if not place.is_taken and (is_complete or self._rows >= self._rows_there > 0):
             place.take(self._marking.mark)
         if place.is_taken:
-            place.check(self._marking.mark.size)
+            place.check(self._marking.size)
             place.grown(self._marking.mark, is_last=True)
             place.sync_folder()
         return place.is_taken
