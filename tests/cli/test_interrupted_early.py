@@ -26,12 +26,19 @@ LOADED = (
 
 
 @pytest.fixture
-def program(tmp_path: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A run that has just been started, whose interpreter tells what it loads."""
+def program(
+    tmp_path: Path, environment: dict[str, str], emulator: Emulator
+) -> Iterator["subprocess.Popen[str]"]:
+    """A run that has just been started, whose interpreter tells what it loads.
+
+    Nothing answers it, so that it can't be done before it is interrupted.
+    """
+    emulator.when("*", Silent())
     (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n")
     words = ("-X", "importtime", "-m", "s2v_detect_command", "run", "in.txt", "-o", "out.jsonl")
+    keep = ("--on-unknown", "keep", "--timeout-s", "3")
     with subprocess.Popen(  # noqa: S603  # our own command
-        [sys.executable, *words],
+        [sys.executable, *words, *keep],
         env=environment,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
@@ -74,7 +81,6 @@ def test_while_its_first_request_is_on_its_way(
     program: "subprocess.Popen[str]", emulator: Emulator
 ) -> None:
     """It says so, and Ctrl-C again ends it."""
-    emulator.when("*", Silent())
     assert program.stderr
     while not emulator.in_flight:
         assert program.poll() is None
