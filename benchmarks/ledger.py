@@ -82,7 +82,10 @@ def fill(path: Path) -> None:
     db.execute("PRAGMA synchronous = OFF")
     db.execute("BEGIN")
     db.execute("INSERT INTO about VALUES ('model', 'wan2.2-s2v-detect on this machine')")
-    db.execute("INSERT INTO run VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0)")
+    db.execute(
+        "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
+        " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '')"
+    )
     db.executemany(
         "INSERT INTO image (identity, state, at, run, lineage, paid, attempts, answered_at,"
         " check_pass, request_id) VALUES (?, 'answered', 1e9, 1, 1, 1, 1, 1e9, 1, ?)",

@@ -11,12 +11,15 @@ from decimal import Decimal, InvalidOperation
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.errors import BudgetSpent, ConfigurationError
 
+_MOST_CNY = Decimal(10) ** 15
+"""More than anybody has: a higher budget is as good, and this one's requests can be counted."""
+
 
 class Budget:
     """How many requests may still be paid for."""
 
     def __init__(self, max_cost: Decimal | None, *, spent: int) -> None:
-        self._most = None if max_cost is None else int(max_cost // PRICE_CNY)
+        self._most = None if max_cost is None else int(min(max_cost, _MOST_CNY) // PRICE_CNY)
         self._max_cost = max_cost
         self._spent = spent
         self._held = 0

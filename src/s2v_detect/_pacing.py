@@ -62,6 +62,9 @@ _EASE = 1e-8
 # What is over _GAP_STEP comes back by half in 140 requests: others who shared the account leave.
 _EASE_SHARE = 0.005
 
+# A window of more requests is never full: its starts are kept to the gap alone.
+_MOST_COUNTED = 2.0**40
+
 # 429s of requests that were on their way at the first one belong to its episode.
 _SHORTEST_EPISODE_S = 1.0
 
@@ -96,7 +99,7 @@ class Pacer:
     )
 
     def __init__(self, rate: float, per_s: float = 1.0) -> None:
-        self._counted = max(1, math.floor(rate))
+        self._counted = max(1, math.floor(min(rate, _MOST_COUNTED)))
         self._gap_s = per_s / rate
         self._window_s = self._counted * self._gap_s
         self._gap_margin = 0.0

@@ -1,13 +1,34 @@
 """What one flight has recorded of itself: in the ledger, or nowhere."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Protocol
 
-from s2v_detect.errors import DetectError, NotSent
-from s2v_detect.ledger import Ended, LedgerEntry, LedgerRun, Page
+from s2v_detect._waiting import unhurried
+from s2v_detect.errors import DetectError, LedgerError, NotSent
+from s2v_detect.ledger import Ended, Ledger, LedgerEntry, LedgerRun, Page
 from s2v_detect.models import Verdict
 
 _OUTCOMES = {"yes": "billed", "no": "free", "unknown": "unknown"}
+
+
+async def begun(ledger: Ledger, model: str) -> LedgerRun:
+    """Return a run of the ledger; one that nobody waits for any more is ended at once.
+
+    In a thread: the file may be another process's for a moment, and what died is succeeded.
+    """
+    beginning = asyncio.ensure_future(asyncio.to_thread(ledger.begin, model))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:  # the thread goes on
+
+        async def end() -> None:
+            with suppress(LedgerError):
+                await (await beginning).end()
+
+        await unhurried(end())
+        raise
 
 
 class Recording(Protocol):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,6 +21,7 @@ from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
 from s2v_detect._patience import Patience
+from s2v_detect._recording import begun
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
@@ -153,20 +155,26 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
-        # In a thread: the file may be another process's for a moment, and what died is succeeded.
         origin = f"{self._model}{self._endpoint.where}"
-        run = await asyncio.to_thread(self._ledger.begin, origin) if self._ledger else None
-        self._endpoint.open()
-        self._loop = asyncio.get_running_loop()
-        self._line = Line(self._limiter)
-        self._subjects = self._subjects_of_a_loop()
-        self._flights = Flights(self._crew(run), run)
+        run = await begun(self._ledger, origin) if self._ledger else None
+        try:
+            self._endpoint.open()
+            self._loop = asyncio.get_running_loop()
+            self._line = Line(self._limiter)
+            self._subjects = self._subjects_of_a_loop()
+            self._flights = Flights(self._crew(run), run)
+        except BaseException:
+            if run:
+                await unhurried(run.end())
+            raise
         return self
 
     async def aclose(self) -> None:
         """Close the client: what was sent finishes, for at most `timeout_s`; the rest is not sent.
 
         Checks still in line get `NotSent`. A cancellation of the caller waits until this is done.
+        Everything is closed whatever fails. Raises `LedgerError` where the ledger could not be
+        finished: what is missing in it is unknown to the next run.
         """
         flights, self._flights = self._flights, None
         if flights is not None:
@@ -336,10 +344,12 @@ class DetectClient:
         )
 
     async def _close(self, flights: Flights) -> None:
-        await flights.close(self._timeout_s)
-        await self._subjects.close()
-        if flights.ledger:
-            await flights.ledger.end()
-        await self._endpoint.close()
-        if self._ledger and self._owns_ledger:
-            await asyncio.to_thread(self._ledger.close)
+        """Close every part, whatever another one raises."""
+        async with AsyncExitStack() as parts:  # from its end
+            if self._ledger and self._owns_ledger:
+                parts.push_async_callback(asyncio.to_thread, self._ledger.close)
+            parts.push_async_callback(self._endpoint.close)
+            if flights.ledger:
+                parts.push_async_callback(flights.ledger.end)
+            parts.push_async_callback(self._subjects.close)
+            await flights.close(self._timeout_s)

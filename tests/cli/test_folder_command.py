@@ -314,7 +314,7 @@ def test_an_image_without_an_ending_is_an_image(
     assert list(records(photos.parent / "out.jsonl")) == ["photos/HEADSHOT"]
     done = called("run", "out.jsonl", "-o", "out.jsonl", *FAST)
     assert done.returncode == 2
-    assert "is the input itself" in done.stderr
+    assert "is the input and the output at once" in done.stderr
 
 
 def test_a_missing_image_is_sent_if_wanted(

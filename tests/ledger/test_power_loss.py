@@ -9,6 +9,7 @@ with, opens what is left.
 import asyncio
 import itertools
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from s2v_detect.ledger import Ended, LedgerRun, _desk
 IMAGES = 60
 CUTS = 300
 _names = itertools.count()
+_MADE = re.compile(r"\.(ledger\.db)\.[0-9a-f]{16}")
+"""A ledger is made under another name, and gets its own as it is whole."""
 
 
 @dataclass
@@ -65,7 +68,8 @@ class LoggedFile(apsw.VFSFile):
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         super().__init__("", name, flags)
         self._disk = disk
-        self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        given = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        self._name = _MADE.sub(r"\1", given)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # apsw's name
         """Log a write."""
@@ -134,6 +138,10 @@ class Connection:
             sql = f"PRAGMA synchronous = {self._synchronous}"
         return Cursor(self._real, self._real.execute(sql, parameters))
 
+    def create_function(self, name: str, count: int, function: Any, **flags: bool) -> None:
+        """Let SQL call a function."""
+        self._real.create_scalar_function(name, function, count, **flags)
+
     def close(self) -> None:
         """Close."""
         self._real.close()
@@ -163,7 +171,7 @@ async def screened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, synchrono
 
     def connected(path: Path, *, creates: bool) -> Any:
         connection: Any = Connection(path, vfs.name, synchronous)
-        _desk.configure(connection, creates=creates)
+        _desk.configure(connection, path, creates=creates)
         return connection
 
     monkeypatch.setattr(_desk, "connected", connected)

@@ -163,7 +163,10 @@ def test_words_and_policy_touch_nothing_outside(room: str) -> None:
 
 @pytest.mark.parametrize("room", LAYERS[-1][1])
 def test_edges_use_only_the_public_names(room: str) -> None:
-    """What a user can't import, an edge does not either; but what may be shown is decided once."""
+    """What a user can't import, an edge does not either; facts, threads and redaction are for all.
+
+    So is the ledger's face: whoever opens a file asks there whether that is an open ledger.
+    """
     paths = sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
     public = {
         *s2v_detect.__all__,
@@ -172,6 +175,7 @@ def test_edges_use_only_the_public_names(room: str) -> None:
         "_threads",
         "_redaction",
         "_addresses",
+        "ledger",
     }
     for path in paths:
         for name in imports(path):

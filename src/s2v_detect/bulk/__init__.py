@@ -4,6 +4,7 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
+from s2v_detect.bulk._beside import replacing
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
 from s2v_detect.bulk.inputs import Input, InputError, Row
 from s2v_detect.bulk.outputs import (
@@ -13,6 +14,18 @@ from s2v_detect.bulk.outputs import (
     open_output,
     pipe_output,
     write_table,
+)
+from s2v_detect.bulk.paths import (
+    OwnFiles,
+    PathError,
+    Used,
+    as_input,
+    as_ledger,
+    as_output,
+    as_written,
+    is_database,
+    is_folder,
+    refuse_conflicts,
 )
 from s2v_detect.bulk.read_back import read_records
 from s2v_detect.bulk.records import column_names
@@ -27,20 +40,31 @@ __all__ = [
     "Interval",
     "Output",
     "OutputError",
+    "OwnFiles",
+    "PathError",
     "Record",
     "Row",
     "Run",
     "RunSummary",
     "Sample",
     "Tally",
+    "Used",
+    "as_input",
+    "as_ledger",
+    "as_output",
+    "as_written",
     "column_names",
     "file_row",
     "interval",
+    "is_database",
+    "is_folder",
     "is_image_file",
     "is_pattern",
     "open_output",
     "pipe_output",
     "read_records",
+    "refuse_conflicts",
+    "replacing",
     "steady_folder",
     "write_table",
 ]

@@ -4,10 +4,14 @@ import asyncio
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._marks import mark_of
+from s2v_detect.bulk._placing import Place
 from s2v_detect.bulk.outputs import OUTCOME_KEYS, OutputError, Record
 
 try:
@@ -17,6 +21,9 @@ except ModuleNotFoundError as error:
     raise OutputError(
         'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
     ) from error
+
+DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError)
+"""What pyarrow raises, seen with each bit of a file flipped."""
 
 _GROUP = 5000
 _OURS = {
@@ -38,15 +45,13 @@ class ParquetOutput:
     there; a later value that does not fit stands in `input_more`, as JSON.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.resolve()
-        self._part = self._path.with_name(f"{self._path.name}.part")
-        self._rows_there = _rows_in(self._path)
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._rows_there = _rows_in(place.path)
         self._rows = 0
         self._waiting: list[Record] = []
-        self._file = self._part.open("wb")
+        self._file = os.fdopen(place.descriptor, "wb", closefd=False)
         self._writer: Any = None
-        self._is_placed = False
 
     async def write(self, records: Sequence[Record]) -> None:
         self._waiting += records
@@ -58,9 +63,9 @@ class ParquetOutput:
         return await asyncio.to_thread(self._finish, is_complete)
 
     def close(self) -> None:
-        self._file.close()
-        if not self._is_placed:
-            self._part.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk was told of when it was written to
+            self._file.close()
+        self._place.leave()
 
     def _flush(self) -> None:
         records, self._waiting = self._waiting, []
@@ -74,27 +79,25 @@ class ParquetOutput:
             self._flush()
         self._writer.close()
         self._file.flush()
-        os.fsync(self._file.fileno())
+        os.fsync(self._place.descriptor)
         if is_complete or self._rows >= self._rows_there:
-            self._part.replace(self._path)
-            self._is_placed = True
-        return self._is_placed
+            with self._place.part.open("rb") as file:
+                mark = mark_of(file)
+            self._place.take(mark)
+            self._place.grown(mark, is_last=True)
+            self._place.sync_folder()
+        return self._place.is_taken
 
 
 def write_parquet(path: Path, rows: Iterable[Record]) -> None:
     """Write rows of any columns to a file, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
     source = iter(rows)
-    try:
-        first = list(islice(source, _GROUP))
-        schema = _schema_of(first)
-        with parquet.ParquetWriter(part, schema) as writer:
-            while first:
-                writer.write_table(_table(first, schema))
-                first = list(islice(source, _GROUP))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    first = list(islice(source, _GROUP))
+    schema = _schema_of(first)
+    with replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
+        while first:
+            writer.write_table(_table(first, schema))
+            first = list(islice(source, _GROUP))
 
 
 def _schema_of(records: Sequence[Record], wanted: Sequence[str] = ()) -> Any:
@@ -152,17 +155,29 @@ def _text(value: Any) -> str | None:
 def _rows_in(path: Path) -> int:
     try:
         return int(parquet.ParquetFile(path).metadata.num_rows)
-    except (FileNotFoundError, pa.ArrowException):
+    except DAMAGED:  # none, or none of ours: kept under another name, where it is replaced
         return 0
+
+
+def is_output(path: Path) -> bool:
+    """Whether a file has the columns of an output."""
+    try:
+        names = parquet.ParquetFile(path).schema_arrow.names
+    except DAMAGED:
+        return False
+    return set(names) >= set(OUTCOME_KEYS)
 
 
 def parquet_records(path: Path) -> Iterator[Record]:
     """Yield the records of an output."""
     try:
         file = parquet.ParquetFile(path)
-    except pa.ArrowException as error:
+    except DAMAGED as error:
         raise OutputError(f"{path} is no Parquet file. Give an output of a run.") from error
     if not set(file.schema_arrow.names) >= {"kind", "at"}:
         raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
-    for batch in file.iter_batches(batch_size=1000):
-        yield from batch.to_pylist()
+    try:
+        for batch in file.iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
+    except DAMAGED as error:
+        raise OutputError(f"{path} is damaged. Give another output, or a ledger.") from error

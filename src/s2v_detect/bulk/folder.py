@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from s2v_detect._threads import in_thread
 from s2v_detect.bulk._formats import InputError, Row
+from s2v_detect.bulk.paths import OwnFiles
 
 FILES_AT_ONCE = 32
 """Rows in a batch of files. The ledger reads each of them whole before the first of a batch is
@@ -35,34 +36,29 @@ class Files:
         self.total: int | None = None
 
     @classmethod
-    def in_folder(cls, folder: Path, *, recursive: bool = False) -> "Files":
+    def in_folder(
+        cls, folder: Path, *, recursive: bool = False, own: OwnFiles | None = None
+    ) -> "Files":
         """Return the images of a folder, by name; hidden ones are left out, links not followed.
 
-        Raises `OSError` where the folder can't be read. What can't be read in it is a row.
+        The run's `own` files are left out too: its ledger must not be opened a second time. Raises
+        `OSError` where the folder can't be read. What can't be read in it is a row.
         """
         below = "" if recursive else " With --recursive its folders are looked at too."
         return cls(
-            lambda: _walked(str(folder), recursive=recursive),
+            lambda: _without(own, _walked(str(folder), recursive=recursive)),
             none=f"{_text(folder)} holds no images.{below}",
         )
 
     @classmethod
-    def matching(
-        cls, pattern: str, *, written: Collection[Path] = (), ledger: Path | None = None
-    ) -> "Files":
+    def matching(cls, pattern: str, *, own: OwnFiles | None = None) -> "Files":
         """Return the files that match a pattern; `**` is any number of folders, but no links.
 
-        What a run itself has `written` is left out, and its `ledger` with what lies beside that.
+        The run's `own` files are left out.
         """
-        own = {os.path.realpath(path) for path in written}
-        books = re.escape(os.path.realpath(ledger)) if ledger else ""
-        beside = re.compile(rf"{books}(-journal|-run-[0-9a-f]{{16}})?")
 
         def rows() -> Iterator[Row]:
-            for path in _matching(pattern):
-                real = os.path.realpath(path)
-                if real not in own and not (books and beside.fullmatch(real)):
-                    yield file_row(path)
+            return _without(own, map(file_row, _matching(pattern)))
 
         brackets = " A [ of a name is written [[]." if "[" in pattern else ""
         try:
@@ -132,6 +128,11 @@ def steady_folder(name: str) -> Path:
     parts = Path(name).parent.parts
     steady = next((n for n, part in enumerate(parts) if _MARKS.search(part)), len(parts))
     return Path(*parts[:steady])
+
+
+def _without(own: OwnFiles | None, rows: Iterator[Row]) -> Iterator[Row]:
+    files = own.now() if own else ()
+    return (row for row in rows if row.path is None or row.path not in files)
 
 
 def _walked(top: str, *, recursive: bool) -> Iterator[Row]:

@@ -4,11 +4,11 @@ One piece of the input is in memory at a time, and it is read only when the run 
 thread: a pipe that says nothing for an hour holds up nobody.
 """
 
+import errno
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -25,6 +25,7 @@ from s2v_detect.bulk._formats import (
 )
 from s2v_detect.bulk._reading import LineSplitter, lines_in, pieces
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
+from s2v_detect.bulk.paths import OwnFiles
 
 __all__ = ["Format", "Input", "InputError", "Row"]
 
@@ -51,6 +52,7 @@ class Input:
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
         files_beside: Path | None = None,
+        own: OwnFiles | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._path = path
@@ -60,6 +62,7 @@ class Input:
         self._columns: tuple[str, ...] | None = None
         self._counted: int | None = None
         self._files_beside = files_beside
+        self._own = own or OwnFiles([])
         if self._format == "parquet" and path is None:
             raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
 
@@ -71,8 +74,11 @@ class Input:
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
         takes_files: bool = False,
+        own: OwnFiles | None = None,
     ) -> Self:
         """Return the file's input. With `takes_files` its images may be paths, from beside it.
+
+        A path to one of the run's `own` files is a faulty row.
 
         Raises `OSError` where there is none that can be read.
         """
@@ -81,7 +87,7 @@ class Input:
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
         beside = path.parent if takes_files else None
-        return cls(descriptor, path, column=column, format=format, files_beside=beside)
+        return cls(descriptor, path, column=column, format=format, files_beside=beside, own=own)
 
     def close(self) -> None:
         """Close a file that was opened here."""
@@ -107,12 +113,20 @@ class Input:
         async for rows in source:
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
-                yield [self._located(row) for row in rows[start : start + step]]
+                chosen = rows[start : start + step]
+                beside = self._files_beside
+                yield chosen if beside is None else self._located(chosen, beside)
 
-    def _located(self, row: Row) -> Row:
-        if self._files_beside is None or row.fault or not row.image or "://" in row.image:
-            return row
-        return file_row(self._files_beside / row.image, row)
+    def _located(self, rows: list[Row], beside: Path) -> list[Row]:
+        own = self._own.now()
+        return [
+            row
+            if row.fault or not row.image or "://" in row.image
+            else row._replace(fault="it is a file of the run itself")
+            if (path := beside / row.image) in own
+            else file_row(path, row)
+            for row in rows
+        ]
 
     async def count(self) -> None:
         """Learn the `total` ahead of the reading, where the input is a regular file."""
@@ -128,18 +142,14 @@ class Input:
         yield self._rows.rows(splitter.end()) + self._rows.rest()
 
     async def _parquet_batches(self) -> AsyncIterator[list[Row]]:
-        file = await in_thread(lambda: _parquet_file(str(self._path)))
-        self._counted = file.metadata.num_rows
-        self._columns = tuple(file.schema_arrow.names)
-        column = chosen_column(self._columns, self._column)
+        file, columns = await in_thread(lambda: _parquet_file(str(self._path)))
+        self._counted, self._columns = file.metadata.num_rows, columns
+        column = chosen_column(columns, self._column)
         batches = file.iter_batches(batch_size=_BATCH)
         number = 0
-        while batch := await in_thread(lambda: list(islice(batches, 1))):
-            rows = [
-                row_of(number + n, row, column) for n, row in enumerate(batch[0].to_pylist(), 1)
-            ]
-            number += len(rows)
-            yield rows
+        while found := await in_thread(lambda: _parquet_rows(batches)):
+            yield [row_of(number + n, row, column) for n, row in enumerate(found, 1)]
+            number += len(found)
 
 
 def _format_of(path: Path) -> Format:
@@ -163,7 +173,8 @@ def _counted(path: Path) -> int:
         os.close(descriptor)
 
 
-def _parquet_file(path: str) -> Any:
+def _parquet_file(path: str) -> tuple[Any, tuple[str, ...]]:
+    """Return an open file and its columns."""
     try:
         from pyarrow import ArrowException  # noqa: PLC0415  # an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra
@@ -172,8 +183,25 @@ def _parquet_file(path: str) -> Any:
             'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
         ) from error
     try:
-        return ParquetFile(path)
-    except ArrowException as error:
+        file = ParquetFile(path)
+        return file, tuple(file.schema_arrow.names)
+    except (ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None):
+            raise  # the disk's
         raise InputError(
-            "The input is no Parquet file. Give --format if its ending does not say what it is."
+            "The input is no Parquet file, or a damaged one. Give --format if its ending does not"
+            " say what it is."
         ) from error
+
+
+def _parquet_rows(batches: Iterator[Any]) -> list[dict[str, Any]]:
+    """Return the next rows, none at the end. Raises `OSError` for what is damaged."""
+    from pyarrow import ArrowException  # noqa: PLC0415  # an extra
+
+    try:
+        batch = next(batches, None)
+        return [] if batch is None else batch.to_pylist()
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        if getattr(error, "errno", None):
+            raise  # the disk's
+        raise OSError(errno.EIO, "its Parquet data is damaged") from error

@@ -6,64 +6,43 @@ never half a line.
 """
 
 import asyncio
-import csv
-import io
-import json
-import math
 import os
-import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from pydantic_core import PydanticSerializationError, to_json
+from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._lines import (
+    DELIMITERS,
+    GUARDED,
+    OUTCOME_KEYS,
+    Delimited,
+    JsonLines,
+    Lines,
+    Record,
+    cell,
+    delimited,
+    json_line,
+)
+from s2v_detect.bulk._lock import OutputLocked
+from s2v_detect.bulk._marks import Marking, Marks
+from s2v_detect.bulk._placing import OnKept, Place
+from s2v_detect.bulk.paths import PathError, refuse_database
 
 __all__ = [
     "OUTCOME_KEYS",
     "Output",
     "OutputError",
     "Record",
+    "json_line",
     "open_output",
     "pipe_output",
     "write_table",
 ]
 
-Record = dict[str, Any]
-"""The input row's columns, and what came of its image."""
-
-OUTCOME_KEYS = (
-    "line",
-    "index",
-    "image",
-    "kind",
-    "check_pass",
-    "humanoid",
-    "code",
-    "message",
-    "request_id",
-    "error",
-    "source",
-    "billed",
-    "cost",
-    "cost_at_most",
-    "attempts",
-    "elapsed_s",
-    "at",
-)
-
 _NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
 """Endings that promise something else."""
-
-MORE = "input_more"
-"""What a row of JSON lines has beyond the columns of the first, as JSON."""
-
-# Readers that split text at every Unicode line break would see half a line.
-_LINE_BREAKS = {
-    "\x85".encode(): b"\\u0085",
-    "\u2028".encode(): b"\\u2028",
-    "\u2029".encode(): b"\\u2029",
-}
 
 
 class OutputError(Exception):
@@ -81,91 +60,6 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of it. What was not put in its place goes away."""
-
-
-class Lines(Protocol):
-    """Records as lines of bytes."""
-
-    def head(self) -> bytes:
-        """Return what comes before the first record."""
-
-    def lines(self, records: Sequence[Record]) -> bytes:
-        """Return whole lines."""
-
-
-class JsonLines:
-    """Records as JSON lines in UTF-8."""
-
-    def head(self) -> bytes:
-        return b""
-
-    def lines(self, records: Sequence[Record]) -> bytes:
-        return b"".join(map(json_line, records))
-
-
-def json_line(record: Mapping[str, Any]) -> bytes:
-    r"""Return a record as one line of JSON in UTF-8.
-
-    Example:
-        >>> json_line({"line": 7, "image": "\u2028", "cost": float("nan")})
-        b'{"line":7,"image":"\\u2028","cost":null}\n'
-    """
-    try:
-        line = to_json(record, inf_nan_mode="null")
-    except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
-        text = json.dumps(_finite(record), default=str, separators=(",", ":"))
-        line = text.encode(errors="backslashreplace")
-    if not line.isascii():
-        for found, escaped in _LINE_BREAKS.items():
-            line = line.replace(found, escaped)
-    return line + b"\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-class Delimited:
-    """Records as CSV or TSV: the input's columns, then ours."""
-
-    def __init__(self, delimiter: str, columns: Callable[[], Sequence[str]]) -> None:
-        self._delimiter = delimiter
-        self._columns = columns
-        self._keys: tuple[str, ...] = ()
-        self._known: frozenset[str] = frozenset()
-
-    def head(self) -> bytes:
-        self._keys = (*self._columns(), *OUTCOME_KEYS)
-        self._known = frozenset(self._keys)
-        return self._encoded([[*self._keys, MORE]])
-
-    def lines(self, records: Sequence[Record]) -> bytes:
-        return self._encoded([self._cells(record) for record in records])
-
-    def _cells(self, record: Record) -> list[str]:
-        more = {key: value for key, value in record.items() if key not in self._known}
-        return [*(_cell(record.get(key)) for key in self._keys), _cell(more or None)]
-
-    def _encoded(self, rows: list[list[str]]) -> bytes:
-        return _delimited(rows, self._delimiter)
-
-
-def _delimited(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, float) else json.dumps(value, default=str)
 
 
 class Pipe:
@@ -189,19 +83,13 @@ class Pipe:
 class PlacedFile:
     """Lines into a file beside the output, which takes its place in time."""
 
-    def __init__(self, path: Path, lines: Lines) -> None:
-        self._path = path.resolve()  # a link stays one
-        self._part = self._path.with_name(f"{self._path.name}.part")
+    def __init__(self, place: Place, lines: Lines) -> None:
+        self._place = place
         self._lines = lines
-        self._rows_there = _rows_in(self._path)
+        self._rows_there = _rows_in(place.path)
         self._rows = 0
-        self._size = 0
+        self._marking = Marking()
         self._has_head = False
-        self._is_placed = False
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self._part, flags, 0o666)
-        with suppress(OSError):  # none there, or not ours to give
-            os.chmod(self._part, stat.S_IMODE(self._path.stat().st_mode))  # noqa: PTH101  # beside os.open
 
     async def write(self, records: Sequence[Record]) -> None:
         await asyncio.to_thread(self._write, records)
@@ -210,45 +98,59 @@ class PlacedFile:
         return await asyncio.to_thread(self._finish, is_complete)
 
     def close(self) -> None:
-        os.close(self._descriptor)
-        if not self._is_placed:
-            self._part.unlink(missing_ok=True)
+        self._place.leave()
 
     def _write(self, records: Sequence[Record]) -> None:
+        place, size = self._place, self._marking.size
         head = b"" if self._has_head else self._lines.head()
         block = head + self._lines.lines(records)
+        place.check(size)
         try:
-            _write_all(self._descriptor, block)
+            _write_all(place.descriptor, block)
         except OSError:
             # Half a line may be there: a disk fills up in the middle of one.
-            os.ftruncate(self._descriptor, self._size)
-            os.lseek(self._descriptor, self._size, os.SEEK_SET)
+            os.ftruncate(place.descriptor, size)
+            os.lseek(place.descriptor, size, os.SEEK_SET)
             raise
         self._has_head = True
-        self._size += len(block)
+        self._marking.add(block)
         self._rows += len(records)
-        if not self._is_placed and self._rows >= self._rows_there:
-            self._place()
+        if place.is_taken:
+            place.grown(self._marking.mark)
+        elif self._rows >= self._rows_there:
+            place.take(self._marking.mark)
 
     def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
+        place = self._place
         if is_complete and not self._has_head:
             self._write([])
-        os.fsync(self._descriptor)
-        if not self._is_placed and (is_complete or self._rows >= self._rows_there > 0):
-            self._place()
-        if self._is_placed:
-            _sync_folder(self._path.parent)
-        return self._is_placed
-
-    def _place(self) -> None:
-        os.replace(self._part, self._path)  # noqa: PTH105  # beside os.open
-        self._is_placed = True
+        os.fsync(place.descriptor)
+        if not place.is_taken and (is_complete or self._rows >= self._rows_there > 0):
+            place.take(self._marking.mark)
+        if place.is_taken:
+            place.check(self._marking.size)
+            place.grown(self._marking.mark, is_last=True)
+            place.sync_folder()
+        return place.is_taken
 
 
-def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
+def open_output(
+    path: Path,
+    *,
+    columns: Callable[[], Sequence[str]],
+    marks: Marks | None = None,
+    on_kept: OnKept | None = None,
+    guards_all: bool = False,
+) -> Output:
     """Return the output of that name, in the format of its ending. Raises `OutputError`.
 
-    `columns` names the input's columns; it is asked when the first record is written.
+    Args:
+        path: where it is to be.
+        columns: names the input's columns; it is asked when the first record is written.
+        marks: a ledger that keeps what the runs wrote there. Without one, what is there is known by
+            its records alone.
+        on_kept: told of an output that was kept under another name, because somebody changed it.
+        guards_all: in CSV and TSV no cell of the input's columns is a formula either.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
@@ -260,13 +162,34 @@ def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
             f"{path} would be no {ending} file: JSON lines, CSV, TSV and Parquet are written, by"
             " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
         )
-    try:
-        if ending == ".parquet":
-            from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
+    placed: Callable[[Place], Output]
+    if ending == ".parquet":
+        from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
 
-            return ParquetOutput(path)
-        delimiter = {".csv": ",", ".tsv": "\t"}.get(ending)
-        return PlacedFile(path, Delimited(delimiter, columns) if delimiter else JsonLines())
+        placed = ParquetOutput
+    else:
+        mark = DELIMITERS.get(ending)
+        lines = Delimited(mark, columns, guards_all=guards_all) if mark else JsonLines()
+        placed = partial(PlacedFile, lines=lines)
+    place = _placed_at(path, marks, on_kept)
+    try:
+        return placed(place)
+    except BaseException:
+        place.leave()
+        raise
+
+
+def _placed_at(path: Path, marks: Marks | None, on_kept: OnKept | None) -> Place:
+    try:
+        refuse_database(path)
+        return Place(path, marks, on_kept)
+    except OutputLocked as error:
+        raise OutputError(
+            f"{path} is being written by another run. Wait for that run, or give another name"
+            " after -o."
+        ) from error
+    except PathError as error:
+        raise OutputError(str(error)) from error
     except OSError as error:
         raise OutputError(
             f"{path} can't be written: {error.strerror}. Give another name after -o."
@@ -274,24 +197,22 @@ def open_output(path: Path, *, columns: Callable[[], Sequence[str]]) -> Output:
 
 
 def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[str]) -> None:
-    """Write rows of these columns to a file, in the format of its ending; whole or not at all."""
+    """Write rows of these columns to a file, in the format of its ending; whole or not at all.
+
+    Raises `PathError` where a database is there, and `OSError`.
+    """
     if path.suffix.lower() == ".parquet":
         from s2v_detect.bulk._parquet import write_parquet  # noqa: PLC0415  # an extra
 
         write_parquet(path, rows)
         return
-    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            if delimiter:
-                file.write(_delimited([columns], delimiter))
-            for row in rows:
-                cells = [_cell(row[name]) for name in columns]
-                file.write(_delimited([cells], delimiter) if delimiter else json_line(row))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    mark = DELIMITERS.get(path.suffix.lower())
+    with replacing(path) as file:
+        if mark:
+            file.write(delimited([columns], mark))
+        for row in rows:
+            cells = [cell(row[name], guards=name in GUARDED) for name in columns]
+            file.write(delimited([cells], mark) if mark else json_line(row))
 
 
 def pipe_output(descriptor: int) -> Output:
@@ -312,12 +233,3 @@ def _rows_in(path: Path) -> int:
             return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
     except FileNotFoundError:
         return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -6,37 +6,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s2v_detect.bulk.outputs import MORE, OutputError, Record
+from s2v_detect.bulk._lines import DELIMITERS, GUARDED, MORE, Record, is_record, plain
+from s2v_detect.bulk.outputs import OutputError
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of an output. Raises `OutputError` for what is none, and `OSError`.
 
+    In CSV and TSV our own columns come back as they were before they were guarded against formulas;
+    the input's columns as they stand in the file.
+
     A last line without its end, of a pass that was killed, is left out.
     """
+    for number, record in enumerate(_rows_of(path), start=1):
+        if not is_record(record):
+            raise OutputError(
+                f"{path} is no output of `s2v-detect run` (row {number}). Give one, or a ledger."
+            )
+        yield record
+
+
+def _rows_of(path: Path) -> Iterator[Any]:
     ending = path.suffix.lower()
     if ending == ".parquet":
         from s2v_detect.bulk._parquet import parquet_records  # noqa: PLC0415  # an extra
 
-        yield from parquet_records(path)
-    elif ending in (".csv", ".tsv"):
-        yield from _delimited_records(path, "," if ending == ".csv" else "\t")
-    else:
-        yield from _json_records(path)
+        return parquet_records(path)
+    delimiter = DELIMITERS.get(ending)
+    return _delimited_records(path, delimiter) if delimiter else _json_records(path)
 
 
-def _json_records(path: Path) -> Iterator[Record]:
+def _json_records(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
             try:
-                record = json.loads(line)
+                yield json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise _no_output(path, number) from error
-            if not isinstance(record, dict) or "kind" not in record:
-                raise _no_output(path, number)
-            yield record
 
 
 def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
@@ -47,7 +55,7 @@ def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
                 if record.get("kind") is None or record.get("at") is None:
                     raise _no_output(path, reader.line_num)
                 yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, ValueError) as error:
             raise _no_output(path, reader.line_num) from error
 
 
@@ -58,6 +66,8 @@ def _typed(key: str, value: str) -> Any:
         return float(value) if value else None
     if key in ("check_pass", "humanoid"):
         return {"true": True, "false": False}.get(value)
+    if key in GUARDED:
+        return plain(value)
     return value or (None if key in ("request_id", "error", "source") else "")
 
 

@@ -10,6 +10,14 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from s2v_detect import DetectError, __version__
+from s2v_detect.bulk import (
+    PathError,
+    as_input,
+    as_ledger,
+    as_written,
+    is_database,
+    refuse_conflicts,
+)
 from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
@@ -80,15 +88,19 @@ def run_command(arguments: Sequence[str]) -> int:
         return int(app(arguments, exit_on_error=False, error_console=Console(stderr=True)) or 0)
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
-    except (Unusable, EmulatorMissing) as error:
+    except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
         return _refused(error, exit_of_fault(error))
+    except OSError as error:  # of a file that nothing above has said more about
+        name = "A file" if error.filename is None else str(error.filename)[:200]
+        why = error.strerror or type(error).__name__
+        return _refused(f"{name} can't be used: {why}. Give another one.", Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 
 
-def _refused(error: Exception, code: Exit) -> Exit:
+def _refused(error: Exception | str, code: Exit) -> Exit:
     stderr_console().print(f"s2v-detect: {printable(str(error))}", style="red", markup=False)
     return code
 
@@ -176,8 +188,8 @@ def estimate(
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files)
-    return estimate_run(source, ledger, plan, rate=rate, as_json=json)
+    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
+    return estimate_run(source, plan, rate=rate, as_json=json)
 
 
 @app.command(help_epilogue=_REPORT_EXAMPLES)
@@ -198,6 +210,8 @@ def report(
         out: The page; one that is there is replaced.
         title: What stands at its head.
     """
+    of = as_ledger(source) if is_database(source) else as_input(source)
+    refuse_conflicts([of, as_written("the report", out)])
     return write_page(source, out, title=title)
 
 

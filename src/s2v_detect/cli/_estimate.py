@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b, file_digest
+from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -16,9 +17,9 @@ from rich.table import Table
 
 from s2v_detect import Ledger
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Files, Input, InputError, Row
+from s2v_detect.bulk import Files, Input, InputError, Row, refuse_conflicts
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._run import Plan, opened_input
+from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
 
@@ -31,13 +32,15 @@ _NAMES = {
 }
 
 
-def estimate_run(
-    source: str, ledger: Path | None, plan: Plan, *, rate: float, as_json: bool
-) -> Exit:
+_CENTURY_S = 100 * 365.25 * 86_400
+
+
+def estimate_run(source: str, plan: Plan, *, rate: float, as_json: bool) -> Exit:
     """Print the estimate."""
+    refuse_conflicts(plan.used_by(source, STANDARD))
     try:
         with closing(opened_input(source, plan)) as rows:
-            counts = asyncio.run(_counted(rows, ledger))
+            counts = asyncio.run(_counted(rows, plan.ledger))
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
@@ -46,18 +49,27 @@ def estimate_run(
         ) from error
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
-        print(json.dumps({**counts, "cost": str(cost), "seconds": round(seconds, 1)}))  # noqa: T201  # data goes to stdout
+        whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
+        print(json.dumps({**counts, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
     for name, words in _NAMES.items():
         table.add_row(words, f"{counts[name]:,}")
-    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
     table.add_row("cost at most", f"CNY {cost}, before any free images")
-    table.add_row(
-        "time", f"{duration(seconds)} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}"
-    )
+    table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
     Console(highlight=False).print(table)
     return Exit.DONE
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds < _CENTURY_S else "more than a century"
+
+
+def _end(seconds: float) -> str:
+    if seconds >= _CENTURY_S:
+        return ""
+    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
+    return f"; begun now, done {done_at:%d %b %H:%M}"
 
 
 async def _counted(rows: Input | Files, ledger: Path | None) -> dict[str, int]:

@@ -15,8 +15,9 @@ from rich.text import Text
 from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import OutputError, write_table
+from s2v_detect.bulk import OutputError, as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._run import stdout_descriptor
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 
@@ -134,6 +135,8 @@ def export(
         out: CSV, TSV, JSON lines or Parquet by its ending; - is JSON lines on stdout.
         force: Replace a file that is there.
     """
+    written = stdout_descriptor() if out == "-" else Path(out)
+    refuse_conflicts([as_ledger(ledger), as_written("the export", written)])
     with Ledger(ledger) as books:
         rows = (_entry_fields(entry) for entry in books.all_entries())
         if out == "-":

@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from s2v_detect import Ledger, LedgerEntry
-from s2v_detect.bulk import OutputError, Record, read_records
+from s2v_detect.bulk import OutputError, Record, is_database, read_records
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console
-
-_SQLITE = b"SQLite format 3\0"
 
 
 def write_page(
@@ -33,7 +31,7 @@ def write_page(
             'The report needs an extra. Install it: pip install "s2v-detect[cli,report]"'
         ) from error
     try:
-        is_ledger = _begins_as_sqlite(source)
+        is_ledger = source == ledger or is_database(source)  # an open ledger is not opened again
         books = source if is_ledger else ledger
         records = _ledger_records(source) if is_ledger else read_records(source)
         sent_at = _request_times(books, source) if books else None
@@ -55,11 +53,6 @@ def write_page(
         ) from error
     stderr_console().print(f"Report: {printable(str(page))}", markup=False)
     return Exit.DONE
-
-
-def _begins_as_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def _request_times(ledger: Path, source: Path) -> Iterator[float]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+from rich.console import Console
 
 from s2v_detect import Ledger
 from s2v_detect.bulk import (
@@ -19,13 +20,21 @@ from s2v_detect.bulk import (
     InputError,
     Output,
     OutputError,
+    OwnFiles,
     RunSummary,
     Sample,
+    Used,
+    as_input,
+    as_ledger,
+    as_output,
+    as_written,
     column_names,
+    is_folder,
     is_image_file,
     is_pattern,
     open_output,
     pipe_output,
+    refuse_conflicts,
     steady_folder,
 )
 from s2v_detect.cli._account import POSITIVE, Account
@@ -80,11 +89,32 @@ class Plan:
     """Write a report page (HTML) when the run ends."""
     events: Path | None = None
     """Append every step of every image to this file, as JSON lines."""
+    guard_formulas: Annotated[bool, _FLAG] = False
+    """CSV and TSV: a cell of the input's columns too gets a ' before what a spreadsheet would
+    compute; image, code and message always do."""
 
-    def files_of(self, out: str) -> list[Path]:
-        """Return what a run into an output writes, but for its ledger."""
-        places = [] if out == STANDARD else [Path(out), Path(f"{out}.part")]
-        return places + [path for path in (self.summary, self.report, self.events) if path]
+    def used_by(self, source: str, out: str) -> list[Used]:
+        """Return the files of a run, each with what it is used for."""
+        return self.read_by(source) + self.written_by(out)
+
+    def written_by(self, out: str) -> list[Used]:
+        """Return the output, its ledger and what else a run writes."""
+        used = [as_output(stdout_descriptor() if out == STANDARD else Path(out))]
+        if ledger := self.ledger_of(out):
+            used.append(as_ledger(ledger))
+        others = {
+            "the summary": self.summary,
+            "the report": self.report,
+            "the file of events": self.events,
+        }
+        return used + [as_written(role, path) for role, path in others.items() if path]
+
+    @staticmethod
+    def read_by(source: str) -> list[Used]:
+        """Return the input, unless that leaves the other files out by itself."""
+        if source == STANDARD:
+            return [as_input(stdin_descriptor())]
+        return [] if is_pattern(source) or is_folder(source) else [as_input(Path(source))]
 
     def ledger_of(self, out: str) -> Path | None:
         """Return where the ledger of an output is."""
@@ -96,9 +126,10 @@ class Plan:
         if path is None:
             return None
         max_age_s = None if self.max_age_days is None else self.max_age_days * _DAY_S
+        name = "" if out == STANDARD else os.path.relpath(out, path.parent)
         return Ledger(
             path,
-            name="" if out == STANDARD else os.path.relpath(out, path.parent),
+            name=name.encode(errors="backslashreplace").decode(),  # a name of any bytes
             max_age_s=max_age_s,
             refresh=self.refresh,
             is_new_start=self.fresh,
@@ -110,6 +141,7 @@ def screen_file(
 ) -> Exit:
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
+    refuse_conflicts(plan.used_by(source, out))
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
@@ -122,12 +154,12 @@ def screen_file(
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
-            _refuse_strange_files(source, out, ledger)
+            _refuse_strange_files(out, ledger)
         sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed)
         events = plan.events and closing_all.enter_context(EventLines(plan.events))
         screening = Screening(
             source=sample or rows,
-            open_output=output_opener(out, rows),
+            open_output=output_opener(out, rows, plan, ledger, console),
             account=account,
             console=console,
             folder=Path() if source == STANDARD else steady_folder(source),
@@ -167,22 +199,25 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
     What the run itself writes is no input of it.
     """
+    own = OwnFiles(plan.written_by(out))
     try:
         if is_pattern(name):
-            return Files.matching(name, written=plan.files_of(out), ledger=plan.ledger_of(out))
-        if Path(name).is_dir():
-            return Files.in_folder(Path(name), recursive=plan.recursive)
+            return Files.matching(name, own=own)
+        if is_folder(name):
+            return Files.in_folder(Path(name), recursive=plan.recursive, own=own)
         if name != STANDARD and is_image_file(Path(name)):
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
-                Path(name), column=plan.column, format=plan.format, takes_files=plan.files
+                Path(name), column=plan.column, format=plan.format, takes_files=plan.files, own=own
             )
-        if sys.stdin is None:
-            raise Unusable("There is no stdin to read. Give the name of a file.")
         beside = Path() if plan.files else None
         return Input(
-            sys.stdin.fileno(), column=plan.column, format=plan.format, files_beside=beside
+            stdin_descriptor(),
+            column=plan.column,
+            format=plan.format,
+            files_beside=beside,
+            own=own,
         )
     except InputError as error:
         raise Unusable(str(error)) from error
@@ -193,30 +228,54 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
         ) from error
 
 
-def output_opener(name: str, rows: Input | Files) -> Callable[[], Output]:
+def output_opener(
+    name: str, rows: Input | Files, plan: Plan, ledger: Ledger | None, console: Console
+) -> Callable[[], Output]:
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
         return stdout_lines
-    return lambda: open_output(Path(name), columns=lambda: column_names(rows.columns))
+
+    def tell(path: Path, kept: Path) -> None:
+        console.print(
+            f"{printable(path.name)} was changed after the run that wrote it, and is kept as"
+            f" {printable(kept.name)}.",
+            markup=False,
+        )
+
+    return lambda: open_output(
+        Path(name),
+        columns=lambda: column_names(rows.columns),
+        marks=ledger,
+        on_kept=tell,
+        guards_all=plan.guard_formulas,
+    )
+
+
+def stdin_descriptor() -> int:
+    """Return the descriptor of stdin."""
+    if sys.stdin is None:
+        raise Unusable("There is no stdin to read. Give the name of a file.")
+    return sys.stdin.fileno()
+
+
+def stdout_descriptor() -> int:
+    """Return the descriptor of stdout."""
+    if sys.stdout is None:
+        raise Unusable("There is no stdout to write to. Give the name of a file after -o.")
+    return sys.stdout.fileno()
 
 
 def stdout_lines() -> Output:
     """Return an output that goes to stdout."""
-    if sys.stdout is None:
-        raise Unusable("There is no stdout to write to. Give the name of a file after -o.")
-    return pipe_output(os.dup(sys.stdout.fileno()))
+    return pipe_output(os.dup(stdout_descriptor()))
 
 
-def _refuse_strange_files(source: str, out: str, ledger: Ledger) -> None:
+def _refuse_strange_files(out: str, ledger: Ledger) -> None:
     """Raise `Unusable` where a file would be overwritten that is no output of an earlier run."""
     path = Path(out)
     if out == STANDARD or not path.is_file() or not path.stat().st_size:
         return
-    if Path(source).exists() and path.samefile(source):
-        raise Unusable(f"{printable(out)} is the input itself. Give another name after -o.")
-    others = [ledger.path]
-    names = ledger.names() if ledger.path.exists() else []
-    if ledger.name not in names or any(other.exists() and path.samefile(other) for other in others):
+    if not ledger.path.exists() or ledger.name not in ledger.names():
         raise Unusable(
             f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
             " that wrote it. Give another name after -o, or move the file away."
@@ -232,4 +291,13 @@ async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
         counting.cancel()
 
 
-__all__ = ["STANDARD", "Format", "Plan", "Rows", "opened_input", "screen_file", "stdout_lines"]
+__all__ = [
+    "STANDARD",
+    "Format",
+    "Plan",
+    "Rows",
+    "opened_input",
+    "screen_file",
+    "stdout_descriptor",
+    "stdout_lines",
+]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
-from s2v_detect.bulk import RunSummary, Sample, interval
+from s2v_detect.bulk import RunSummary, Sample, interval, replacing
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
@@ -118,7 +118,7 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
     problems = []
     if summary.fault:
         problems.append(f"The run ended early. {printable(str(summary.fault))}")
-    if summary.interrupted and not summary.is_placed and Path(output).is_file():
+    if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
             " goes on from there."
@@ -141,7 +141,8 @@ def write_summary(
     """Write the summary as JSON. Raises `Unusable` where it can't."""
     text = json.dumps(_as_json(summary, output, sample), indent=2, ensure_ascii=False)
     try:
-        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        with replacing(path) as file:
+            file.write(f"{text}\n".encode(errors="backslashreplace"))
     except OSError as error:
         raise Unusable(
             f"{printable(str(path))} can't be written: {error.strerror}. The run itself is done;"

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from s2v_detect.ledger import _damage
 from s2v_detect.ledger._entries import (
     COLUMNS,
     LedgerAttempt,
@@ -35,18 +36,21 @@ def entries(db: sqlite3.Connection, identities: list[str]) -> dict[str, LedgerEn
     """Return the entries of these images, by their identities."""
     marks = ",".join("?" * len(identities))
     # S608: question marks and our own names
-    rows = db.execute(f"SELECT {COLUMNS} FROM image WHERE identity IN ({marks})", identities)  # noqa: S608
-    return {row[1]: LedgerEntry._make(row) for row in rows}
+    rows = db.execute(
+        f"SELECT {COLUMNS}, checksum FROM image WHERE identity IN ({marks})",  # noqa: S608
+        identities,
+    )
+    return {row[1]: _damage.entry_of(row) for row in rows}
 
 
 def entries_after(db: sqlite3.Connection, last: int, state: State | None) -> list[LedgerEntry]:
     """Return the next piece of all entries."""
     where = "" if state is None else f"AND state = '{state}'"
     rows = db.execute(
-        f"SELECT {COLUMNS} FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
+        f"SELECT {COLUMNS}, checksum FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
         (last,),
     )
-    return [LedgerEntry._make(row) for row in rows]
+    return [_damage.entry_of(row) for row in rows]
 
 
 def attempts(db: sqlite3.Connection, identity: str) -> list[LedgerAttempt]:
@@ -62,6 +66,20 @@ def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
 def names(db: sqlite3.Connection) -> list[str]:
     """Return the names of all runs."""
     return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
+
+
+def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
+    """Write the mark of the output that a run writes."""
+    db.execute("UPDATE run SET output = ? WHERE id = ?", (mark, run))
+
+
+def output_mark(db: sqlite3.Connection, name: str) -> str | None:
+    """Return the mark of the last run of a name that has one."""
+    row = db.execute(
+        "SELECT output FROM run WHERE name = ? AND output IS NOT NULL ORDER BY id DESC LIMIT 1",
+        (name,),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def times_after(

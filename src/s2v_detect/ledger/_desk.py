@@ -6,16 +6,24 @@ journal, kept and truncated, with every commit synced (`FULL`). It costs some 6 
 whatever is in it: all that is waiting goes into the next one together.
 """
 
+import errno
+import os
 import queue
+import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from s2v_detect.ledger import _schema
+from s2v_detect.errors import LedgerError
+from s2v_detect.ledger import _damage, _schema
 from s2v_detect.ledger._faults import as_ledger_error
+from s2v_detect.ledger._file import LedgerFile, hold, let_go
+from s2v_detect.ledger._schema import EmptyFile
 
 _BUSY_TIMEOUT_S = 30.0
 """How long another process may hold the file; its commits take milliseconds."""
@@ -27,10 +35,12 @@ Work = Callable[[sqlite3.Connection], Any]
 class Job:
     """Something to do with the connection, and then what came of it."""
 
-    __slots__ = ("fault", "is_owed", "result", "work")
+    __slots__ = ("fault", "is_alone", "is_owed", "result", "work")
 
-    def __init__(self, work: Work, *, is_owed: bool = False) -> None:
+    def __init__(self, work: Work, *, is_owed: bool = False, is_alone: bool = False) -> None:
         self.work = work
+        self.is_alone = is_alone
+        """It makes its own transactions, after that of the batch."""
         self.is_owed = is_owed
         """It records what has happened already: what fails is tried again before all else."""
         self.result: Any = None
@@ -51,54 +61,108 @@ class Batch:
 
 
 class Desk:
-    """Does with the file what it is handed, in that order."""
+    """Does with the file what it is handed, in that order.
+
+    Its thread outlives every fault of the disk: a connection that can't take a failed transaction
+    back is given up, and the next batch opens another.
+    """
 
     def __init__(self, path: Path, *, creates: bool) -> None:
         self._path = path
         self._creates = creates
+        self._process = os.getpid()
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._owed: list[Job] = []
-        self._opened: Future[None] = Future()
+        self._fault: LedgerError | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._at_rest = threading.Lock()
+        """Held while a transaction is open: a fork waits for it."""
+        self._opened: Future[LedgerFile] = Future()
+        _desks.add(self)
         self._thread = threading.Thread(target=self._work, name="s2v-detect ledger", daemon=True)
         self._thread.start()
 
-    def opened(self) -> None:
-        """Return when the file is open. Raises `LedgerError`."""
-        self._opened.result()
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether its thread is here; a child of a fork has none of its parent's threads."""
+        return self._process == os.getpid()
+
+    def opened(self) -> LedgerFile:
+        """Return the file when it is open. Raises `LedgerError`."""
+        return self._opened.result()
 
     def hand_in(self, batch: Batch) -> None:
         """Have a batch done; it is told from the desk's thread, and each job has its own fault."""
-        self._batches.put(batch)
+        if self.is_of_this_process:
+            self._batches.put(batch)
+            return
+        for job in batch.jobs:
+            job.fault = LedgerError(
+                f"the ledger {self._path.name} was opened in another process, before a fork.",
+                do="Open a client of its own in each process.",
+            )
+        batch.tell(batch.jobs)
 
     def do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
         """Return what one piece of work brings, when it is durable. Raises `LedgerError`."""
+        result: T = self._done(Job(work), writes=writes)
+        return result
+
+    def do_alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what work brings that can be in no transaction. Raises `LedgerError`."""
+        result: T = self._done(Job(work, is_alone=True), writes=False)
+        return result
+
+    def close(self) -> None:
+        """Finish what was handed in and let go of the file.
+
+        Raises `LedgerError` where something that happened could not be recorded until the end.
+        """
+        if not self.is_of_this_process:
+            return
+        self._batches.put(None)
+        self._thread.join()
+        _desks.discard(self)
+        if self._fault is not None:
+            raise self._fault
+
+    def _done(self, job: Job, *, writes: bool) -> Any:
         done = threading.Event()
-        job = Job(work)
         self.hand_in(Batch([job], lambda _: done.set(), writes=writes))
         done.wait()
         if job.fault is not None:
             raise job.fault
-        result: T = job.result
-        return result
-
-    def close(self) -> None:
-        """Finish what was handed in and let go of the file."""
-        self._batches.put(None)
-        self._thread.join()
+        return job.result
 
     def _work(self) -> None:
         try:
-            connection = connected(self._path, creates=self._creates)
+            with self._at_rest:
+                file = self._open()
         except Exception as error:  # noqa: BLE001  # told to whoever opens
             self._opened.set_exception(as_ledger_error(error, self._path))
             return
-        self._opened.set_result(None)
+        self._opened.set_result(file)
         is_closing = False
         while not is_closing:
             batches, is_closing = self._waiting()
             if batches or self._owed:
-                self._do_all(connection, batches)
-        connection.close()
+                self._do_all(file, batches)
+        self._disconnect()
+        let_go(file)
+
+    def _open(self) -> LedgerFile:
+        if self._creates:
+            make(self._path)
+        if not self._path.stat().st_size:
+            raise EmptyFile
+        file = hold(self._path)
+        try:
+            self._connect(file, creates=self._creates)
+        except BaseException:
+            self._disconnect()
+            let_go(file)
+            raise
+        return file
 
     def _waiting(self) -> tuple[list[Batch], bool]:
         """Return what is waiting, at least one batch; and whether it is the last."""
@@ -111,64 +175,163 @@ class Desk:
             batch = self._batches.get()
         return batches, True
 
-    def _do_all(self, connection: sqlite3.Connection, batches: list[Batch]) -> None:
+    def _do_all(self, file: LedgerFile, batches: list[Batch]) -> None:
         jobs = self._owed + [job for batch in batches for job in batch.jobs]
         writes = bool(self._owed) or any(batch.writes for batch in batches)
         try:
-            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            for job in jobs:
-                _do(job, connection)
-            connection.execute("COMMIT")
+            with self._at_rest:
+                self._commit(file, [job for job in jobs if not job.is_alone], writes=writes)
         except Exception as error:  # noqa: BLE001  # the file's fault, or the disk's: told to all
-            _roll_back(connection)
             told = as_ledger_error(error, self._path)
             for job in jobs:
                 job.fault = told.copy()
             # As new jobs: what these came to is being told in another thread.
             self._owed = [Job(job.work, is_owed=True) for job in jobs if job.is_owed]
+            self._fault = told if self._owed else None
         else:
-            self._owed = []
+            self._owed, self._fault = [], None
+            for job in jobs:
+                if job.is_alone:
+                    self._do_alone(file, job)
         for batch in batches:
             batch.tell(batch.jobs)
+
+    def _commit(self, file: LedgerFile, jobs: list[Job], *, writes: bool) -> None:
+        try:
+            self._try_to_commit(file, jobs, writes=writes)
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "")
+            if name != "SQLITE_READONLY_DBMOVED" or not file.is_named(file.path):
+                raise
+            self._disconnect()
+            self._try_to_commit(file, jobs, writes=writes)
+
+    def _try_to_commit(self, file: LedgerFile, jobs: list[Job], *, writes: bool) -> None:
+        connection = self._connection or self._connect(file)
+        try:
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            for job in jobs:
+                _do(job, connection, self._path)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._take_back(connection)
+            raise
+
+    def _do_alone(self, file: LedgerFile, job: Job) -> None:
+        try:
+            with self._at_rest:
+                job.result = job.work(self._connection or self._connect(file))
+        except Exception as error:  # noqa: BLE001  # told to whoever asked
+            job.fault = as_ledger_error(error, self._path)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:  # a full disk may have ended it
+                connection.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001  # it can't be used any more; its file is whole by its journal
+            self._disconnect()
+
+    def _connect(self, file: LedgerFile, *, creates: bool = False) -> sqlite3.Connection:
+        # By its present name: if it was renamed, its journal must lie beside that.
+        connection = self._connection = connected(file.path, creates=creates)
+        if not file.is_named(file.path):
+            raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # what is committed is synced: closing has nothing to lose
+                connection.close()
+
+
+_desks: "weakref.WeakSet[Desk]" = weakref.WeakSet()
+_resting: list[Desk] = []
+
+
+def _come_to_rest() -> None:
+    """Let no transaction be open at a fork: the child's SQLite would believe to hold its locks."""
+    _resting[:] = list(_desks)
+    for desk in _resting:
+        desk._at_rest.acquire()  # noqa: SLF001  # this module's own
+
+
+def _go_on() -> None:
+    for desk in _resting:
+        desk._at_rest.release()  # noqa: SLF001  # as above
+    _resting.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_come_to_rest, after_in_parent=_go_on, after_in_child=_go_on)
+
+
+def make(path: Path) -> None:
+    """Have a new ledger at that path, for its owner alone; what is there already stays as it is.
+
+    It appears whole: an empty file is then one that was cut off, and not a new ledger.
+    """
+    if path.exists():
+        return
+    path = path.resolve()  # a link to nowhere yet
+    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        connected(made, creates=True).close()
+        put_in_place(made, path)
+    finally:
+        for left in (made, made.with_name(f"{made.name}-journal")):
+            left.unlink(missing_ok=True)
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """Give a file its name, unless there is one of that name."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return  # another process was first
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            made.rename(path)
 
 
 def connected(path: Path, *, creates: bool) -> sqlite3.Connection:
     """Return a connection with every commit synced; a missing file is made only if asked for."""
-    mode = "rwc" if creates else "rw"
+    if creates:
+        make(path)
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
     )
     try:
-        configure(connection, creates=creates)
+        configure(connection, path, creates=creates)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def configure(connection: sqlite3.Connection, *, creates: bool) -> None:
+def configure(connection: sqlite3.Connection, path: Path, *, creates: bool) -> None:
     """Make the file a ledger, and a commit as durable as the disk is."""
     _schema.is_current(connection)  # before anything could be written into a file of others
     connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stays in the disk's cache
+    _damage.register(connection)
     if creates or _schema.is_older(connection):
-        _schema.prepare(connection)
+        _schema.prepare(connection, path)
+    _damage.guard(connection)
 
 
-def _do(job: Job, connection: sqlite3.Connection) -> None:
+def _do(job: Job, connection: sqlite3.Connection, path: Path) -> None:
     try:
         job.result, job.fault = job.work(connection), None
+    except sqlite3.IntegrityError as error:  # a damaged row: of this job alone
+        job.fault = as_ledger_error(error, path)
     except sqlite3.Error:
         raise
     except Exception as error:  # noqa: BLE001  # its own fault, such as a bad argument: its own alone
         job.fault = error
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # a full disk may have ended it
-        connection.execute("ROLLBACK")

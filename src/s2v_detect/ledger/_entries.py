@@ -16,11 +16,13 @@ State = Literal["asked", "sent", "answered", "skipped", "failed", "unknown", "no
 
 _LAST_HOUR_S = 3600.0
 
-COLUMNS = (
+CHECKED = (
     "id, identity, image, state, at, run, lineage, paid, unsure, doubts, attempts, elapsed_s,"
-    " answered_at, check_pass, humanoid, code, message, request_id, error,"
-    " upload, uploaded_at"
+    " answered_at, check_pass, humanoid, code, message, request_id, error, upload, answered_by"
 )
+"""What a row's checksum is over. `uploaded_at` decides no answer and no cost."""
+COLUMNS = f"{CHECKED}, uploaded_at"
+"""An entry's fields, in their order."""
 
 
 class LedgerEntry(NamedTuple):
@@ -60,6 +62,8 @@ class LedgerEntry(NamedTuple):
     """The class of the error that it ended with."""
     upload: str | None = None
     """Where a local image was put in the vendor's store, when it was last uploaded."""
+    answered_by: int | None = None
+    """The run whose answer it is."""
     uploaded_at: float | None = None
 
     @property

@@ -4,14 +4,21 @@ import sqlite3
 from pathlib import Path
 
 from s2v_detect.errors import LedgerError
-from s2v_detect.ledger._schema import VERSION, NewerLedger, NotALedger
+from s2v_detect.ledger._damage import Damage
+from s2v_detect.ledger._schema import VERSION, EmptyFile, NewerLedger, NotALedger, OlderRelease
 
+DAMAGED = ("it is damaged", "Restore a copy; what was paid is in the vendor's bill")
 _SAID: dict[str, tuple[str, str]] = {
     "SQLITE_FULL": ("its disk is full", "Make room, and start again"),
+    "SQLITE_READONLY_DBMOVED": (
+        "its file was moved or replaced",
+        "Put the file back, and start again",
+    ),
     "SQLITE_READONLY": ("it can't be written", "Give write access to the file and its folder"),
     "SQLITE_CANTOPEN": ("it can't be opened", "Give a file in a folder that can be written"),
     "SQLITE_NOTADB": ("it is no ledger", "Give another name: this file was not touched"),
-    "SQLITE_CORRUPT": ("it is damaged", "Restore a copy; what was paid is in the vendor's bill"),
+    "SQLITE_CORRUPT": DAMAGED,
+    "SQLITE_CONSTRAINT_TRIGGER": DAMAGED,  # our own: a damaged row is not written over
     "SQLITE_BUSY": ("another process holds it", "Stop that process, and start again"),
     "SQLITE_LOCKED": ("another process holds it", "Stop that process, and start again"),
     "SQLITE_IOERR": ("its disk fails", "Look at the disk, or give a file on another one"),
@@ -33,19 +40,35 @@ def as_ledger_error(error: BaseException, path: Path) -> LedgerError:
 
 
 def _words_for(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, NotALedger):
-        return _SAID["SQLITE_NOTADB"]
-    if isinstance(error, NewerLedger):
-        return (
-            f"a newer release wrote it (version {error.args[0]}, this one reads {VERSION})",
-            "Install a newer s2v-detect",
-        )
-    if isinstance(error, sqlite3.Error):
-        name = getattr(error, "sqlite_errorname", None) or ""
-        for known, words in _SAID.items():
-            if name.startswith(known):
-                return words
-        return f"SQLite says {error} ({name or type(error).__name__})", "Look at the file"
-    if isinstance(error, OSError):
-        return f"{error.strerror or error}", "Give a file in a folder that can be written"
-    return f"{type(error).__name__}: {error}", "Look at the file"
+    match error:
+        case NotALedger():
+            words = _SAID["SQLITE_NOTADB"]
+        case NewerLedger():
+            words = (
+                f"a newer release wrote it (version {error.args[0]}, this one reads {VERSION})",
+                "Install a newer s2v-detect",
+            )
+        case OlderRelease():
+            words = (
+                f"an older release is at work with it (process {error.args[0]})",
+                "Let that run end, then start again: this release brings the file up to date",
+            )
+        case EmptyFile():
+            words = ("it is empty", "Restore a copy, or delete the file to begin a new ledger")
+        case Damage():
+            words = (f"{DAMAGED[0]} ({error.args[0]})", DAMAGED[1])
+        case sqlite3.Error():
+            words = _words_of_sqlite(error)
+        case OSError():
+            words = (f"{error.strerror or error}", "Give a file in a folder that can be written")
+        case _:
+            words = (f"{type(error).__name__}: {error}", "Look at the file")
+    return words
+
+
+def _words_of_sqlite(error: sqlite3.Error) -> tuple[str, str]:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    for known, words in _SAID.items():
+        if name.startswith(known):
+            return words
+    return f"SQLite says {error} ({name or type(error).__name__})", "Look at the file"

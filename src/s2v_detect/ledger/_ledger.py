@@ -63,12 +63,14 @@ class Ledger:
         is_new_start: bool = False,
     ) -> None:
         self.path = Path(path)
+        self._path = self.path.absolute()  # wherever the process goes
         self.name = name
         self._max_age_s = max_age_s
         self._stale_before = time.time() if refresh else 0.0
         self._is_new_start = is_new_start
         self._desk: Desk | None = None
         self._run: LedgerRun | None = None
+        self._first_run = 0
 
     def __repr__(self) -> str:
         return f"Ledger({str(self.path)!r}, name={self.name!r})"
@@ -90,6 +92,7 @@ class Ledger:
         opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
         self._run = LedgerRun(desk, self.path, opening)
         self._is_new_start = False  # once is enough: what follows belongs to it
+        self._first_run = self._first_run or self._run.id
         return self._run
 
     @property
@@ -106,6 +109,25 @@ class Ledger:
         """Return what the lineage has spent, its earlier runs included."""
         return self._run.spent() if self._run else Spend()
 
+    def mark_output(self, mark: str) -> None:
+        """Have a mark of the output that the present run writes, when it is durable.
+
+        It replaces the run's earlier mark. What it says is its writer's business.
+        """
+        if self._run is None:
+            raise LedgerError(
+                f"no run of the ledger {self.path.name} has begun.",
+                do="Open a client with this ledger first.",
+            )
+        work = partial(_asked.mark_output, run=self._run.id, mark=mark)
+        self._at_desk().do(work, writes=True)
+
+    def output_mark(self) -> str | None:
+        """Return the mark of the last run of this name that has one; None: there is none."""
+        if self._desk is None and not self._path.exists():
+            return None
+        return self._ask(partial(_asked.output_mark, name=self.name))
+
     def names(self) -> list[str]:
         """Return the names of all runs there were."""
         return self._ask(_asked.names)
@@ -120,6 +142,8 @@ class Ledger:
         """Whether a recorded answer will do, or is to be asked for again."""
         if entry.answered_at is None:
             return False
+        if self._max_age_s is None and self._first_run <= (entry.answered_by or 0) <= self.run:
+            return True  # by this object's runs, whatever the clock said meanwhile
         oldest = self._stale_before
         if self._max_age_s is not None:
             oldest = max(oldest, time.time() - self._max_age_s)
@@ -200,12 +224,14 @@ class Ledger:
         return self._at_desk().do(question)
 
     def _at_desk(self, *, creates: bool = False) -> Desk:
+        if self._desk is not None and not self._desk.is_of_this_process:
+            self._desk = self._run = None  # a child of a fork begins anew
         if self._desk is None:
-            if not creates and not self.path.exists():
+            if not creates and not self._path.exists():
                 raise LedgerError(
                     f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
                 )
-            desk = Desk(self.path, creates=creates)
+            desk = Desk(self._path, creates=creates)
             desk.opened()
             self._desk = desk
         return self._desk

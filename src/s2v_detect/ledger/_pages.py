@@ -8,48 +8,15 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from s2v_detect._redaction import text_of
-from s2v_detect.errors import DetectError, ImageSkipped, NotSent, OutcomeUnknown
-from s2v_detect.ledger._entries import COLUMNS, AttemptOutcome, LedgerEntry
+from s2v_detect._redaction import shown, text_of
+from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
+from s2v_detect.ledger import _attempts, _damage
+from s2v_detect.ledger._attempts import Ended, Page
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
 from s2v_detect.models import Verdict
 
 LIVE_STATES = ("asked", "sent")
-_CHANGES = {
-    "not sent": "state = 'asked', attempts = attempts - 1",
-    "unknown": "unsure = unsure + 1, doubts = doubts + 1",
-    "billed": "paid = paid + 1",
-}
-_BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
-
-
-@dataclass
-class Page:
-    """One check's place in the ledger.
-
-    No row numbers: a group that could not be written is taken back whole, and a number that was
-    seen in it may be another's later. The run numbers its requests itself.
-    """
-
-    image: str
-    identity: str
-    run: int
-    lineage: int
-    attempt: int = 0
-    """The number of its last request in the run."""
-    left_at: float | None = None
-    """When that one's bytes left, if they have."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a request ended."""
-
-    outcome: AttemptOutcome
-    error: str | None = None
-    code: str | None = None
-    request_id: str | None = None
-    service_ms: int | None = None
-    left_at: float | None = None
+_BY_IDENTITY = f"SELECT {COLUMNS}, checksum FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
 @dataclass(frozen=True)
@@ -64,11 +31,12 @@ class Settled:
 def entry_of(db: sqlite3.Connection, identity: str) -> LedgerEntry | None:
     """Return what is recorded of an image."""
     row = db.execute(_BY_IDENTITY, (identity,)).fetchone()
-    return LedgerEntry(*row) if row else None
+    return _damage.entry_of(row) if row else None
 
 
 def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None:
     """Write `asked`: from now on no other run asks for this image."""
+    refuse_ended(db, page.run)
     now = time.time()
     if entry is None:
         given = None if page.image == page.identity else _text(page.image)
@@ -92,23 +60,54 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
 
 def send(db: sqlite3.Connection, page: Page, number: int) -> None:
     """Write `sent`, before the bytes leave."""
+    refuse_ended(db, page.run)
     now = time.time()
+    updated = db.execute(
+        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
+        " WHERE identity = ? AND run = ?",
+        (now, page.identity, page.run),
+    )
+    if not updated.rowcount:
+        raise LedgerError(
+            f"another run of the ledger has {shown(page.image)} now.",
+            do="Give each copy of a ledger a name of its own, and start again.",
+        )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, outcome)"
         " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
         (page.run, number, now, page.identity),
     )
-    db.execute(
-        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1 WHERE identity = ?",
-        (now, page.identity),
-    )
+
+
+def refuse_ended(db: sqlite3.Connection, run: int) -> None:
+    """Raise `LedgerError` where the run is over in the ledger: it was taken for a dead one."""
+    row = db.execute("SELECT ended_at FROM run WHERE id = ?", (run,)).fetchone()
+    if row is None or row[0] is not None:
+        raise LedgerError(
+            "this run is over, as its ledger says: another run took it for a dead one, or another"
+            " file was put in the ledger's place.",
+            do="Leave the ledger and the files beside it alone, and start again.",
+        )
 
 
 def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> None:
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
-    change = _CHANGES.get(ended.outcome)
-    if _close_attempt(db, page, number, ended) and change:
-        db.execute(f"UPDATE image SET {change} WHERE identity = ?", (page.identity,))  # noqa: S608  # ours
+    was = _attempts.close(db, page, number, ended)
+    if was is None:
+        return
+    _attempts.count(db, page, _attempts.change(was, ended.outcome))
+    if ended.outcome == "not sent":
+        db.execute(
+            "UPDATE image SET state = 'asked' WHERE identity = ? AND run = ? AND state = 'sent'",
+            (page.identity, page.run),
+        )
+    if was == "unknown":  # by another run, that took this one for dead: no doubt is left
+        db.execute(
+            "UPDATE image SET state = CASE WHEN check_pass IS NULL THEN 'not sent'"
+            " ELSE 'answered' END, error = NULL"
+            " WHERE identity = ? AND run = ? AND state = 'unknown' AND NOT doubts",
+            (page.identity, page.run),
+        )
 
 
 def upload(db: sqlite3.Connection, page: Page, url: str, at: float) -> None:
@@ -119,26 +118,41 @@ def upload(db: sqlite3.Connection, page: Page, url: str, at: float) -> None:
 
 
 def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdict) -> None:
-    """Write `answered`, before anyone hears of it."""
+    """Write `answered`, before anyone hears of it.
+
+    Whatever became of the run meanwhile: an answer is never dropped. Where another run asks for the
+    image now, the image stays that run's.
+    """
     ended = settled.ended
-    if not _close_attempt(db, page, settled.number, ended):
-        return
+    was = _attempts.close(db, page, settled.number, ended)
+    if was is None:
+        if _attempts.is_known(db, page, settled.number):
+            return  # done already
+        _attempts.book_anew(db, page, ended)
+        was = "sent"
+    added = _attempts.change(was, ended.outcome)
     now = time.time()
     db.execute(
-        "UPDATE image SET state = 'answered', at = ?, answered_at = ?, elapsed_s = ?,"
+        "UPDATE image SET state = CASE WHEN run <> ? AND state IN ('asked', 'sent') THEN state"
+        " ELSE 'answered' END, at = ?, answered_at = ?, answered_by = ?, elapsed_s = ?,"
         " check_pass = ?, humanoid = ?, code = ?, message = ?, request_id = ?, error = NULL,"
-        " doubts = 0, paid = paid + ?, unsure = unsure + ? WHERE identity = ?",
+        " doubts = 0, paid = paid + ? * (lineage = ?), unsure = max(0, unsure + ? * (lineage = ?))"
+        " WHERE identity = ?",
         (
+            page.run,
             now,
             now,
+            page.run,
             settled.elapsed_s,
             verdict.check_pass,
             verdict.humanoid,
             _text(verdict.code),
             _text(verdict.message),
             _text(verdict.request_id),
-            ended.outcome == "billed",
-            ended.outcome == "unknown",
+            added.get("paid", 0),
+            page.lineage,
+            added.get("unsure", 0),
+            page.lineage,
             page.identity,
         ),
     )
@@ -155,7 +169,8 @@ def give_up(db: sqlite3.Connection, page: Page, settled: Settled, error: DetectE
     )
     db.execute(
         "UPDATE image SET state = ?, at = ?, elapsed_s = ?, error = ?, code = ?, message = ?,"
-        " request_id = ? WHERE identity = ? AND run = ? AND state IN ('asked', 'sent')",
+        " request_id = ? WHERE identity = ? AND run = ? AND state IN"
+        " ('asked', 'sent', 'not sent', 'unknown')",
         (
             _state_after(error),
             now,
@@ -202,27 +217,7 @@ def release(db: sqlite3.Connection, run: int) -> None:
         " WHERE run = ? AND state IN ('asked', 'sent')",
         (now, run),
     )
-    db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run))
-
-
-def _close_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> bool:
-    cursor = db.execute(
-        "UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?,"
-        " service_ms = ?, sent_at = coalesce(?, sent_at)"
-        " WHERE run = ? AND number = ? AND outcome = 'sent'",
-        (
-            time.time(),
-            ended.outcome,
-            ended.error,
-            _text(ended.code),
-            _text(ended.request_id),
-            ended.service_ms,
-            ended.left_at,
-            page.run,
-            number,
-        ),
-    )
-    return cursor.rowcount > 0
+    db.execute("UPDATE run SET ended_at = ? WHERE id = ? AND ended_at IS NULL", (now, run))
 
 
 def _told(error: DetectError) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -10,14 +11,22 @@ from functools import partial
 from pathlib import Path
 
 from s2v_detect.errors import DetectError, LedgerError
-from s2v_detect.ledger import _pages
-from s2v_detect.ledger._alive import Token, dead, process_name
+from s2v_detect.ledger import _damage, _pages
+from s2v_detect.ledger._attempts import OUTCOMES, Ended, Page
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerEntry
+from s2v_detect.ledger._file import process_name
 from s2v_detect.ledger._hatch import Hatch
-from s2v_detect.ledger._pages import Ended, Page, Settled
+from s2v_detect.ledger._pages import Settled
 from s2v_detect.models import Spend, Verdict
 
+_OPEN_RUNS = """
+SELECT open.run, lock, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
+  SELECT id AS run FROM run WHERE ended_at IS NULL
+  UNION SELECT run FROM image WHERE state IN ('asked', 'sent')
+  UNION SELECT run FROM attempt WHERE outcome = 'sent'
+) AS open LEFT JOIN run ON run.id = open.run WHERE open.run <> ?
+"""
 _LOOK_AGAIN_S = 0.5
 """How often to look whether another process has answered an image that it is asking for."""
 
@@ -42,15 +51,16 @@ class LedgerRun:
         self._desk = desk
         self._path = path
         self._opening = opening
-        self._token = Token(path)
+        self._file = desk.opened()
         self._hatch: Hatch | None = None
         self.id = 0
         self.lineage = 0
         self._sent = 0
+        desk.do(_damage.refuse_damage)  # nothing waits for it but another's commit
         try:
-            self.id, self.lineage = desk.do(self._begin, writes=True)
+            desk.do(self._begin, writes=True)
         except BaseException:
-            self._token.let_go()
+            self._file.unlock(self.id)
             raise
 
     async def ask(self, page: Page) -> tuple[LedgerEntry | None, bool]:
@@ -78,9 +88,8 @@ class LedgerRun:
 
     def end_attempt(self, page: Page, ended: Ended) -> None:
         """Have a request's end recorded; nobody waits for it."""
-        self._at_hatch().owe(
-            partial(_pages.end_attempt, page=page, number=page.attempt, ended=ended)
-        )
+        number, page.attempt = page.attempt, 0  # it ends once
+        self._at_hatch().owe(partial(_pages.end_attempt, page=page, number=number, ended=ended))
 
     async def answer(self, page: Page, ended: Ended, verdict: Verdict, elapsed_s: float) -> None:
         """Return when the answer is durable. After a `LedgerError` it is tried again by itself."""
@@ -104,15 +113,14 @@ class LedgerRun:
         self._at_hatch().owe(partial(_pages.skip, page=self.page(image, image), reason=reason))
 
     async def end(self) -> None:
-        """Let go of all claims; whatever is still owed to the ledger is written first, if it can.
+        """Let go of all claims; whatever is still owed to the ledger is written first.
 
-        What can't be written is found unknown by the next run.
+        Raises `LedgerError` where it can't be: what is missing then is unknown to the next run.
         """
         try:
             await self._at_hatch().do(partial(_pages.release, run=self.id))
-        except LedgerError:
-            _log.exception("the ledger could not be closed; what is missing in it is unknown")
-        self._token.let_go()
+        finally:
+            self._file.unlock(self.id)
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
@@ -134,7 +142,7 @@ class LedgerRun:
         _pages.claim(db, page, entry)
         return entry, False, False
 
-    def _begin(self, db: sqlite3.Connection) -> tuple[int, int]:
+    def _begin(self, db: sqlite3.Connection) -> None:
         self._bury(db)
         opening = self._opening
         self._refuse_another_model(db)
@@ -148,14 +156,17 @@ class LedgerRun:
                 f"{opening.name} is being written by a run already (process {row[1]}).",
                 do="Wait for that run, or give another output.",
             )
+        token = secrets.token_hex(8)
         cursor = db.execute(
-            "INSERT INTO run (name, token, process, started_at) VALUES (?, ?, ?, ?)",
-            (opening.name, self._token.name, process_name(), time.time()),
+            "INSERT INTO run (name, token, process, started_at, lock) VALUES (?, ?, ?, ?, '')",
+            (opening.name, token, process_name(), time.time()),
         )
-        run = cursor.lastrowid or 0
-        lineage = run if row is None or opening.is_new_start else int(row[0])
-        db.execute("UPDATE run SET lineage = ? WHERE id = ?", (lineage, run))
-        return run, lineage
+        self.id = cursor.lastrowid or 0
+        self.lineage = self.id if row is None or opening.is_new_start else int(row[0])
+        lock = self._file.lock(self.id, token)  # before anybody can see the run
+        db.execute(
+            "UPDATE run SET lineage = ?, lock = ? WHERE id = ?", (self.lineage, lock, self.id)
+        )
 
     def _refuse_another_model(self, db: sqlite3.Connection) -> None:
         model = self._opening.model
@@ -168,14 +179,14 @@ class LedgerRun:
             )
 
     def _bury(self, db: sqlite3.Connection) -> None:
-        """Release what dead processes claimed; what they had sent is unknown."""
-        rows = db.execute(
-            "SELECT token, id FROM run WHERE ended_at IS NULL AND id <> ?", (self.id,)
-        ).fetchall()
-        runs = dict(rows)
-        with dead(self._path, list(runs)) as tokens:
-            for token in tokens:
-                _pages.release(db, runs[token])
+        """Release what dead processes claimed; what they had sent is unknown.
+
+        What a run has left behind that is over, or that the file does not know, is found by its
+        state: nobody must wait for it.
+        """
+        for run, lock, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
+            if ended_at is not None or not self._file.is_alive(run, lock):
+                _pages.release(db, run)
 
 
 def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
@@ -186,5 +197,7 @@ def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
             (lineage,),
         ).fetchall()
     )
+    if not counts.keys() <= OUTCOMES:
+        raise _damage.Damage("a request has an outcome that there is not")
     unknown = counts.get("unknown", 0) + counts.get("sent", 0)
     return Spend(billed=counts.get("billed", 0), unknown=unknown)

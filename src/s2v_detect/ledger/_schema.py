@@ -1,11 +1,16 @@
 """What the file holds: its tables, its version, and how an older one is brought up to date."""
 
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from s2v_detect.ledger._damage import CHECKSUM
+from s2v_detect.ledger._file import is_locked, is_running
 
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
 
-VERSION = 2
+VERSION = 3
 
 # An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
 # whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
@@ -75,6 +80,19 @@ _MIGRATIONS: dict[int, str] = {
 ALTER TABLE image ADD COLUMN upload TEXT;
 ALTER TABLE image ADD COLUMN uploaded_at REAL;
 """,
+    # Of a run: the lock by which its process is known to live, and a mark of the output it wrote.
+    # Of an image: the run whose answer it has, and the checksum of its row. An older release that
+    # has the file open would write rows without a checksum: it can begin no run any more.
+    3: f"""
+ALTER TABLE run ADD COLUMN lock TEXT;
+ALTER TABLE run ADD COLUMN output TEXT;
+ALTER TABLE image ADD COLUMN answered_by INTEGER REFERENCES run;
+ALTER TABLE image ADD COLUMN checksum INTEGER;
+UPDATE image SET checksum = {CHECKSUM};
+CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.lock IS NULL BEGIN
+  SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
+END;
+""",  # noqa: S608  # our own names
 }
 """SQL that brings a ledger of the version before to this one. A new file goes all the way: what an
 old one goes through is tried with every new one."""
@@ -84,18 +102,26 @@ class NotALedger(Exception):
     """The file is a database of something else."""
 
 
+class EmptyFile(Exception):
+    """The file holds nothing: no ledger is made so."""
+
+
 class NewerLedger(Exception):
     """The file was written by a newer release; its version is the argument."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+class OlderRelease(Exception):
+    """A run of an older release is writing the file; its process is the argument."""
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make a new file a ledger, or an older one a present one; in one transaction."""
     if is_current(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _is_current(connection):  # another process may have been first
-            _bring_up_to_date(connection)
+            _bring_up_to_date(connection, path)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -129,16 +155,40 @@ def _is_current(connection: sqlite3.Connection) -> bool:
     return False
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     version = _pragma(connection, "user_version")
+    if version:
+        _refuse_older_release(connection, path)
     steps = [] if version else [_TABLES]
     steps += [_MIGRATIONS[step] for step in range(max(version, 1) + 1, VERSION + 1)]
     for script in steps:
-        for statement in script.split(";\n"):  # executescript would commit the transaction
-            if statement.strip():
-                connection.execute(statement)
+        for statement in _statements(script):
+            connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _refuse_older_release(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise where a run of version 1 or 2 lives: it holds a lock file beside the ledger's name."""
+    rows = connection.execute("SELECT token, process FROM run WHERE ended_at IS NULL").fetchall()
+    for token, process in rows:
+        names = {path.absolute(), path.resolve()}
+        locks = [name.with_name(f"{name.name}-run-{token}") for name in names]
+        found = [lock for lock in locks if lock.exists()]
+        # No lock file: it lies beside another name of the ledger, or somebody tidied up.
+        is_alive = any(map(is_locked, found)) if found else is_running(process)
+        if is_alive:
+            raise OlderRelease(process)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield them one by one: `executescript` would commit the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from markupsafe import Markup
 
 from s2v_detect import __version__
 from s2v_detect._redaction import without_secrets
+from s2v_detect.bulk import replacing
 from s2v_detect.report._advice import advice_for, skip_of
 from s2v_detect.report._chart import HEIGHT, WIDTH, Timeline, chart_of
 from s2v_detect.report._sample import Sample
@@ -129,12 +129,8 @@ def write_report(
         tally.add(record)
     words = {"title": _plain(title), "note": note, "source": _plain(source)}
     page = _rendered(tally, words, line_per_s)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f"{path.name}.", encoding="utf-8", delete=False
-    ) as file:
-        file.write(page)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    with replacing(path) as file:
+        file.write(page.encode(errors="backslashreplace"))
 
 
 def _rendered(tally: _Tally, words: Mapping[str, str], line_per_s: float) -> str:

@@ -1,0 +1,100 @@
+"""New files beside the ones they are for, and the file that takes another's place.
+
+A name beside a file is hidden, has 64 bits of chance in it, and is made only if it is free; no link
+is followed. So it is nobody else's.
+"""
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from s2v_detect.bulk.paths import refuse_database
+
+_FLAGS = (
+    os.O_RDWR
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_LONGEST = 200  # bytes: with what is added it stays within the 255 of a file system
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the hidden name beside a file that has this ending."""
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST:
+        name = blake2b(os.fsencode(name), digest_size=16).hexdigest()
+    return path.with_name(f".{name}.{ending}")
+
+
+def new_beside(path: Path) -> tuple[Path, int]:
+    """Return a new file that is to take the path's place, and its open descriptor.
+
+    Its mode is that of the file that is there; else the umask decides. Raises `PermissionError`
+    where the file that is there may not be written.
+    """
+    mode = _mode_at(path)
+    if mode is not None and not os.access(path, os.W_OK):
+        raise PermissionError(13, "Permission denied", str(path))
+    while True:
+        part = beside(path, f"{secrets.token_hex(8)}.part")
+        try:
+            descriptor = os.open(part, _FLAGS, 0o666 if mode is None else 0o600)
+        except FileExistsError:
+            continue
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)
+        return part, descriptor
+
+
+def remove_abandoned(path: Path) -> None:
+    """Have none of the files that dead runs left beside an output; only for who has its lock."""
+    left = re.compile(re.escape(beside(path, "").name) + r"[0-9a-f]{16}\.part")
+    with os.scandir(path.parent) as found:
+        parts = [
+            entry.path
+            for entry in found
+            if left.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    for part in parts:
+        Path(part).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes the path's place after the block: whole, or not at all.
+
+    A link stays one, a device is written as it is. A file that is replaced keeps its mode. Raises
+    `OSError`, and `PathError` where a database is there.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
+    path = Path(os.path.realpath(path))
+    refuse_database(path)
+    part, descriptor = new_beside(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _mode_at(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,193 @@
+"""A record as a line: JSON, CSV or TSV.
+
+In CSV and TSV a cell that a stranger has chosen may begin as a formula of a spreadsheet does; such
+a cell gets an apostrophe in front, which `plain` takes off again. It is done to our own columns.
+The input's columns pass through as they are, unless a run is told to guard them too: a reader can't
+tell then which apostrophe was there before, so it takes none off.
+"""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic_core import PydanticSerializationError, to_json
+
+Record = dict[str, Any]
+"""The input row's columns, and what came of its image."""
+
+OUTCOME_KEYS = (
+    "line",
+    "index",
+    "image",
+    "kind",
+    "check_pass",
+    "humanoid",
+    "code",
+    "message",
+    "request_id",
+    "error",
+    "source",
+    "billed",
+    "cost",
+    "cost_at_most",
+    "attempts",
+    "elapsed_s",
+    "at",
+)
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+"""By the ending of a file."""
+
+MORE = "input_more"
+"""What a row of JSON lines has beyond the columns of the first, as JSON."""
+
+# Readers that split text at every Unicode line break would see half a line.
+_LINE_BREAKS = {
+    "\x85".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+GUARDED = frozenset(("image", "code", "message"))
+"""Columns of ours whose text a stranger has chosen."""
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED_FORMULA = re.compile(r"''*[=+\-@\t\r]")
+
+
+def guarded(text: str) -> str:
+    """Return a text that is no formula in a spreadsheet.
+
+    Example:
+        >>> guarded("=1+1"), guarded("'=1+1"), guarded("it's"), plain(guarded("'=1+1"))
+        ("'=1+1", "''=1+1", "it's", "'=1+1")
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def plain(text: str) -> str:
+    """Return what a guarded text was before."""
+    return text[1:] if _GUARDED_FORMULA.match(text) else text
+
+
+def is_record(value: object) -> bool:
+    """Whether a value that was read is a row's record: its kind, time and counts are such."""
+    if not isinstance(value, dict) or value.get("kind") not in ("checked", "skipped", "failed"):
+        return False
+    counts = (value.get(name) for name in ("attempts", "cost", "cost_at_most"))
+    try:
+        datetime.fromisoformat(value.get("at") or "0001-01-01")
+    except (TypeError, ValueError):
+        return False
+    return all(count is None or isinstance(count, int | float) for count in counts)
+
+
+class Lines(Protocol):
+    """Records as lines of bytes."""
+
+    def head(self) -> bytes:
+        """Return what comes before the first record."""
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        """Return whole lines."""
+
+
+class JsonLines:
+    """Records as JSON lines in UTF-8."""
+
+    def head(self) -> bytes:
+        return b""
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        return b"".join(map(json_line, records))
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    r"""Return a record as one line of JSON in UTF-8.
+
+    Example:
+        >>> json_line({"line": 7, "image": "\u2028", "cost": float("nan")})
+        b'{"line":7,"image":"\\u2028","cost":null}\n'
+    """
+    try:
+        line = to_json(record, inf_nan_mode="null")
+    except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
+        text = json.dumps(_finite(record), default=str, separators=(",", ":"))
+        line = text.encode(errors="backslashreplace")
+    if not line.isascii():
+        for found, escaped in _LINE_BREAKS.items():
+            line = line.replace(found, escaped)
+    return line + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Delimited:
+    """Records as CSV or TSV: the input's columns, then ours."""
+
+    def __init__(
+        self, delimiter: str, columns: Callable[[], Sequence[str]], *, guards_all: bool = False
+    ) -> None:
+        self._delimiter = delimiter
+        self._columns = columns
+        self._guards_all = guards_all
+        self._keys: tuple[str, ...] = ()
+        self._known: frozenset[str] = frozenset()
+        self._guarded = GUARDED
+
+    def head(self) -> bytes:
+        own = tuple(self._columns())
+        self._keys = (*own, *OUTCOME_KEYS)
+        self._known = frozenset(self._keys)
+        if self._guards_all:
+            self._guarded = GUARDED.union(own)
+        names = map(guarded, self._keys) if self._guards_all else self._keys
+        return delimited([[*names, MORE]], self._delimiter)
+
+    def lines(self, records: Sequence[Record]) -> bytes:
+        return delimited([self._cells(record) for record in records], self._delimiter)
+
+    def _cells(self, record: Record) -> list[str]:
+        more = {key: value for key, value in record.items() if key not in self._known}
+        cells = [cell(record.get(key), guards=key in self._guarded) for key in self._keys]
+        return [*cells, cell(more or None)]
+
+
+def delimited(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    r"""Return rows of cells as lines.
+
+    A cell with a lone `\r` is quoted too. Python 3.11 and 3.12 do that only where `\r` is a part of
+    the lines' end, so the rows are written with such an end, and get a plain one.
+
+    Example:
+        >>> delimited([["a\rb", "c"]], ",")
+        b'"a\rb",c\n'
+    """
+    lines = _Lines()
+    csv.writer(lines, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return "".join(lines).encode(errors="backslashreplace")
+
+
+class _Lines(list[str]):
+    def write(self, row: str) -> None:
+        """Take a row: `csv.writer` hands over each at once, with its end."""
+        self.append(f"{row[:-2]}\n")
+
+
+def cell(value: Any, *, guards: bool = False) -> str:
+    """Return a value as the text of a cell; `guards` keeps a text from being a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return guarded(value) if guards else value
+    return str(value) if isinstance(value, float) else json.dumps(value, default=str)

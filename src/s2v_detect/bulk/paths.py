@@ -1,0 +1,230 @@
+"""What the paths of one command are: no file is two things at once, and no ledger is written over.
+
+A path is known by what it leads to, not by its spelling: links, other spellings and hard links of a
+file are that file. Where nothing is there yet, it is the folder and the name; names that differ in
+case alone count as one, for on some disks they are.
+
+Everything here is asked before a command opens anything. POSIX drops all locks that a process has
+on a file when the process closes any descriptor of it, so a ledger that is open is never opened a
+second time, not even to see what it is.
+"""
+
+import errno
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+from s2v_detect.ledger import is_open_ledger
+
+_SHOWN = 200
+_SQLITE = b"SQLite format 3\0"
+_OF_LEDGER = r"{name}-(journal|wal|shm|run-[0-9a-f]+)"
+_OF_OUTPUT = r"{name}\.(part|kept-\d+)|\.{name}\.([0-9a-f]{{16}}\.part|lock)"
+"""`OUT.part` is written by no run any more; older releases write over it."""
+
+
+class PathError(Exception):
+    """The paths of a command don't go together; the message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """A file that a command uses, and for what."""
+
+    role: str
+    """As a message names it: `the input`, `the ledger`."""
+    path: Path | None
+    """None: it is known by an open descriptor alone."""
+    descriptor: int | None = None
+    is_written: bool = False
+    beside: str = ""
+    """A pattern of the names that are kept beside it, with `{name}` for its own."""
+
+    @property
+    def shown(self) -> str:
+        """What a message calls the file."""
+        return self.role if self.path is None else str(self.path)[:_SHOWN]
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """What tells this file from all others; None where it is not there, or no regular file."""
+        return _file_at(self.descriptor if self.path is None else self.path)
+
+
+def as_input(where: Path | int) -> Used:
+    """Return what is read, by its path or its descriptor."""
+    return Used("the input", *_path_and_descriptor(where))
+
+
+def as_ledger(path: Path) -> Used:
+    """Return a ledger, with what SQLite and its runs keep beside it."""
+    return Used("the ledger", path, beside=_OF_LEDGER)
+
+
+def as_output(where: Path | int) -> Used:
+    """Return an output, with what a run keeps beside it."""
+    return Used("the output", *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
+
+
+def as_written(role: str, where: Path | int) -> Used:
+    """Return any other file that is written."""
+    return Used(role, *_path_and_descriptor(where), is_written=True)
+
+
+def refuse_conflicts(used: Sequence[Used]) -> None:
+    """Raise `PathError` where a file would be two things, or a database be written over."""
+    for one in used:
+        if one.path is not None and not _can_be_named(one.path):
+            raise PathError(f"There can be no file {one.shown!r}. Give {one.role} another name.")
+    for one, other in permutations(used, 2):
+        if _is_same(one, other):
+            raise PathError(
+                f"{one.shown} is {one.role} and {other.role} at once. Give each a file of its own."
+            )
+        if one.path and other.path and _is_beside(other.path, one.path, one.beside):
+            raise PathError(
+                f"{other.shown} can't be {other.role}: files of that name belong to {one.role}"
+                f" {one.shown}. Give another name."
+            )
+    for one in used:
+        if one.is_written and one.path is not None:
+            refuse_database(one.path)
+
+
+def refuse_database(path: Path) -> None:
+    """Raise `PathError` where a file that is to be written begins as SQLite does."""
+    if is_database(path):
+        raise PathError(f"{path} is a ledger or another database. Give another name to write to.")
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file begins as SQLite does; False where there is none."""
+    try:
+        told = path.stat()
+        if is_open_ledger(told.st_dev, told.st_ino):
+            return True
+        if not stat.S_ISREG(told.st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except (OSError, ValueError):  # what can't be read says so when it is used
+        return False
+
+
+def is_folder(name: str) -> bool:
+    """Whether a folder of that name is there; False also for what can be no name."""
+    return os.path.isdir(name)  # noqa: PTH112  # pathlib's raises for a long name
+
+
+class OwnFiles:
+    """The files of a command, to be left out where it looks for images."""
+
+    def __init__(self, used: Sequence[Used]) -> None:
+        self._kept = [(one.path, one.beside) for one in used if one.path is not None]
+
+    def now(self) -> "OwnFilesNow":
+        """Return them as they are now: a run makes some of them, and replaces others."""
+        return OwnFilesNow(self._kept)
+
+
+class OwnFilesNow:
+    """Those that are there, and the names of those that may come."""
+
+    def __init__(self, kept: Sequence[tuple[Path, str]]) -> None:
+        self._files = {_file_at(path) for path, _ in kept} - {None}
+        self._names = [
+            (_names_of(path, f"{{name}}|{beside}"), _folders_of(path)) for path, beside in kept
+        ]
+
+    def __contains__(self, path: Path) -> bool:
+        if _file_at(path) in self._files:
+            return True
+        name = _folded(path.name)
+        folders = [folders for names, folders in self._names if names.fullmatch(name)]
+        return bool(folders) and any(_folder_of(path) in each for each in folders)
+
+
+def _path_and_descriptor(where: Path | int) -> tuple[Path | None, int | None]:
+    return (None, where) if isinstance(where, int) else (where, None)
+
+
+def _can_be_named(path: Path) -> bool:
+    try:
+        path.lstat()
+    except ValueError:  # a zero byte, half a character
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
+
+
+def _is_same(one: Used, other: Used) -> bool:
+    ours, theirs = one.file, other.file
+    if ours or theirs:
+        return ours == theirs
+    if one.path is None or other.path is None:
+        return False
+    if one.path.exists() or other.path.exists():
+        return False  # one of them is not there, or they are devices: nothing in those is lost
+    here, there = _real(one.path), _real(other.path)
+    return _folder_of(here) == _folder_of(there) and _folded(here.name) == _folded(there.name)
+
+
+def _is_beside(path: Path, owner: Path, pattern: str) -> bool:
+    """Whether a file is one of those that are kept beside another, or a link to one."""
+    if not pattern:
+        return False
+    names = _names_of(owner, pattern)
+    folders, real = _folders_of(owner), _real(path)
+    if names.fullmatch(_folded(real.name)) and _folder_of(real) in folders:
+        return True
+    file = _file_at(path)
+    lying = (
+        entry
+        for folder in {owner.absolute().parent, _real(owner).parent}
+        for entry in (folder.iterdir() if folder.is_dir() else ())
+        if names.fullmatch(_folded(entry.name))
+    )
+    return file is not None and file in map(_file_at, lying)
+
+
+def _names_of(path: Path, pattern: str) -> re.Pattern[str]:
+    """Return a pattern with the names of a file in it: as it is written, and where it leads to."""
+    own = {re.escape(_folded(name)) for name in (path.name, _real(path).name)}
+    return re.compile("|".join(pattern.format(name=name) for name in sorted(own)))
+
+
+def _file_at(where: Path | int | None) -> tuple[int, int] | None:
+    if where is None:
+        return None
+    try:
+        told = os.fstat(where) if isinstance(where, int) else where.stat()
+    except (OSError, ValueError):
+        return None
+    return (told.st_dev, told.st_ino) if stat.S_ISREG(told.st_mode) else None
+
+
+def _folders_of(path: Path) -> tuple[object, object]:
+    """Return the folder of a path as it is written, and the one it leads to."""
+    return _folder_of(path.absolute()), _folder_of(_real(path))
+
+
+def _folder_of(path: Path) -> object:
+    try:
+        told = path.parent.stat()
+    except OSError:
+        return _real(path.parent)
+    return told.st_dev, told.st_ino
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,145 @@
+"""What is written of one request, and what its end adds to the counts of its image.
+
+A request is closed by the run that made it. Where another run has closed it, because it took that
+run for a dead one, the closing is corrected: what happened counts, and not who was first.
+"""
+
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from s2v_detect._redaction import text_of
+from s2v_detect.ledger._entries import AttemptOutcome
+from s2v_detect.ledger._file import process_name
+
+_COUNTED: dict[AttemptOutcome, dict[str, int]] = {
+    "sent": {},
+    "free": {},
+    "not sent": {"attempts": -1},
+    "unknown": {"unsure": 1, "doubts": 1},
+    "billed": {"paid": 1},
+}
+"""What a request of each outcome is in the counts of its image, beside its attempt."""
+OUTCOMES = _COUNTED.keys()
+_CLOSE = """
+UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?, service_ms = ?,
+  sent_at = coalesce(?, sent_at)
+WHERE run = ? AND number = ? AND image = (SELECT id FROM image WHERE identity = ?) AND outcome = ?
+"""
+
+
+@dataclass
+class Page:
+    """One check's place in the ledger.
+
+    No row numbers: a group that could not be written is taken back whole, and a number that was
+    seen in it may be another's later. The run numbers its requests itself.
+    """
+
+    image: str
+    identity: str
+    run: int
+    lineage: int
+    attempt: int = 0
+    """The number of its last request in the run."""
+    left_at: float | None = None
+    """When that one's bytes left, if they have."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a request ended."""
+
+    outcome: AttemptOutcome
+    error: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    service_ms: int | None = None
+    left_at: float | None = None
+
+
+def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> AttemptOutcome | None:
+    """Return what a request was until now; None where there is nothing to close.
+
+    An `unknown` one is closed too: it was another run that wrote so, for one that it took for dead.
+    """
+    values = (
+        time.time(),
+        ended.outcome,
+        ended.error,
+        _text(ended.code),
+        _text(ended.request_id),
+        ended.service_ms,
+        ended.left_at,
+        page.run,
+        number,
+        page.identity,
+    )
+    known: tuple[AttemptOutcome, ...] = ("sent", "unknown")
+    for was in known:
+        if db.execute(_CLOSE, (*values, was)).rowcount:
+            return was
+    return None
+
+
+def change(was: AttemptOutcome, outcome: AttemptOutcome) -> dict[str, int]:
+    """Return what a request's end adds to its image's counts."""
+    added = dict(_COUNTED[outcome])
+    for name, times in _COUNTED[was].items():
+        added[name] = added.get(name, 0) - times
+    return added
+
+
+def count(db: sqlite3.Connection, page: Page, added: dict[str, int]) -> None:
+    """Add to an image's counts, where they are those of this lineage."""
+    if added:
+        changes = ", ".join(f"{name} = max(0, {name} + {times:d})" for name, times in added.items())
+        db.execute(
+            f"UPDATE image SET {changes} WHERE identity = ? AND lineage = ?",  # noqa: S608  # ours
+            (page.identity, page.lineage),
+        )
+
+
+def is_known(db: sqlite3.Connection, page: Page, number: int) -> bool:
+    """Whether a request is in the file."""
+    found = db.execute(
+        "SELECT 1 FROM attempt JOIN image ON image.id = attempt.image"
+        " WHERE attempt.run = ? AND number = ? AND identity = ?",
+        (page.run, number, page.identity),
+    )
+    return found.fetchone() is not None
+
+
+def book_anew(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
+    """Write a request that the file knows nothing of: an older copy was put in its place."""
+    now = time.time()
+    db.execute(
+        "INSERT OR IGNORE INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, '')",
+        (page.run, page.lineage, secrets.token_hex(8), process_name(), now, now),
+    )
+    db.execute(
+        "INSERT INTO image (identity, state, at, run, lineage, attempts)"
+        " VALUES (?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
+        (_text(page.identity), now, page.run, page.lineage),
+    )
+    db.execute(
+        "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id)"
+        " SELECT ?, 1 + (SELECT coalesce(max(number), 0) FROM attempt WHERE run = ?), id, ?, ?, ?,"
+        " ?, ? FROM image WHERE identity = ?",
+        (
+            page.run,
+            page.run,
+            ended.left_at or now,
+            now,
+            ended.outcome,
+            _text(ended.code),
+            _text(ended.request_id),
+            page.identity,
+        ),
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else text_of(value)
