@@ -1,6 +1,8 @@
 """`s2v-detect ledger`: one image, everything, the spend, and what is unknown."""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,17 +39,35 @@ _COLUMNS = (
     "at",
     "run",
 )
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhm])")
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
+
+
+def _seconds(age: str) -> float:
+    found = _AGE.fullmatch(age)
+    if found is None:
+        raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _is_age(_: object, age: str) -> None:
+    _seconds(age)
+
+
 _FLAG = Parameter(negative=(), show_default=False)
 _EXAMPLES = """\
 Examples:
   s2v-detect ledger show verdicts.jsonl.ledger https://example.com/face.jpg
   s2v-detect ledger statement verdicts.jsonl.ledger
   s2v-detect ledger export verdicts.jsonl.ledger -o everything.csv
-  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend"""
+  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend
+  s2v-detect ledger copy verdicts.jsonl.ledger monday.ledger
+  s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
+  s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 
 ledger_app = App(
     name="ledger",
-    help="What was asked, sent, answered and billed: look at it, export it, settle the unknown.",
+    help="What was asked, sent, answered and billed: look at it, copy it, settle it, forget it.",
     help_epilogue=_EXAMPLES,
     help_format="plaintext",
     result_action="return_value",
@@ -185,6 +205,68 @@ def reconcile(
             console.print(f"{count:,} images count as failed; they may have been billed.")
         else:
             _list_unknown(books, images)
+    return Exit.DONE
+
+
+@ledger_app.command
+def copy(
+    ledger: Path,
+    target: Annotated[Path, Parameter(name="COPY")],
+    /,
+    *,
+    force: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Copy the ledger as it is at this moment, also while a run writes it.
+
+    A plain copy of a file that is being written may be torn.
+
+    Args:
+        ledger: The ledger.
+        target: The copy.
+        force: Replace a file that is there.
+    """
+    if os.path.lexists(target) and not force:
+        raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
+    with Ledger(ledger) as books:
+        books.copy(target, replaces=force)
+    return Exit.DONE
+
+
+@ledger_app.command
+def forget(ledger: Path, image: str, /, *more: str) -> int:
+    """Remove all that leads to images: what a person may ask for whose portrait they are.
+
+    A run that meets one of them again asks, and pays, for it again. What was
+    paid for them stays in the statement, without their addresses.
+
+    Args:
+        ledger: The ledger.
+        image: An address, in any spelling that is the same image, or a file.
+        more: More of them.
+    """
+    images = (image, *more)
+    with Ledger(ledger) as books:
+        removed = books.forget(_meant(images))
+    unknown = len(images) - removed
+    rest = f" {unknown:,} were never asked for." if unknown else ""
+    stderr_console().print(f"{removed:,} images are forgotten.{rest}")
+    return Exit.INCOMPLETE if unknown else Exit.DONE
+
+
+@ledger_app.command
+def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is_age)]) -> int:
+    """Forget all images that nothing happened to for a time, as `forget` does.
+
+    Images that are under way or unknown stay: `reconcile` settles those.
+
+    Args:
+        ledger: The ledger.
+        older_than: A number of days, hours or minutes, such as 90d, 12h or 30m.
+    """
+    with Ledger(ledger) as books:
+        removed, kept = books.prune(_seconds(older_than))
+    stays = f" {kept:,} as old stay: they are under way or unknown." if kept else ""
+    stderr_console().print(f"{removed:,} images are forgotten.{stays}")
     return Exit.DONE
 
 
