@@ -1,8 +1,6 @@
 """`s2v-detect ledger`: one image, everything, the spend, and what is unknown."""
 
 import json
-import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import OutputError, write_table
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 
@@ -39,21 +38,6 @@ _COLUMNS = (
     "at",
     "run",
 )
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
-
-
-def _seconds(age: str) -> float:
-    found = _AGE.fullmatch(age)
-    if found is None:
-        raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
-    return float(found[1]) * _SECONDS[found[2]]
-
-
-def _is_age(_: object, age: str) -> None:
-    _seconds(age)
-
-
 _FLAG = Parameter(negative=(), show_default=False)
 _EXAMPLES = """\
 Examples:
@@ -72,6 +56,8 @@ ledger_app = App(
     help_format="plaintext",
     result_action="return_value",
 )
+for command in (copy, forget, prune):
+    ledger_app.command(command)
 
 
 @ledger_app.command
@@ -88,11 +74,11 @@ def show(
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
-        given = dict(zip(images, _meant(images), strict=True))
+        given = dict(zip(images, meant(images), strict=True))
         entries = books.entries(given.values())
-        for image, meant in given.items():
-            entry = entries.get(meant)
-            attempts = books.attempts(meant)
+        for image, each in given.items():
+            entry = entries.get(each)
+            attempts = books.attempts(each)
             if entry is None:
                 stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
             elif as_json:
@@ -197,88 +183,19 @@ def reconcile(
     console = stderr_console()
     with Ledger(ledger) as books:
         if resend:
-            count = books.allow_resend(_meant(images) or None)
+            count = books.allow_resend(meant(images) or None)
             most = count * PRICE_CNY
             console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
         elif write_off:
-            count = books.write_off(_meant(images) or None)
+            count = books.write_off(meant(images) or None)
             console.print(f"{count:,} images count as failed; they may have been billed.")
         else:
             _list_unknown(books, images)
     return Exit.DONE
 
 
-@ledger_app.command
-def copy(
-    ledger: Path,
-    target: Annotated[Path, Parameter(name="COPY")],
-    /,
-    *,
-    force: Annotated[bool, _FLAG] = False,
-) -> int:
-    """Copy the ledger as it is at this moment, also while a run writes it.
-
-    A plain copy of a file that is being written may be torn.
-
-    Args:
-        ledger: The ledger.
-        target: The copy.
-        force: Replace a file that is there.
-    """
-    if os.path.lexists(target) and not force:
-        raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
-    with Ledger(ledger) as books:
-        books.copy(target, replaces=force)
-    return Exit.DONE
-
-
-@ledger_app.command
-def forget(ledger: Path, image: str, /, *more: str) -> int:
-    """Remove all that leads to images: what a person may ask for whose portrait they are.
-
-    A run that meets one of them again asks, and pays, for it again. What was
-    paid for them stays in the statement, without their addresses.
-
-    Args:
-        ledger: The ledger.
-        image: An address, in any spelling that is the same image, or a file.
-        more: More of them.
-    """
-    images = (image, *more)
-    with Ledger(ledger) as books:
-        removed = books.forget(_meant(images))
-    unknown = len(images) - removed
-    rest = f" {unknown:,} were never asked for." if unknown else ""
-    stderr_console().print(f"{removed:,} images are forgotten.{rest}")
-    return Exit.INCOMPLETE if unknown else Exit.DONE
-
-
-@ledger_app.command
-def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is_age)]) -> int:
-    """Forget all images that nothing happened to for a time, as `forget` does.
-
-    Images that are under way or unknown stay: `reconcile` settles those.
-
-    Args:
-        ledger: The ledger.
-        older_than: A number of days, hours or minutes, such as 90d, 12h or 30m.
-    """
-    with Ledger(ledger) as books:
-        removed, kept = books.prune(_seconds(older_than))
-    stays = f" {kept:,} as old stay: they are under way or unknown." if kept else ""
-    stderr_console().print(f"{removed:,} images are forgotten.{stays}")
-    return Exit.DONE
-
-
-def _meant(images: Sequence[str]) -> list[str | Path]:
-    """Return what was typed as what it is: an address, or a file, which is what it holds."""
-    return [
-        Path(image) if "://" not in image and Path(image).is_file() else image for image in images
-    ]
-
-
 def _list_unknown(books: Ledger, images: Sequence[str]) -> None:
-    wanted = {entry.id for entry in books.entries(_meant(images)).values()}
+    wanted = {entry.id for entry in books.entries(meant(images)).values()}
     table = _table("image", "lost at (UTC)", "requests", "CNY at most")
     count = 0
     for entry in books.all_entries("unknown"):

@@ -7,6 +7,7 @@ again; done twice, none of them counts anything twice.
 import sqlite3
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
@@ -56,6 +57,24 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
             " paid = 0, unsure = 0, attempts = 0, elapsed_s = 0 WHERE id = ?",
             (now, page.run, page.lineage, entry.id),
         )
+
+
+class Claims(NamedTuple):
+    """What a run is asking for now."""
+
+    process: str
+    images: int
+    since: float
+
+
+def claims_of(db: sqlite3.Connection, run: int) -> Claims:
+    """Return what a run claims, by how many images, and since when."""
+    row = db.execute(
+        "SELECT coalesce((SELECT process FROM run WHERE id = ?), '?'), count(*),"
+        " coalesce(min(at), 0) FROM image WHERE run = ? AND state IN ('asked', 'sent')",
+        (run, run),
+    ).fetchone()
+    return Claims(*row)
 
 
 def send(db: sqlite3.Connection, page: Page, number: int) -> None:
