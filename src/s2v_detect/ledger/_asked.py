@@ -39,7 +39,7 @@ def entries(db: sqlite3.Connection, identities: list[str]) -> dict[str, LedgerEn
     rows = db.execute(
         f"SELECT {COLUMNS}, checksum FROM image WHERE identity IN ({marks})",  # noqa: S608
         identities,
-    )
+    ).fetchall()  # all of them first: an error would leave the statement open, with its lock
     return {row[1]: _damage.entry_of(row) for row in rows}
 
 
@@ -49,7 +49,7 @@ def entries_after(db: sqlite3.Connection, last: int, state: State | None) -> lis
     rows = db.execute(
         f"SELECT {COLUMNS}, checksum FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
         (last,),
-    )
+    ).fetchall()  # as above
     return [_damage.entry_of(row) for row in rows]
 
 

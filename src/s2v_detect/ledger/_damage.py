@@ -41,7 +41,7 @@ def checksum(*fields: Any) -> int:
 
     Example:
         >>> checksum(1, "https://images.example/1.jpg", None, 0.5)
-        2153276166
+        360567241
     """
     return zlib.crc32(marshal.dumps(fields, 2))
 

@@ -329,7 +329,7 @@ def configure(connection: sqlite3.Connection, path: Path, *, creates: bool) -> N
 def _do(job: Job, connection: sqlite3.Connection, path: Path) -> None:
     try:
         job.result, job.fault = job.work(connection), None
-    except sqlite3.IntegrityError as error:  # a damaged row: of this job alone
+    except (sqlite3.IntegrityError, _damage.Damage) as error:  # what this job alone met
         job.fault = as_ledger_error(error, path)
     except sqlite3.Error:
         raise
