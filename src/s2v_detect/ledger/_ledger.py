@@ -88,9 +88,15 @@ class Ledger:
 
     def begin(self, model: str) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The file is made."""
+        was_open = self._desk is not None
         desk = self._at_desk(creates=True)
         opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
-        self._run = LedgerRun(desk, self.path, opening)
+        try:
+            self._run = LedgerRun(desk, self.path, opening)
+        except BaseException:
+            if not was_open:
+                self.close()  # nobody else will
+            raise
         self._is_new_start = False  # once is enough: what follows belongs to it
         self._first_run = self._first_run or self._run.id
         return self._run
