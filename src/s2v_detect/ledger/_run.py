@@ -189,7 +189,10 @@ class LedgerRun:
             )
         token = secrets.token_hex(8)
         cursor = db.execute(
-            "INSERT INTO run (name, token, process, started_at, lock) VALUES (?, ?, ?, ?, '')",
+            # Never the number of a run that the file has lost, and whose requests it still has.
+            "INSERT INTO run (id, name, token, process, started_at, lock) VALUES (1 + max("
+            "coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(run) FROM attempt), 0)),"
+            " ?, ?, ?, ?, '')",
             (opening.name, token, process_name(), time.time()),
         )
         self.id = cursor.lastrowid or 0
