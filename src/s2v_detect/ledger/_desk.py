@@ -232,9 +232,10 @@ class Desk:
             self._disconnect()
 
     def _connect(self, file: LedgerFile, *, creates: bool = False) -> sqlite3.Connection:
-        # By its present name: if it was renamed, its journal must lie beside that.
-        connection = self._connection = connected(file.path, creates=creates)
-        if not file.is_named(file.path):
+        # If the file was renamed its journal must lie beside its present name.
+        path = self._path if file.is_named(self._path) else file.path
+        connection = self._connection = connected(path, creates=creates)
+        if not file.is_named(path):
             raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
         return connection
 
