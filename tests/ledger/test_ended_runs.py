@@ -23,8 +23,9 @@ def buried(path: Path, run: int) -> None:
     from s2v_detect.ledger import _desk  # noqa: PLC0415  # the connection that keeps the checksums
 
     db = _desk.connected(path, creates=False)
-    with db:
-        _pages.release(db, run)
+    db.execute("BEGIN IMMEDIATE")
+    _pages.release(db, run)
+    db.execute("COMMIT")
     db.close()
 
 
@@ -134,3 +135,26 @@ async def test_what_no_living_run_claims_is_found_by_its_state(
         assert (await asyncio.wait_for(client.check(image), 10)).check_pass
     with Ledger(path) as ledger:
         assert [attempt.outcome for attempt in ledger.attempts(image)] == ["unknown", "billed"]
+
+
+async def test_an_opening_that_nobody_waits_for_leaves_no_run_open(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Cancelled while another process held the file: the run is ended as soon as it has begun."""
+    path = tmp_path / "l.db"
+    with Ledger(path) as ledger:
+        await ledger.begin(MODEL).end()
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    ledger = Ledger(path, name="out")
+    opening = asyncio.ensure_future(emulator.client(ledger=ledger).aopen())
+    await asyncio.sleep(0.2)
+    opening.cancel()
+    await asyncio.sleep(0.1)
+    db.execute("COMMIT")
+    db.close()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    async with emulator.client(ledger=Ledger(path, name="out")):
+        pass
+    ledger.close()

@@ -22,7 +22,7 @@ from s2v_detect.ledger._pages import Settled
 from s2v_detect.models import Spend, Verdict
 
 _OPEN_RUNS = """
-SELECT open.run, lock, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
+SELECT open.run, lock, process, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
   SELECT id AS run FROM run WHERE ended_at IS NULL
   UNION SELECT run FROM image WHERE state IN ('asked', 'sent')
   UNION SELECT run FROM attempt WHERE outcome = 'sent'
@@ -218,8 +218,8 @@ class LedgerRun:
         What a run has left behind that is over, or that the file does not know, is found by its
         state: nobody must wait for it.
         """
-        for run, lock, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
-            if ended_at is not None or not self._file.is_alive(run, lock):
+        for run, lock, process, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
+            if ended_at is not None or not self._file.is_alive(run, lock, process):
                 _pages.release(db, run)
 
 
