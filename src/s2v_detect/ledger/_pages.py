@@ -17,7 +17,7 @@ from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
 from s2v_detect.models import Verdict
 
 LIVE_STATES = ("asked", "sent")
-_BY_IDENTITY = f"SELECT {COLUMNS}, checksum FROM image WHERE identity = ?"  # noqa: S608  # our own names
+_BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ def release(db: sqlite3.Connection, run: int) -> None:
 
     What it had sent without an answer is unknown from here on.
     """
+    _damage.refuse_damaged_claims(db, run)
     now = time.time()
     db.execute(
         "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id IN"
