@@ -6,7 +6,7 @@ import os
 from s2v_detect._crew import Crew
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._identity import name_of
-from s2v_detect._recording import UNRECORDED, Recorded
+from s2v_detect._recording import UNRECORDED, Aside, Recorded, Recording
 from s2v_detect._subjects import Subject
 from s2v_detect._turns import Lane
 from s2v_detect.errors import ConfigurationError, ImageSkipped
@@ -18,6 +18,7 @@ class Flights:
 
     def __init__(self, crew: Crew, ledger: LedgerRun | None = None) -> None:
         self.ledger = ledger
+        self.aside = Aside()
         self._crew = crew
         self._by_identity: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,9 +39,12 @@ class Flights:
         identity = subject.identity
         flight = self._by_identity.get(identity)
         if flight is None:
-            recording = Recorded(self.ledger, subject.name, identity) if self.ledger else UNRECORDED
             flight = Flight(
-                subject, lane, self._crew, recording, lambda ended: self._end(identity, ended)
+                subject,
+                lane,
+                self._crew,
+                self._recording_of(subject),
+                lambda ended: self._end(identity, ended),
             )
             self._by_identity[identity] = flight
             self._tasks.add(flight.task)
@@ -66,6 +70,11 @@ class Flights:
         self._crew.books.count_skipped(skipped)
         if self.ledger and isinstance(image, str | os.PathLike):
             self.ledger.skip(name_of(image), skipped.reason)
+
+    def _recording_of(self, subject: Subject) -> Recording:
+        if self.ledger is None:
+            return UNRECORDED
+        return Recorded(self.ledger, subject.name, subject.identity, self.aside)
 
     def _end(self, identity: str, flight: Flight) -> None:
         if self._by_identity.get(identity) is flight:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from contextlib import suppress
 from typing import Protocol
 
@@ -29,6 +30,27 @@ async def begun(ledger: Ledger, model: str) -> LedgerRun:
 
         await unhurried(end())
         raise
+
+
+class Aside:
+    """How many flights of a client wait for another process's claim, and whom that leaves room.
+
+    Those must not hold up the others: a window that they fill would stand still for as long as the
+    other process is stopped.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.rooms: weakref.WeakSet[asyncio.Event] = weakref.WeakSet()
+        """Set when one more waits: a window looks then whether it has room."""
+
+    def __enter__(self) -> None:
+        self.count += 1
+        for room in self.rooms:
+            room.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
 
 
 class Recording(Protocol):
@@ -97,12 +119,13 @@ class Recorded:
 
     is_kept = True
 
-    def __init__(self, run: LedgerRun, image: str, identity: str) -> None:
+    def __init__(self, run: LedgerRun, image: str, identity: str, aside: Aside) -> None:
         self._run = run
+        self._aside = aside
         self._page: Page = run.page(image, identity)
 
     async def ask(self) -> tuple[LedgerEntry | None, bool]:
-        return await self._run.ask(self._page)
+        return await self._run.ask(self._page, self._aside)
 
     async def send(self) -> None:
         await self._run.send(self._page)

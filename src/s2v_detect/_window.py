@@ -27,6 +27,10 @@ from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
 
 Items = Iterable[Any] | AsyncIterable[Any]
 
+_MOST_ASIDE = 10
+"""Windows full of images that may wait for other processes, beside the one that goes on: each
+process claims one window full."""
+
 _Waiter = asyncio.Future[Landing]
 
 
@@ -114,6 +118,7 @@ class Window:
         self._is_fed = False
         """Whether the feeder has ended, and the fault of its end is known."""
         self._room = asyncio.Event()
+        flights.aside.rooms.add(self._room)
         self._news = asyncio.Event()
         self._feeder = task_of(self._feed(), "s2v-detect feeder")
         self._feeder.add_done_callback(self._feeder_ended)
@@ -170,7 +175,10 @@ class Window:
                 await self._items.aclose()
 
     async def _has_room(self) -> None:
-        while len(self._reading) + len(self._pending) + len(self._landed) >= self._size:
+        most_aside = _MOST_ASIDE * self._size
+        while len(self._reading) + len(self._pending) + len(self._landed) >= self._size + min(
+            self._flights.aside.count, most_aside
+        ):
             self._room.clear()
             await self._room.wait()
 

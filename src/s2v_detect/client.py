@@ -156,16 +156,17 @@ class DetectClient:
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
         origin = f"{self._model}{self._endpoint.where}"
-        run = await begun(self._ledger, origin) if self._ledger else None
+        run = None
         try:
+            if self._ledger:
+                run = await begun(self._ledger, origin)
             self._endpoint.open()
             self._loop = asyncio.get_running_loop()
             self._line = Line(self._limiter)
             self._subjects = self._subjects_of_a_loop()
             self._flights = Flights(self._crew(run), run)
         except BaseException:
-            if run:
-                await unhurried(run.end())
+            await unhurried(self._close_ledger(run))
             raise
         return self
 
@@ -346,10 +347,15 @@ class DetectClient:
     async def _close(self, flights: Flights) -> None:
         """Close every part, whatever another one raises."""
         async with AsyncExitStack() as parts:  # from its end
-            if self._ledger and self._owns_ledger:
-                parts.push_async_callback(asyncio.to_thread, self._ledger.close)
+            parts.push_async_callback(self._close_ledger, flights.ledger)
             parts.push_async_callback(self._endpoint.close)
-            if flights.ledger:
-                parts.push_async_callback(flights.ledger.end)
             parts.push_async_callback(self._subjects.close)
             await flights.close(self._timeout_s)
+
+    async def _close_ledger(self, run: LedgerRun | None) -> None:
+        try:
+            if run:
+                await run.end()
+        finally:
+            if self._ledger and self._owns_ledger:
+                await asyncio.to_thread(self._ledger.close)

@@ -12,6 +12,7 @@ import random
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ async def screen(run: LedgerRun, disk: Disk) -> None:
     async def check(image: str) -> None:
         async with room:
             page = run.page(image, image)
-            await run.ask(page)
+            await run.ask(page, nullcontext())
             await run.send(page)
             disk.durable("sent", image)
             await run.answer(page, Ended("billed"), Verdict(check_pass=True), 0.1)

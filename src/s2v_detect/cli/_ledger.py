@@ -17,6 +17,7 @@ from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import OutputError, as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._run import stdout_descriptor
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
@@ -45,15 +46,20 @@ Examples:
   s2v-detect ledger show verdicts.jsonl.ledger https://example.com/face.jpg
   s2v-detect ledger statement verdicts.jsonl.ledger
   s2v-detect ledger export verdicts.jsonl.ledger -o everything.csv
-  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend"""
+  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend
+  s2v-detect ledger copy verdicts.jsonl.ledger monday.ledger
+  s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
+  s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 
 ledger_app = App(
     name="ledger",
-    help="What was asked, sent, answered and billed: look at it, export it, settle the unknown.",
+    help="What was asked, sent, answered and billed: look at it, copy it, settle it, forget it.",
     help_epilogue=_EXAMPLES,
     help_format="plaintext",
     result_action="return_value",
 )
+for command in (copy, forget, prune):
+    ledger_app.command(command)
 
 
 @ledger_app.command
@@ -70,11 +76,11 @@ def show(
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
-        given = dict(zip(images, _meant(images), strict=True))
+        given = dict(zip(images, meant(images), strict=True))
         entries = books.entries(given.values())
-        for image, meant in given.items():
-            entry = entries.get(meant)
-            attempts = books.attempts(meant)
+        for image, each in given.items():
+            entry = entries.get(each)
+            attempts = books.attempts(each)
             if entry is None:
                 stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
             elif as_json:
@@ -181,26 +187,19 @@ def reconcile(
     console = stderr_console()
     with Ledger(ledger) as books:
         if resend:
-            count = books.allow_resend(_meant(images) or None)
+            count = books.allow_resend(meant(images) or None)
             most = count * PRICE_CNY
             console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
         elif write_off:
-            count = books.write_off(_meant(images) or None)
+            count = books.write_off(meant(images) or None)
             console.print(f"{count:,} images count as failed; they may have been billed.")
         else:
             _list_unknown(books, images)
     return Exit.DONE
 
 
-def _meant(images: Sequence[str]) -> list[str | Path]:
-    """Return what was typed as what it is: an address, or a file, which is what it holds."""
-    return [
-        Path(image) if "://" not in image and Path(image).is_file() else image for image in images
-    ]
-
-
 def _list_unknown(books: Ledger, images: Sequence[str]) -> None:
-    wanted = {entry.id for entry in books.entries(_meant(images)).values()}
+    wanted = {entry.id for entry in books.entries(meant(images)).values()}
     table = _table("image", "lost at (UTC)", "requests", "CNY at most")
     count = 0
     for entry in books.all_entries("unknown"):

@@ -37,9 +37,9 @@ def entries(db: sqlite3.Connection, identities: list[str]) -> dict[str, LedgerEn
     marks = ",".join("?" * len(identities))
     # S608: question marks and our own names
     rows = db.execute(
-        f"SELECT {COLUMNS}, checksum FROM image WHERE identity IN ({marks})",  # noqa: S608
+        f"SELECT {COLUMNS} FROM image WHERE identity IN ({marks})",  # noqa: S608
         identities,
-    )
+    ).fetchall()  # all of them first: an error would leave the statement open, with its lock
     return {row[1]: _damage.entry_of(row) for row in rows}
 
 
@@ -47,9 +47,9 @@ def entries_after(db: sqlite3.Connection, last: int, state: State | None) -> lis
     """Return the next piece of all entries."""
     where = "" if state is None else f"AND state = '{state}'"
     rows = db.execute(
-        f"SELECT {COLUMNS}, checksum FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
+        f"SELECT {COLUMNS} FROM image WHERE id > ? {where} ORDER BY id LIMIT {_PIECE}",  # noqa: S608  # our own words
         (last,),
-    )
+    ).fetchall()  # as above
     return [_damage.entry_of(row) for row in rows]
 
 

@@ -2,9 +2,10 @@
 
 Every row of an image has a checksum over all that an answer or a cost rests on. Triggers of the
 connection write the checksum with every change, and let no change be made to a row whose checksum
-is wrong: a change would make the damage look sound. They are temporary, so that nothing in the file
-depends on a function of ours. What a checksum can't see (an index that points to another row, a
-page that is gone) is seen by SQLite's own check when a run begins.
+is wrong: a change would make the damage look sound. (A claimed row was read just before its claim,
+and is read again when a dead run's claims are released.) The triggers are temporary, so that
+nothing in the file depends on a function of ours. What a checksum can't see (an index that points
+to another row, a page that is gone) is seen by SQLite's own check when a run begins.
 """
 
 import marshal
@@ -18,13 +19,15 @@ from s2v_detect.ledger._entries import CHECKED, LedgerEntry
 
 CHECKSUM = f"image_checksum({CHECKED})"
 _OLD = ", ".join(f"OLD.{name}" for name in CHECKED.split(", "))
+# For a million rows.
+_dumps, _crc32, _new = marshal.dumps, zlib.crc32, tuple.__new__
 # S608: our own names
 _TRIGGERS = (
     f"""CREATE TEMP TRIGGER image_made AFTER INSERT ON main.image BEGIN
     UPDATE image SET checksum = {CHECKSUM} WHERE id = NEW.id;
 END""",  # noqa: S608
     f"""CREATE TEMP TRIGGER image_changes BEFORE UPDATE OF {CHECKED} ON main.image
-WHEN OLD.checksum IS NOT image_checksum({_OLD}) BEGIN
+WHEN OLD.state NOT IN ('asked', 'sent') AND OLD.checksum IS NOT image_checksum({_OLD}) BEGIN
     SELECT RAISE(ABORT, 'damaged');
 END""",
     f"""CREATE TEMP TRIGGER image_changed AFTER UPDATE OF {CHECKED} ON main.image BEGIN
@@ -41,7 +44,7 @@ def checksum(*fields: Any) -> int:
 
     Example:
         >>> checksum(1, "https://images.example/1.jpg", None, 0.5)
-        2153276166
+        360567241
     """
     return zlib.crc32(marshal.dumps(fields, 2))
 
@@ -58,11 +61,18 @@ def guard(connection: sqlite3.Connection) -> None:
 
 
 def entry_of(row: tuple[Any, ...]) -> LedgerEntry:
-    """Return the entry of a row, `COLUMNS` and its checksum. Raises `LedgerError` at damage."""
-    fields = row[:-1]
-    if zlib.crc32(marshal.dumps(fields[:-1], 2)) != row[-1]:  # `checksum`, without its call
-        raise damaged_row(fields[1])
-    return LedgerEntry._make(fields)
+    """Return the entry of a row, `COLUMNS`. Raises `LedgerError` at damage."""
+    if _crc32(_dumps(row[:-2], 2)) != row[-1]:  # `checksum`, without its call
+        raise damaged_row(row[1])
+    return _new(LedgerEntry, row)  # `_make`, without its calls
+
+
+def refuse_damaged_claims(connection: sqlite3.Connection, run: int) -> None:
+    """Raise `LedgerError` where a row is damaged that a run has claimed."""
+    claimed = "SELECT identity FROM image WHERE run = ? AND state IN ('asked', 'sent')"
+    row = connection.execute(f"{claimed} AND checksum IS NOT {CHECKSUM}", (run,)).fetchone()
+    if row is not None:
+        raise damaged_row(row[0])
 
 
 def damaged_row(identity: object) -> LedgerError:

@@ -232,9 +232,10 @@ class Desk:
             self._disconnect()
 
     def _connect(self, file: LedgerFile, *, creates: bool = False) -> sqlite3.Connection:
-        # By its present name: if it was renamed, its journal must lie beside that.
-        connection = self._connection = connected(file.path, creates=creates)
-        if not file.is_named(file.path):
+        # If the file was renamed its journal must lie beside its present name.
+        path = self._path if file.is_named(self._path) else file.path
+        connection = self._connection = connected(path, creates=creates)
+        if not file.is_named(path):
             raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
         return connection
 
@@ -329,7 +330,7 @@ def configure(connection: sqlite3.Connection, path: Path, *, creates: bool) -> N
 def _do(job: Job, connection: sqlite3.Connection, path: Path) -> None:
     try:
         job.result, job.fault = job.work(connection), None
-    except sqlite3.IntegrityError as error:  # a damaged row: of this job alone
+    except (sqlite3.IntegrityError, _damage.Damage) as error:  # what this job alone met
         job.fault = as_ledger_error(error, path)
     except sqlite3.Error:
         raise

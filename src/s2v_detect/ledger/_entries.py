@@ -21,7 +21,7 @@ CHECKED = (
     " answered_at, check_pass, humanoid, code, message, request_id, error, upload, answered_by"
 )
 """What a row's checksum is over. `uploaded_at` decides no answer and no cost."""
-COLUMNS = f"{CHECKED}, uploaded_at"
+COLUMNS = f"{CHECKED}, uploaded_at, checksum"
 """An entry's fields, in their order."""
 
 
@@ -65,6 +65,8 @@ class LedgerEntry(NamedTuple):
     answered_by: int | None = None
     """The run whose answer it is."""
     uploaded_at: float | None = None
+    checksum: int = 0
+    """Of its row, as it was written."""
 
     @property
     def living_upload(self) -> str | None:

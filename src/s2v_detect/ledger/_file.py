@@ -15,8 +15,8 @@ Two rules of POSIX decide the rest:
   closes the descriptor at once (SQLite's locks are not the child's, and are not dropped).
 
 Where a system has no such locks (macOS, Windows, some file systems), a run locks a file of its own
-beside the ledger, and its row says where. A lock file that is missing proves nothing there:
-somebody may have tidied up.
+beside the ledger, and its row says where. A lock file that is missing proves nothing there, for
+somebody may have tidied up: then the process counts as alive while there is one of its number.
 """
 
 import errno
@@ -98,16 +98,18 @@ class LedgerFile:
             with suppress(OSError):  # of no use any more, and in nobody's way
                 Path(lock.lock_file).unlink()
 
-    def is_alive(self, run: int, lock: str | None) -> bool:
-        """Whether some process holds a run, of whose lock the row says `lock`."""
+    def is_alive(self, run: int, lock: str | None, process: str) -> bool:
+        """Whether some process holds a run; its row says by which lock, and of which process."""
         if run in self._locks:
             return True
         if lock is None:  # an older release's: none of them lived when the ledger became this one
             return False
         if lock == BY_BYTE:
+            if not _HAS_BYTE_LOCKS:  # it was another machine's
+                return False
             asked = fcntl.fcntl(self._descriptors[0], fcntl.F_OFD_GETLK, _flock(run))
             return bool(struct.unpack(_FLOCK, asked)[0] != fcntl.F_UNLCK)
-        return not Path(lock).exists() or is_locked(Path(lock))
+        return is_locked(Path(lock)) if Path(lock).exists() else is_running(process)
 
     def _locked_file(self, path: Path) -> Any:
         from filelock import FileLock  # noqa: PLC0415  # 10 ms of every import, for few systems

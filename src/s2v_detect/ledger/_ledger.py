@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from s2v_detect._identity import identity_of, image_of, name_of
 from s2v_detect.errors import ImageSkipped, LedgerError
-from s2v_detect.ledger import _asked
+from s2v_detect.ledger import _asked, _removing
 from s2v_detect.ledger._desk import Desk
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
@@ -88,9 +88,15 @@ class Ledger:
 
     def begin(self, model: str) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The file is made."""
+        was_open = self._desk is not None
         desk = self._at_desk(creates=True)
         opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
-        self._run = LedgerRun(desk, self.path, opening)
+        try:
+            self._run = LedgerRun(desk, self.path, opening)
+        except BaseException:
+            if not was_open:
+                self.close()  # nobody else will
+            raise
         self._is_new_start = False  # once is enough: what follows belongs to it
         self._first_run = self._first_run or self._run.id
         return self._run
@@ -211,6 +217,38 @@ class Ledger:
     def forget_uploads(self) -> None:
         """Have every local image uploaded anew: for when the store has lost them all."""
         self._at_desk().do(_asked.forget_uploads, writes=True)
+
+    def copy(self, path: str | os.PathLike[str], *, replaces: bool = False) -> None:
+        """Have a copy of the ledger as it is at this moment, also while runs write it.
+
+        What a living run had claimed is unknown or not sent to whoever goes on with the copy. A
+        copy of the file by other means may be torn. Raises `LedgerError` where the path is there
+        (unless it `replaces` that) or is the ledger itself.
+        """
+        work = partial(_removing.copy, ledger=self._path, target=Path(path), replaces=replaces)
+        self._at_desk().do_alone(work)
+
+    def forget(self, images: Iterable[Image]) -> int:
+        """Remove all that leads to these images, from the whole file. Return how many there were.
+
+        An image that is forgotten is asked for, and paid for, again when it comes again. What was
+        paid for it stays in the statement. The file is written anew: seconds for a million images.
+        Raises `LedgerError` for an image that a run is asking for now; nothing is forgotten then.
+        """
+        identities = [_identity(image) for image in images]
+        removed = self._at_desk().do(lambda db: _removing.forget(db, identities), writes=True)
+        self._at_desk().do_alone(_removing.rewrite)
+        return removed
+
+    def prune(self, older_than_s: float) -> tuple[int, int]:
+        """Remove all images as `forget` does that nothing happened to for so many seconds.
+
+        Return how many, and how many as old stay: those under way, and the unknown ones.
+        """
+        before = time.time() - older_than_s
+        counts = self._at_desk().do(lambda db: _removing.prune(db, before), writes=True)
+        self._at_desk().do_alone(_removing.rewrite)
+        return counts
 
     def _reconcile(
         self,

@@ -7,6 +7,7 @@ again; done twice, none of them counts anything twice.
 import sqlite3
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
@@ -16,7 +17,7 @@ from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
 from s2v_detect.models import Verdict
 
 LIVE_STATES = ("asked", "sent")
-_BY_IDENTITY = f"SELECT {COLUMNS}, checksum FROM image WHERE identity = ?"  # noqa: S608  # our own names
+_BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,24 @@ def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None
             " paid = 0, unsure = 0, attempts = 0, elapsed_s = 0 WHERE id = ?",
             (now, page.run, page.lineage, entry.id),
         )
+
+
+class Claims(NamedTuple):
+    """What a run is asking for now."""
+
+    process: str
+    images: int
+    since: float
+
+
+def claims_of(db: sqlite3.Connection, run: int) -> Claims:
+    """Return what a run claims, by how many images, and since when."""
+    row = db.execute(
+        "SELECT coalesce((SELECT process FROM run WHERE id = ?), '?'), count(*),"
+        " coalesce(min(at), 0) FROM image WHERE run = ? AND state IN ('asked', 'sent')",
+        (run, run),
+    ).fetchone()
+    return Claims(*row)
 
 
 def send(db: sqlite3.Connection, page: Page, number: int) -> None:
@@ -200,6 +219,7 @@ def release(db: sqlite3.Connection, run: int) -> None:
 
     What it had sent without an answer is unknown from here on.
     """
+    _damage.refuse_damaged_claims(db, run)
     now = time.time()
     db.execute(
         "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id IN"

@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,14 @@ from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _damage, _pages
 from s2v_detect.ledger._attempts import OUTCOMES, Ended, Page
 from s2v_detect.ledger._desk import Desk
-from s2v_detect.ledger._entries import LedgerEntry
+from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._file import process_name
 from s2v_detect.ledger._hatch import Hatch
 from s2v_detect.ledger._pages import Settled
 from s2v_detect.models import Spend, Verdict
 
 _OPEN_RUNS = """
-SELECT open.run, lock, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
+SELECT open.run, lock, process, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
   SELECT id AS run FROM run WHERE ended_at IS NULL
   UNION SELECT run FROM image WHERE state IN ('asked', 'sent')
   UNION SELECT run FROM attempt WHERE outcome = 'sent'
@@ -29,6 +30,9 @@ SELECT open.run, lock, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) F
 """
 _LOOK_AGAIN_S = 0.5
 """How often to look whether another process has answered an image that it is asking for."""
+
+_TELL_AFTER_S = 10.0
+"""How long an image waits for another run before that is told: two runs side by side wait less."""
 
 _log = logging.getLogger("s2v_detect")
 
@@ -56,6 +60,9 @@ class LedgerRun:
         self.id = 0
         self.lineage = 0
         self._sent = 0
+        self._looked_at = 0.0
+        self._told: set[int] = set()
+        """The runs for which a long wait was told."""
         desk.do(_damage.refuse_damage)  # nothing waits for it but another's commit
         try:
             desk.do(self._begin, writes=True)
@@ -63,18 +70,42 @@ class LedgerRun:
             self._file.unlock(self.id)
             raise
 
-    async def ask(self, page: Page) -> tuple[LedgerEntry | None, bool]:
+    async def ask(
+        self, page: Page, aside: AbstractContextManager[None]
+    ) -> tuple[LedgerEntry | None, bool]:
         """Return what is known of an image, and whether that is an answer that will do.
 
         Unless it is, the image is claimed: from now on no other run asks for it. While another
-        live process asks for it this waits; a dead one is succeeded at once.
+        live process asks for it this waits, within `aside`; a dead one is succeeded at once.
         """
+        entry, is_answer, is_taken = await self._at_hatch().do(partial(self._ask, page=page))
+        if not is_taken:
+            return entry, is_answer
+        with aside:
+            return await self._ask_again(page)
+
+    async def _ask_again(self, page: Page) -> tuple[LedgerEntry | None, bool]:
+        began = asyncio.get_running_loop().time()
         while True:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            now = asyncio.get_running_loop().time()
+            if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
+                self._looked_at = now
+                await self._at_hatch().do(self._bury)
             entry, is_answer, is_taken = await self._at_hatch().do(partial(self._ask, page=page))
             if not is_taken:
                 return entry, is_answer
-            await asyncio.sleep(_LOOK_AGAIN_S)
-            await self._at_hatch().do(self._bury)
+            if entry is not None and entry.run not in self._told and now - began >= _TELL_AFTER_S:
+                self._told.add(entry.run)
+                what = await self._at_hatch().do(partial(_pages.claims_of, run=entry.run))
+                _log.warning(
+                    "%s in the ledger %s by another run (process %s), since %s: these wait for"
+                    " that run, and all others go on. If it is stopped, continue it or end it.",
+                    _are_claimed(what.images),
+                    self._path.name,
+                    what.process,
+                    utc(what.since).isoformat(timespec="seconds"),
+                )
 
     def page(self, image: str, identity: str) -> Page:
         """Return a check's place in this run."""
@@ -158,7 +189,10 @@ class LedgerRun:
             )
         token = secrets.token_hex(8)
         cursor = db.execute(
-            "INSERT INTO run (name, token, process, started_at, lock) VALUES (?, ?, ?, ?, '')",
+            # Never the number of a run that the file has lost, and whose requests it still has.
+            "INSERT INTO run (id, name, token, process, started_at, lock) VALUES (1 + max("
+            "coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(run) FROM attempt), 0)),"
+            " ?, ?, ?, ?, '')",
             (opening.name, token, process_name(), time.time()),
         )
         self.id = cursor.lastrowid or 0
@@ -184,9 +218,13 @@ class LedgerRun:
         What a run has left behind that is over, or that the file does not know, is found by its
         state: nobody must wait for it.
         """
-        for run, lock, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
-            if ended_at is not None or not self._file.is_alive(run, lock):
+        for run, lock, process, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
+            if ended_at is not None or not self._file.is_alive(run, lock, process):
                 _pages.release(db, run)
+
+
+def _are_claimed(images: int) -> str:
+    return "1 image is claimed" if images == 1 else f"{images:,} images are claimed"
 
 
 def _spent(db: sqlite3.Connection, lineage: int) -> Spend:

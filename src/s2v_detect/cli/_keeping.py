@@ -1,0 +1,95 @@
+"""`s2v-detect ledger copy`, `forget` and `prune`: what is kept of a ledger, and for how long."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from s2v_detect import Ledger
+from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._terminal import printable, stderr_console
+
+_FLAG = Parameter(negative=(), show_default=False)
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhm])")
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
+
+
+def _seconds(age: str) -> float:
+    found = _AGE.fullmatch(age)
+    if found is None:
+        raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _is_age(_: object, age: str) -> None:
+    _seconds(age)
+
+
+def copy(
+    ledger: Path,
+    target: Annotated[Path, Parameter(name="COPY")],
+    /,
+    *,
+    force: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Copy the ledger as it is at this moment, also while a run writes it.
+
+    A plain copy of a file that is being written may be torn.
+
+    Args:
+        ledger: The ledger.
+        target: The copy.
+        force: Replace a file that is there.
+    """
+    if os.path.lexists(target) and not force:
+        raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
+    with Ledger(ledger) as books:
+        books.copy(target, replaces=force)
+    return Exit.DONE
+
+
+def forget(ledger: Path, image: str, /, *more: str) -> int:
+    """Remove all that leads to images: what a person may ask for whose portrait they are.
+
+    A run that meets one of them again asks, and pays, for it again. What was
+    paid for them stays in the statement, without their addresses.
+
+    Args:
+        ledger: The ledger.
+        image: An address, in any spelling that is the same image, or a file.
+        more: More of them.
+    """
+    images = (image, *more)
+    with Ledger(ledger) as books:
+        removed = books.forget(meant(images))
+    unknown = len(images) - removed
+    rest = f" {unknown:,} were never asked for." if unknown else ""
+    stderr_console().print(f"{removed:,} images are forgotten.{rest}")
+    return Exit.INCOMPLETE if unknown else Exit.DONE
+
+
+def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is_age)]) -> int:
+    """Forget all images that nothing happened to for a time, as `forget` does.
+
+    Images that are under way or unknown stay: `reconcile` settles those.
+
+    Args:
+        ledger: The ledger.
+        older_than: A number of days, hours or minutes, such as 90d, 12h or 30m.
+    """
+    with Ledger(ledger) as books:
+        removed, kept = books.prune(_seconds(older_than))
+    stays = f" {kept:,} as old stay: they are under way or unknown." if kept else ""
+    stderr_console().print(f"{removed:,} images are forgotten.{stays}")
+    return Exit.DONE
+
+
+def meant(images: Sequence[str]) -> list[str | Path]:
+    """Return what was typed as what it is: an address, or a file, which is what it holds."""
+    return [
+        Path(image) if "://" not in image and Path(image).is_file() else image for image in images
+    ]
