@@ -15,7 +15,7 @@ from s2v_detect._pacing import GRACE_S
 from s2v_detect._turns import Turn
 from s2v_detect.errors import ConfigurationError
 
-_LONGEST_AFTERTIME_S = 2.0
+LONGEST_AFTERTIME_S = 2.0
 """Three hundred answers that wait in their sockets are read in half a second."""
 
 _NEVER_SENT = (
@@ -138,7 +138,7 @@ class Departure:
         A process that is continued after a stop hears of its timers and its sockets at once.
         """
         loop = asyncio.get_running_loop()
-        away_s = min(loop.time() - due, _LONGEST_AFTERTIME_S)
+        away_s = min(loop.time() - due, LONGEST_AFTERTIME_S)
         self._end_of_time = loop.call_later(away_s, self._give_up)
 
     def _stop_time(self) -> None:

@@ -26,6 +26,10 @@ _MOST_AT_ONCE = 16
 
 Source = os.PathLike[str] | bytes
 
+not_to_be_opened: set[tuple[int, int]] = set()
+"""Device and inode of each ledger that this process has open: closing another descriptor of such a
+file drops the locks that SQLite holds on it. The ledger's room writes here."""
+
 
 @dataclass(frozen=True)
 class LocalImage:
@@ -94,10 +98,14 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield BytesIO(source)
         return
+    path = _path_of(source)
     try:
+        found = os.stat(path)  # noqa: PTH116  # a path may be bytes
+        if (found.st_dev, found.st_ino) in not_to_be_opened:
+            raise ImageSkipped("it is a ledger that is open here, not an image", image=source)
         # Without O_NONBLOCK a pipe would be waited for.
         descriptor = os.open(
-            _path_of(source),
+            path,
             os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
         )
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

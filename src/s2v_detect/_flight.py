@@ -73,9 +73,9 @@ class Flight:
         return not self._asking.is_in_air and not self.task.done()
 
     @property
-    def lane(self) -> Lane:
-        """The lane that it is in."""
-        return self._asking.place.lane
+    def may_have_cost(self) -> bool:
+        """Whether a request of it was billed, perhaps."""
+        return self._asking.costs.at_most > 0
 
     @property
     def first_line_s(self) -> float | None:
@@ -102,8 +102,14 @@ class Flight:
             self._asking.place.move_down()
 
     def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
-        """Wait for what is under way, and not for any request after it."""
+        """Wait for what is under way, and not for any request after it.
+
+        Where nothing is under way and nobody else wants more, it ends here: what it may have cost
+        is told.
+        """
         self._waiters[waiter].wants_more = False
+        if self.is_free and not self._is_wanted():
+            self.ground("no more was to be sent")
 
     def tell(self, waiter: asyncio.Future[Landing], error: DetectError) -> None:
         """Tell one of those who wait to go without the rest."""

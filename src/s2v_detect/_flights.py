@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from s2v_detect._crew import Crew
+from s2v_detect._departure import LONGEST_AFTERTIME_S
 from s2v_detect._flight import Flight, Landing
 from s2v_detect._identity import name_of
 from s2v_detect._recording import UNRECORDED, Aside, Recorded, Recording
@@ -56,10 +57,8 @@ class Flights:
         self._is_closed = True
         for flight in list(self._by_identity.values()):
             flight.ground("the client was closed")
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
-            for task in late:
-                task.cancel()
+        for task in await _late(self._tasks, timeout_s):
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._crew.gate.close()
@@ -79,3 +78,19 @@ class Flights:
     def _end(self, identity: str, flight: Flight) -> None:
         if self._by_identity.get(identity) is flight:
             del self._by_identity[identity]
+
+
+async def _late(tasks: set[asyncio.Task[None]], timeout_s: float) -> set[asyncio.Task[None]]:
+    """Return those that have not ended in time: after a stop of the process, those not ended then.
+
+    A process that is continued hears of its timers and its sockets at once.
+    """
+    if not tasks:
+        return set()
+    loop = asyncio.get_running_loop()
+    due = loop.time() + timeout_s
+    _, late = await asyncio.wait(tasks, timeout=timeout_s)
+    if late:
+        away_s = loop.time() - due
+        _, late = await asyncio.wait(late, timeout=min(away_s, LONGEST_AFTERTIME_S))
+    return late

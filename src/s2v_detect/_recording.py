@@ -6,6 +6,7 @@ import weakref
 from contextlib import suppress
 from typing import Protocol
 
+from s2v_detect._tasks import task_of
 from s2v_detect._waiting import unhurried
 from s2v_detect.errors import DetectError, LedgerError, NotSent
 from s2v_detect.ledger import Ended, Ledger, LedgerEntry, LedgerRun, Page
@@ -19,7 +20,7 @@ async def begun(ledger: Ledger, model: str) -> LedgerRun:
 
     In a thread: the file may be another process's for a moment, and what died is succeeded.
     """
-    beginning = asyncio.ensure_future(asyncio.to_thread(ledger.begin, model))
+    beginning = task_of(asyncio.to_thread(ledger.begin, model), "s2v-detect opening")
     try:
         return await asyncio.shield(beginning)
     except asyncio.CancelledError:  # the thread goes on

@@ -144,7 +144,7 @@ class Window:
         for task in self._reading:
             task.cancel()
         for waiter, (_, flight) in list(self._pending.items()):
-            if flight.is_free:
+            if flight.is_free and not flight.may_have_cost:
                 self._drop(waiter)
             else:
                 flight.want_no_more(waiter)

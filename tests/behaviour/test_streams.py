@@ -394,6 +394,26 @@ async def test_stop_retries_nothing(emulator: Emulator) -> None:
     assert emulator.requests == 1
 
 
+@pytest.mark.parametrize("latency_s", [0.0, 0.05])
+async def test_stop_tells_of_what_may_have_been_billed(
+    emulator: Emulator, latency_s: float
+) -> None:
+    """An image whose answer was lost, and which waits for its retry, may be paid for: it is told."""
+    emulator.when("*", Cut(billed=True, latency_s=latency_s))
+    waits = RetryPolicy(first_wait_s=60, longest_wait_s=60, give_up_after_s=600)
+    outcomes = []
+    async with emulator.client(retry=waits) as client:
+        stream = client.aiter_check([f"https://images.example/{number}.jpg" for number in range(3)])
+        taking = asyncio.ensure_future(anext(stream))
+        while client.spend.unknown < 3:
+            await asyncio.sleep(0)
+        stream.stop()
+        outcomes = [await taking, *[outcome async for outcome in stream]]
+    assert [type(outcome) for outcome in outcomes] == [Failed] * 3
+    assert sum(outcome.cost_at_most for outcome in outcomes) == client.spend.cost_at_most
+    assert emulator.billed == 3
+
+
 async def test_several_consumers_may_share_a_stream(emulator: Emulator, urls: Urls) -> None:
     """Four workers take from one stream: each outcome goes to one of them."""
     taken: list[int] = []

@@ -24,20 +24,27 @@ async def main():
         on_unknown="keep", retry=RetryPolicy(max_attempts=1), max_in_flight=int(images),
     )
     urls = [f"https://images.example/{number}.jpg" for number in range(int(images))]
-    async with client:
-        async for outcome in client.aiter_check(urls):
-            print(outcome.kind, outcome.billed, flush=True)
+    STREAM
 
 asyncio.run(main())
 """
+STREAMING = """async with client:
+        async for outcome in client.aiter_check(urls):
+            print(outcome.kind, outcome.billed, flush=True)"""
+CLOSING = """await client.aopen()
+    checks = [asyncio.create_task(client.check(url)) for url in urls]
+    await asyncio.sleep(0.1)
+    await client.aclose()
+    for ended in await asyncio.gather(*checks, return_exceptions=True):
+        print("failed" if isinstance(ended, Exception) else "checked", ended.billed, flush=True)"""
 
 
 @asynccontextmanager
-async def stopped_once_sent(emulator: Emulator) -> AsyncIterator[Process]:
+async def stopped_once_sent(emulator: Emulator, use: str = STREAMING) -> AsyncIterator[Process]:
     """Start a process that checks images, and stop it once the emulator has its requests."""
     arguments = (emulator.base_url, emulator.api_key, str(TIMEOUT_S), str(IMAGES))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, *arguments, stdout=PIPE
+        sys.executable, "-c", PROGRAM.replace("STREAM", use), *arguments, stdout=PIPE
     )
     try:
         while emulator.requests < IMAGES:
@@ -69,6 +76,19 @@ async def test_answers_that_came_during_a_stop_are_taken(
         process.send_signal(signal.SIGCONT)
         assert await lines_of(process) == ["checked yes"] * IMAGES
     assert emulator.billed == IMAGES
+
+
+async def test_answers_that_came_while_a_closing_process_was_stopped_are_taken(
+    emulator: Emulator,
+) -> None:
+    """The client's own bound on its closing has passed as well, and throws away nothing."""
+    emulator.when("*", Pass(latency_s=0.4))
+    async with stopped_once_sent(emulator, CLOSING) as process:
+        while emulator.in_flight:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(2 * TIMEOUT_S)  # as above
+        process.send_signal(signal.SIGCONT)
+        assert await lines_of(process) == ["checked yes"] * IMAGES
 
 
 async def test_where_nothing_came_the_time_out_holds(emulator: Emulator) -> None:

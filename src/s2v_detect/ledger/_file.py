@@ -29,6 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from s2v_detect._files import not_to_be_opened
 from s2v_detect.errors import LedgerError
 
 if sys.platform != "win32":
@@ -143,6 +144,7 @@ def hold(path: Path) -> LedgerFile:
         file = _open.get(identity)
         if file is None:
             _open[identity] = file = LedgerFile(path, descriptor, identity)
+            not_to_be_opened.add(identity)
         else:  # between the two looks the name became that of another open ledger
             file._descriptors.append(descriptor)  # noqa: SLF001  # as above
             file._holders += 1  # noqa: SLF001  # as above
@@ -155,6 +157,7 @@ def let_go(file: LedgerFile) -> None:
         file._holders -= 1  # noqa: SLF001  # this module's own
         if file._holders == 0 and file.identity in _open:  # noqa: SLF001  # as above
             del _open[file.identity]
+            not_to_be_opened.discard(file.identity)
             for run in list(file._locks):  # noqa: SLF001  # as above
                 file.unlock(run)
             for descriptor in file._descriptors:  # noqa: SLF001  # as above
@@ -243,6 +246,7 @@ def _forget_in_a_child() -> None:
         file._descriptors = []  # noqa: SLF001  # as above
         file._locks = {}  # noqa: SLF001  # as above
     _open.clear()
+    not_to_be_opened.clear()
 
 
 if hasattr(os, "register_at_fork"):
