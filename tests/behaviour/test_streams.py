@@ -398,7 +398,7 @@ async def test_stop_retries_nothing(emulator: Emulator) -> None:
 async def test_stop_tells_of_what_may_have_been_billed(
     emulator: Emulator, latency_s: float
 ) -> None:
-    """An image whose answer was lost, and which waits for its retry, may be paid for: it is told."""
+    """An image that waits for its retry after a lost answer may be paid for: it is told of."""
     emulator.when("*", Cut(billed=True, latency_s=latency_s))
     waits = RetryPolicy(first_wait_s=60, longest_wait_s=60, give_up_after_s=600)
     outcomes = []
