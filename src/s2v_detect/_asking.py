@@ -277,14 +277,16 @@ class Asking:
     async def _record(self, verdict: Verdict, took_ms: int | None) -> None:
         """Have the answer in the ledger; one that can't be recorded is not lost for that."""
         try:
-            await self._recording.answer(verdict, service_ms=took_ms, elapsed_s=self.elapsed_s)
+            await self._recording.answer(
+                verdict, images=self._images, service_ms=took_ms, elapsed_s=self.elapsed_s
+            )
         except LedgerError as fault:
             self.fault = fault
         except asyncio.CancelledError:
             pass  # the answer is here, and the ledger has been handed it
 
     def _met(self, error: DetectError) -> None:
-        self._recording.fail_attempt(error)
+        self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
         if not isinstance(error, NotSent):

@@ -75,11 +75,13 @@ class Recording(Protocol):
     def withdraw(self) -> None:
         """Take `send` back: no bytes left."""
 
-    def fail_attempt(self, error: DetectError) -> None:
-        """Record what a request ended with."""
+    def fail_attempt(self, error: DetectError, images: int) -> None:
+        """Record what a request ended with; it was billed as so many images, if it was."""
 
-    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
-        """Return when the answer is durable."""
+    async def answer(
+        self, verdict: Verdict, *, images: int, service_ms: int | None, elapsed_s: float
+    ) -> None:
+        """Return when the answer is durable; it was billed as so many images, if it was."""
 
     def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
         """Record that the flight ended without an answer."""
@@ -105,10 +107,12 @@ class Unrecorded:
     def withdraw(self) -> None:
         """Nothing to take back."""
 
-    def fail_attempt(self, error: DetectError) -> None:
+    def fail_attempt(self, error: DetectError, images: int) -> None:
         """Nothing to write."""
 
-    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
+    async def answer(
+        self, verdict: Verdict, *, images: int, service_ms: int | None, elapsed_s: float
+    ) -> None:
         """Nothing to write."""
 
     def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
@@ -140,23 +144,27 @@ class Recorded:
     def withdraw(self) -> None:
         self._run.end_attempt(self._page, Ended("not sent"))
 
-    def fail_attempt(self, error: DetectError) -> None:
+    def fail_attempt(self, error: DetectError, images: int) -> None:
         ended = Ended(
             "not sent" if isinstance(error, NotSent) else _OUTCOMES[error.billed],  # type: ignore[arg-type]  # the table holds nothing else
             error=type(error).__name__,
             code=getattr(error, "code", None),
             request_id=getattr(error, "request_id", None),
             left_at=self._page.left_at,
+            images=images,
         )
         self._run.end_attempt(self._page, ended)
 
-    async def answer(self, verdict: Verdict, *, service_ms: int | None, elapsed_s: float) -> None:
+    async def answer(
+        self, verdict: Verdict, *, images: int, service_ms: int | None, elapsed_s: float
+    ) -> None:
         ended = Ended(
             _OUTCOMES[verdict.billed],  # type: ignore[arg-type]  # as above
             code=verdict.code,
             request_id=verdict.request_id,
             service_ms=service_ms,
             left_at=self._page.left_at,
+            images=images,
         )
         await self._run.answer(self._page, ended, verdict, elapsed_s)
 

@@ -1,11 +1,12 @@
 """Only the service's own word is "not billed"; what it counts is what is paid."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from s2v_detect import BudgetSpent, Checked, DetectError, OutcomeUnknown, RetryPolicy
+from s2v_detect import BudgetSpent, Checked, DetectError, Ledger, OutcomeUnknown, RetryPolicy
 from s2v_detect.emulator import Emulator, Html, Pass, Raw
 
 IMAGE = "https://images.example/face.jpg"
@@ -57,6 +58,24 @@ async def test_an_answer_that_counts_two_images_costs_two(emulator: Emulator) ->
         url: 2 if "two" in url else 1 for url in images
     }
     assert client.spend.cost == client.spend.cost_at_most == sum(costs.values())
+
+
+async def test_an_answer_that_counts_two_images_costs_two_in_every_later_run(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """In the ledger's entry, its statement, and what is left of the budget of its name."""
+    emulator.when("*/two-*", Raw(200, TWO, billed=True))
+    images = [f"https://images.example/two-{n}.jpg" for n in range(3)]
+    path = tmp_path / "books.db"
+    async with emulator.client(ledger=Ledger(path, name="out"), max_cost="0.024") as client:
+        assert len([outcome async for outcome in client.aiter_check(images)]) == 3
+    with Ledger(path, name="out") as ledger:
+        assert [entry.paid for entry in ledger.entries(images).values()] == [2] * 3
+        assert sum(spend.cost for spend in ledger.statement()) == Decimal("0.024")
+        async with emulator.client(ledger=ledger, max_cost="0.024") as client:
+            with pytest.raises(BudgetSpent):
+                await client.check(IMAGE)
+            assert ledger.spend().cost == Decimal("0.024")
 
 
 async def test_an_error_that_counts_two_images_costs_two(emulator: Emulator) -> None:

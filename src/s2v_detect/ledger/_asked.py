@@ -25,7 +25,7 @@ WHERE identity = ? ORDER BY sent_at, attempt.run, number
 _STATEMENT = """
 SELECT date(sent_at + 28800, 'unixepoch') AS day, name,
        count(*) FILTER (WHERE outcome <> 'not sent'),
-       count(*) FILTER (WHERE outcome = 'billed'),
+       coalesce(sum(images) FILTER (WHERE outcome = 'billed'), 0),
        count(*) FILTER (WHERE outcome IN ('unknown', 'sent'))
 FROM attempt JOIN run ON run.id = attempt.run
 GROUP BY day, name ORDER BY day, min(sent_at)

@@ -20,11 +20,12 @@ _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "unknown": {"unsure": 1, "doubts": 1},
     "billed": {"paid": 1},
 }
-"""What a request of each outcome is in the counts of its image, beside its attempt."""
+"""What a request of each outcome is in the counts of its image; a billed one for each image that it
+was billed as."""
 OUTCOMES = _COUNTED.keys()
 _CLOSE = """
 UPDATE attempt SET ended_at = ?, outcome = ?, error = ?, code = ?, request_id = ?, service_ms = ?,
-  sent_at = coalesce(?, sent_at)
+  sent_at = coalesce(?, sent_at), images = ?
 WHERE run = ? AND number = ? AND image = (SELECT id FROM image WHERE identity = ?) AND outcome = ?
 """
 
@@ -57,6 +58,8 @@ class Ended:
     request_id: str | None = None
     service_ms: int | None = None
     left_at: float | None = None
+    images: int = 1
+    """As how many it was billed, if it was."""
 
 
 def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> AttemptOutcome | None:
@@ -72,6 +75,7 @@ def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> Atte
         _text(ended.request_id),
         ended.service_ms,
         ended.left_at,
+        ended.images,
         page.run,
         number,
         page.identity,
@@ -83,11 +87,12 @@ def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> Atte
     return None
 
 
-def change(was: AttemptOutcome, outcome: AttemptOutcome) -> dict[str, int]:
+def change(was: AttemptOutcome, ended: Ended) -> dict[str, int]:
     """Return what a request's end adds to its image's counts."""
-    added = dict(_COUNTED[outcome])
-    for name, times in _COUNTED[was].items():
-        added[name] = added.get(name, 0) - times
+    times = ended.images if ended.outcome == "billed" else 1
+    added = {name: count * times for name, count in _COUNTED[ended.outcome].items()}
+    for name, before in _COUNTED[was].items():
+        added[name] = added.get(name, 0) - before
     return added
 
 
@@ -125,9 +130,10 @@ def book_anew(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
         (_text(page.identity), now, page.run, page.lineage),
     )
     db.execute(
-        "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id)"
+        "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"
+        " images)"
         " SELECT ?, 1 + (SELECT coalesce(max(number), 0) FROM attempt WHERE run = ?), id, ?, ?, ?,"
-        " ?, ? FROM image WHERE identity = ?",
+        " ?, ?, ? FROM image WHERE identity = ?",
         (
             page.run,
             page.run,
@@ -136,6 +142,7 @@ def book_anew(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
             ended.outcome,
             _text(ended.code),
             _text(ended.request_id),
+            ended.images,
             page.identity,
         ),
     )

@@ -2,10 +2,12 @@
 
 Every row of an image has a checksum over all that an answer or a cost rests on. Triggers of the
 connection write the checksum with every change, and let no change be made to a row whose checksum
-is wrong: a change would make the damage look sound. (A claimed row was read just before its claim,
-and is read again when a dead run's claims are released.) The triggers are temporary, so that
-nothing in the file depends on a function of ours. What a checksum can't see (an index that points
-to another row, a page that is gone) is seen by SQLite's own check when a run begins.
+is wrong: a change would make the damage look sound. A row that is claimed and holds no answer has
+no checksum: it was read just before its claim, and three changes in a second would be summed for
+nothing. A claimed row that holds an older answer keeps one, and is read again when a dead run's
+claims are released. The triggers are temporary, so that nothing in the file depends on a function
+of ours. What a checksum can't see (an index that points to another row, a page that is gone) is
+seen by SQLite's own check when a run begins.
 """
 
 import marshal
@@ -23,14 +25,16 @@ _OLD = ", ".join(f"OLD.{name}" for name in CHECKED.split(", "))
 _dumps, _crc32, _new = marshal.dumps, zlib.crc32, tuple.__new__
 # S608: our own names
 _TRIGGERS = (
-    f"""CREATE TEMP TRIGGER image_made AFTER INSERT ON main.image BEGIN
+    f"""CREATE TEMP TRIGGER image_made AFTER INSERT ON main.image
+WHEN NEW.state NOT IN ('asked', 'sent') BEGIN
     UPDATE image SET checksum = {CHECKSUM} WHERE id = NEW.id;
 END""",  # noqa: S608
     f"""CREATE TEMP TRIGGER image_changes BEFORE UPDATE OF {CHECKED} ON main.image
 WHEN OLD.state NOT IN ('asked', 'sent') AND OLD.checksum IS NOT image_checksum({_OLD}) BEGIN
     SELECT RAISE(ABORT, 'damaged');
 END""",
-    f"""CREATE TEMP TRIGGER image_changed AFTER UPDATE OF {CHECKED} ON main.image BEGIN
+    f"""CREATE TEMP TRIGGER image_changed AFTER UPDATE OF {CHECKED} ON main.image
+WHEN NEW.state NOT IN ('asked', 'sent') OR NEW.check_pass IS NOT NULL BEGIN
     UPDATE image SET checksum = {CHECKSUM} WHERE id = NEW.id;
 END""",  # noqa: S608
 )
@@ -62,14 +66,22 @@ def guard(connection: sqlite3.Connection) -> None:
 
 def entry_of(row: tuple[Any, ...]) -> LedgerEntry:
     """Return the entry of a row, `COLUMNS`. Raises `LedgerError` at damage."""
-    if _crc32(_dumps(row[:-2], 2)) != row[-1]:  # `checksum`, without its call
+    entry = _new(LedgerEntry, row)  # `_make`, without its calls
+    if _crc32(_dumps(row[:-2], 2)) != row[-1] and not _has_none(entry):
         raise damaged_row(row[1])
-    return _new(LedgerEntry, row)  # `_make`, without its calls
+    return entry
+
+
+def _has_none(entry: LedgerEntry) -> bool:
+    return entry.state in ("asked", "sent") and entry.check_pass is None
 
 
 def refuse_damaged_claims(connection: sqlite3.Connection, run: int) -> None:
-    """Raise `LedgerError` where a row is damaged that a run has claimed."""
-    claimed = "SELECT identity FROM image WHERE run = ? AND state IN ('asked', 'sent')"
+    """Raise `LedgerError` where a claimed row that has a checksum is damaged."""
+    claimed = (
+        "SELECT identity FROM image WHERE run = ? AND state IN ('asked', 'sent')"
+        " AND check_pass IS NOT NULL"
+    )
     row = connection.execute(f"{claimed} AND checksum IS NOT {CHECKSUM}", (run,)).fetchone()
     if row is not None:
         raise damaged_row(row[0])

@@ -114,7 +114,7 @@ def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -
     was = _attempts.close(db, page, number, ended)
     if was is None:
         return
-    _attempts.count(db, page, _attempts.change(was, ended.outcome))
+    _attempts.count(db, page, _attempts.change(was, ended))
     if ended.outcome == "not sent":
         db.execute(
             "UPDATE image SET state = 'asked' WHERE identity = ? AND run = ? AND state = 'sent'",
@@ -149,7 +149,7 @@ def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdic
             return  # done already
         _attempts.book_anew(db, page, ended)
         was = "sent"
-    added = _attempts.change(was, ended.outcome)
+    added = _attempts.change(was, ended)
     now = time.time()
     db.execute(
         "UPDATE image SET state = CASE WHEN run <> ? AND state IN ('asked', 'sent') THEN state"

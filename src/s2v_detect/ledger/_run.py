@@ -230,7 +230,8 @@ def _are_claimed(images: int) -> str:
 def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
     counts = dict(
         db.execute(
-            "SELECT outcome, count(*) FROM attempt WHERE run IN"
+            "SELECT outcome, sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END)"
+            " FROM attempt WHERE run IN"
             " (SELECT id FROM run WHERE lineage = ?) GROUP BY outcome",
             (lineage,),
         ).fetchall()

@@ -81,11 +81,13 @@ ALTER TABLE image ADD COLUMN upload TEXT;
 ALTER TABLE image ADD COLUMN uploaded_at REAL;
 """,
     # Of a run: the lock by which its process is known to live, and a mark of the output it wrote.
+    # Of a request: how many images it was billed as, if it was.
     # Of an image: the run whose answer it has, and the checksum of its row. An older release that
     # has the file open would write rows without a checksum: it can begin no run any more.
     3: f"""
 ALTER TABLE run ADD COLUMN lock TEXT;
 ALTER TABLE run ADD COLUMN output TEXT;
+ALTER TABLE attempt ADD COLUMN images INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE image ADD COLUMN answered_by INTEGER REFERENCES run;
 ALTER TABLE image ADD COLUMN checksum INTEGER;
 UPDATE image SET checksum = {CHECKSUM};
