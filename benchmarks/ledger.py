@@ -21,7 +21,7 @@ from pathlib import Path
 from _serving import emulator_process, urls
 from s2v_detect import DetectClient, LocalLimiter
 from s2v_detect.emulator import Emulator, Error, Pass
-from s2v_detect.ledger import _desk
+from s2v_detect.ledger import _writer as _desk
 
 CHECKS = 3000
 PAIRS = 5

@@ -17,7 +17,7 @@ from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucket
 
 from pace_service import Client, Service
 from s2v_detect import LocalLimiter
-from s2v_detect._pacing import GRACE_S
+from s2v_detect.limiters._pacing import GRACE_S
 
 WORKERS = 100
 FIRST_RETRY_S = 1.0

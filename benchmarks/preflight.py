@@ -23,9 +23,9 @@ from typing import Any, Self
 from PIL import Image, UnidentifiedImageError
 
 from s2v_detect import ImageSkipped, LocalLimiter, Preflight
-from s2v_detect._headers import Header, Needs, read_header, refusal
 from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.images import Looker
+from s2v_detect.images._header import Header, Needs, read_header, refusal
 
 FILES = 2000
 IMAGES = 500

@@ -4,9 +4,8 @@ Five checks a second for the whole account, no 429, no lost answer, and true boo
 """
 
 from s2v_detect._blocking import check_all
-from s2v_detect._rules import Preflight, RetryPolicy
-from s2v_detect._stream import OutcomeStream
 from s2v_detect._version import VERSION as __version__
+from s2v_detect.checks import OutcomeStream
 from s2v_detect.client import DetectClient
 from s2v_detect.errors import (
     AccessDenied,
@@ -27,15 +26,8 @@ from s2v_detect.errors import (
 )
 from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.limiters import LocalLimiter
-from s2v_detect.models import (
-    Checked,
-    Event,
-    Failed,
-    Outcome,
-    Skipped,
-    Spend,
-    Verdict,
-)
+from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Verdict
+from s2v_detect.options import Preflight, RetryPolicy
 
 __all__ = [
     "AccessDenied",

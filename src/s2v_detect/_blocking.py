@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from s2v_detect._settings import sealed
-from s2v_detect._window import Items
+from s2v_detect.checks import Items
 from s2v_detect.client import DetectClient
 from s2v_detect.errors import DetectError
 from s2v_detect.models import Outcome

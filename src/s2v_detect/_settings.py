@@ -16,9 +16,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from s2v_detect._addresses import is_local
-from s2v_detect._retrying import OnUnknown
-from s2v_detect._rules import Preflight
 from s2v_detect._service import (
     ALLOW_HTTP_VARIABLE,
     API_KEY_FILE,
@@ -31,6 +28,8 @@ from s2v_detect._service import (
     WORKSPACE_VARIABLES,
 )
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.images import is_local
+from s2v_detect.options import OnUnknown, Preflight
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"

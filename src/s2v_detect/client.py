@@ -12,31 +12,34 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import SecretStr
 
-from s2v_detect._books import Books, Watch
-from s2v_detect._budget import Budget, money
-from s2v_detect._crew import Crew, look_by
-from s2v_detect._endings import not_sent
-from s2v_detect._flights import Flights
-from s2v_detect._gate import Gate
-from s2v_detect._http import Endpoint
-from s2v_detect._line import Line
-from s2v_detect._patience import Patience
-from s2v_detect._recording import begun
-from s2v_detect._retrying import OnUnknown
-from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense, sealed
-from s2v_detect._stream import OutcomeStream
-from s2v_detect._subjects import Subject, Subjects
-from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import unhurried
-from s2v_detect._window import Items, Window, getter_of
-from s2v_detect._wire import standing_headers
-from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.ledger import Ledger, LedgerRun
-from s2v_detect.limiters import shared_line
+from s2v_detect.checks import (
+    Books,
+    Budget,
+    Crew,
+    Flights,
+    Gate,
+    Items,
+    Line,
+    OutcomeStream,
+    Patience,
+    Subject,
+    Subjects,
+    Watch,
+    Window,
+    getter_of,
+    look_by,
+    money,
+)
+from s2v_detect.errors import ConfigurationError, ImageSkipped, not_sent
+from s2v_detect.ledger import Ledger, LedgerRun, begun
+from s2v_detect.limiters import Limiter, shared_line
 from s2v_detect.models import Event, Image, Spend, Verdict
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()

@@ -3,12 +3,15 @@
 All are frozen pydantic models. A repr shows a URL's query as `?…` and leaves `item` out.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from os import PathLike
 from typing import Any, Literal
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     computed_field,
     field_serializer,
@@ -17,14 +20,39 @@ from pydantic import (
 
 from s2v_detect._redaction import path_text, redacted, shown, text_of
 from s2v_detect._service import PRICE_CNY
-from s2v_detect._turns import Lane
-from s2v_detect._values import Value
 from s2v_detect.errors import Billed, DetectError
 
 Image = str | PathLike[str] | bytes
 """An http, https or oss URL, a local file, or the bytes of an image."""
 
 _NOTHING = Decimal(0)
+
+Lane = Literal["open", "interactive", "bulk"]
+"""Who goes first: a connection that stands open and waits, a `check`, a stream."""
+
+LANES: tuple[Lane, ...] = ("open", "interactive", "bulk")
+
+
+class Value(BaseModel):
+    """A frozen model. Its repr shows a URL's query as `?…`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        defer_build=True,  # at a model's first use: all of them at import would take 40 ms
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            if name == "image":
+                yield name, shown(value)
+            elif isinstance(value, str):  # the service's words among it, and a server's
+                yield name, redacted(value)
+            else:
+                yield name, value
+
+    __str__ = BaseModel.__repr__
 
 
 def _named(image: object) -> str:

@@ -24,9 +24,9 @@ from s2v_detect import (
     LocalLimiter,
     Preflight,
 )
-from s2v_detect._addresses import IPAddress
 from s2v_detect.emulator import Emulator
 from s2v_detect.images import Looker
+from s2v_detect.images._addresses import IPAddress
 from s2v_detect.images._guard import Resolver
 
 ANYWHERE = Preflight(allow_private=True)

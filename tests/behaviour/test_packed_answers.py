@@ -20,8 +20,8 @@ from s2v_detect import (
     OutcomeUnknown,
     RetryPolicy,
 )
-from s2v_detect._unpacking import Damaged, Unpacker
 from s2v_detect.emulator import Emulator, Raw
+from s2v_detect.wire._unpacking import Damaged, Unpacker
 
 IMAGE = "https://images.example/face.jpg"
 ONCE = RetryPolicy(max_attempts=1)

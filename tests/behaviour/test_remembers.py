@@ -436,7 +436,7 @@ async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
     emulator: Emulator, urls: Urls, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fails while requests are under way: outcomes come, then the error."""
-    from s2v_detect.ledger import _desk  # noqa: PLC0415  # its disk is what is replaced
+    from s2v_detect.ledger import _writer as _desk  # noqa: PLC0415  # its disk is what is replaced
 
     class Disk:
         """A connection whose commits fail when told to."""
@@ -490,7 +490,7 @@ def test_what_is_no_amount_is_refused() -> None:
 
 def test_the_ledger_is_as_durable_as_the_disk(path: Path) -> None:
     """Every commit synced, and no write-ahead log."""
-    from s2v_detect.ledger import _desk  # noqa: PLC0415  # its connection is what is looked at
+    from s2v_detect.ledger import _writer as _desk  # noqa: PLC0415  # its connection is what is looked at
 
     db = _desk.connected(path, creates=True)
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)

@@ -15,13 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from s2v_detect import (
-    ConfigurationError,
-    DetectClient,
-    DetectError,
-    RetryPolicy,
-    check_all,
-)
+from s2v_detect import ConfigurationError, DetectClient, DetectError, RetryPolicy, check_all
 from s2v_detect._redaction import bare
 from s2v_detect.emulator import Cut, Emulator, Error, HalfBody, Pass, Silent
 

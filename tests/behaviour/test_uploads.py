@@ -39,13 +39,13 @@ from s2v_detect import (
     ServiceUnavailable,
     check_all,
 )
-from s2v_detect._files import Reading, local_image
-from s2v_detect._headers import read_header
 from s2v_detect._service import BASE_URL, MODEL
-from s2v_detect._threads import Threads
-from s2v_detect._wire import Answer
+from s2v_detect._waiting import Threads
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
 from s2v_detect.images import Uploader
+from s2v_detect.images._files import Reading, local_image
+from s2v_detect.images._header import read_header
+from s2v_detect.wire._answers import Answer
 
 FAST = RetryPolicy(max_attempts=2, first_wait_s=0.01, longest_wait_s=0.01)
 
@@ -240,7 +240,7 @@ def test_a_header_of_many_tiny_segments_is_read_in_few_steps(
         steps.append(given)
         return read_header(*given, **more)
 
-    monkeypatch.setattr("s2v_detect._files.read_header", watched)
+    monkeypatch.setattr("s2v_detect.images._files.read_header", watched)
     with pytest.raises(ImageSkipped, match="says nothing of its size"):
         local_image(b"\xff\xd8" + b"\xff\xe1\0\2" * 250_000 + b"\xff\xd9")
     assert len(steps) < 2 * 1_000_000 / 4096

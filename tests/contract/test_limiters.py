@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from s2v_detect import ConfigurationError, LocalLimiter
-from s2v_detect._pacing import GRACE_S
-from s2v_detect._turns import Lane, Limiter
+from s2v_detect.limiters._pacing import GRACE_S
+from s2v_detect.limiters._turns import Limiter
+from s2v_detect.models import Lane
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
 

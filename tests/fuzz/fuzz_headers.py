@@ -10,8 +10,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["s2v_detect._headers"]):
-    from s2v_detect._headers import Needs, read_header
+with atheris.instrument_imports(include=["s2v_detect.images._header"]):
+    from s2v_detect.images._header import Needs, read_header
 
 SEEDS = (
     b"",

@@ -20,7 +20,7 @@ MODEL = "wan2.2-s2v-detect on this machine"
 
 def buried(path: Path, run: int) -> None:
     """Another run takes that one for dead, as it did where lock files were tidied up."""
-    from s2v_detect.ledger import _desk  # noqa: PLC0415  # the connection that keeps the checksums
+    from s2v_detect.ledger import _writer as _desk  # noqa: PLC0415  # the connection that keeps the checksums
 
     db = _desk.connected(path, creates=False)
     db.execute("BEGIN IMMEDIATE")

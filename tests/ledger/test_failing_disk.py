@@ -21,7 +21,7 @@ import pytest
 
 from s2v_detect import Ledger, LedgerError, LocalLimiter
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _desk
+from s2v_detect.ledger import _writer as _desk
 
 Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))

@@ -21,7 +21,8 @@ import apsw
 import pytest
 
 from s2v_detect import Ledger, Verdict
-from s2v_detect.ledger import Ended, LedgerRun, _desk
+from s2v_detect.ledger import Ended, LedgerRun
+from s2v_detect.ledger import _writer as _desk
 
 IMAGES = 60
 CUTS = 300

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from s2v_detect._addresses import is_public, private_reason
+from s2v_detect.images._addresses import is_public, private_reason
 
 PRIVATE = [
     "0.0.0.0",

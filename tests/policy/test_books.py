@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from s2v_detect import Event
-from s2v_detect._books import Books, Costs, Watch
+from s2v_detect.checks._money import Books, Costs, Watch
 from s2v_detect.errors import Billed
 
 URL = "https://a.example/x.jpg?Signature=S3CR3T"

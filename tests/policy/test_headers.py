@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from s2v_detect._headers import Foreign, Header, Needs, read_header, refusal
+from s2v_detect.images._header import Foreign, Header, Needs, read_header, refusal
 
 WRITERS: list[tuple[str, str, dict[str, object]]] = [
     ("JPEG", "RGB", {}),

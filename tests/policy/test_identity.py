@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2v_detect import ImageSkipped
-from s2v_detect._identity import identity_of, image_of
+from s2v_detect.images._identity import identity_of, image_of
 
 SAME = [
     ("https://a.example/x", "HTTPS://A.example/x"),

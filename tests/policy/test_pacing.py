@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2v_detect._pacing import LONGEST_RETRY_AFTER_S, Pacer
+from s2v_detect.limiters._pacing import LONGEST_RETRY_AFTER_S, Pacer
 
 ROUNDING_S = 1e-6
 SETTLED_REQUESTS = 100

@@ -3,8 +3,8 @@
 import pytest
 
 from s2v_detect import DetectError, NotSent, OutcomeUnknown, RateLimited, RetryPolicy
-from s2v_detect._retrying import is_worth_another, retrying, slows_the_line
 from s2v_detect._service import Meaning
+from s2v_detect.checks._again import is_worth_another, retrying, slows_the_line
 from s2v_detect.errors import BadRequest, ImageUnusable, ServiceUnavailable
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from s2v_detect import BadRequest, DetectError, ImageSkipped, NotSent
-from s2v_detect._store import (
+from s2v_detect.wire._store import (
     Credential,
     credential_in,
     credential_query,

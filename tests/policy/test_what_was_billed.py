@@ -18,9 +18,9 @@ from s2v_detect import (
     ServiceUnavailable,
     Verdict,
 )
-from s2v_detect._books import Books, Costs
-from s2v_detect._retrying import slows_the_line
-from s2v_detect._wire import Answer, decode, images_billed
+from s2v_detect.checks._again import slows_the_line
+from s2v_detect.checks._money import Books, Costs
+from s2v_detect.wire._answers import Answer, decode, images_billed
 
 PAGE = b"<html><title>gateway</title></html>"
 OURS = b'{"code": "InternalError", "message": "m"}'

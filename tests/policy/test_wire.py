@@ -21,8 +21,9 @@ from s2v_detect import (
     ServiceUnavailable,
     Verdict,
 )
-from s2v_detect._retrying import is_worth_another
-from s2v_detect._wire import (
+from s2v_detect.checks._again import is_worth_another
+from s2v_detect.emulator import CODES, REJECT_CODES
+from s2v_detect.wire._answers import (
     Answer,
     decode,
     request_body,
@@ -31,7 +32,6 @@ from s2v_detect._wire import (
     service_ms,
     standing_headers,
 )
-from s2v_detect.emulator import CODES, REJECT_CODES
 
 DOWNLOAD = "Unable to download the media resource during the data inspection process."
 

@@ -13,65 +13,54 @@ import s2v_detect
 ROOT = Path(s2v_detect.__file__).parent
 PACKAGE = "s2v_detect"
 
-# From the bottom up. A room that is no file is a folder; what is in none of these fails the test.
-LAYERS: list[tuple[str, list[str]]] = [
-    (
-        "words",
-        ["_version", "_redaction", "_service", "_turns", "_values", "errors", "models", "_rules"],
-    ),
-    (
-        "policy",
-        [
-            "_wire",
-            "_pacing",
-            "_retrying",
-            "_headers",
-            "_addresses",
-            "_store",
-            "_identity",
-            "_unpacking",
-        ],
-    ),
-    # What the resources stand on: threads, tasks, a file of this machine by its content, and when
-    # a request's bytes leave.
-    ("ground", ["_threads", "_tasks", "_files", "_departure"]),
-    ("resources", ["_http", "_settings", "images", "ledger", "limiters"]),
-    (
-        "client",
-        [
-            "_waiting",
-            "_books",
-            "_budget",
-            "_endings",
-            "_gate",
-            "_recording",
-            "_crew",
-            "_place",
-            "_patience",
-            "_subjects",
-            "_preparing",
-            "_line",
-            "_asking",
-            "_flight",
-            "_flights",
-            "_window",
-            "_stream",
-            "client",
-            "_blocking",
-        ],
-    ),
+# From the bottom up: a room is a folder, or a module of the root. Arrows point down only.
+FLOORS: list[tuple[str, list[str]]] = [
+    ("facts", ["_version", "_service", "_redaction", "_waiting"]),
+    ("errors", ["errors"]),
+    ("values", ["models"]),
+    ("options", ["options"]),
+    ("limiters", ["limiters"]),
+    ("wire", ["wire"]),
+    ("images", ["images"]),
+    ("ledger", ["ledger"]),
+    ("settings", ["_settings"]),
+    ("checks", ["checks"]),
+    ("client", ["client"]),
+    ("blocking", ["_blocking"]),
     ("public", ["__init__"]),
-    ("edges", ["bulk", "cli", "emulator", "report", "testing"]),
+    ("bulk", ["bulk"]),
+    ("report", ["report"]),
+    ("emulator", ["emulator", "testing"]),
+    ("cli", ["cli"]),
 ]
-RANK = {room: rank for rank, (_, rooms) in enumerate(LAYERS) for room in rooms}
-LAYER = {room: layer for layer, rooms in LAYERS for room in rooms}
+FLOOR = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms}
+EDGES = ["bulk", "report", "emulator", "testing", "cli"]
+INNER = ["limiters", "wire", "images", "ledger", "checks"]
+MOST_MODULES = 12  # of a room below the edges, and of the root; beside its `__init__`
+
+# Modules without a task, a clock, chance, a network, a disk or an environment.
+PURE = [
+    "_service",
+    "_redaction",
+    "errors",
+    "models",
+    "options",
+    "limiters/_pacing",
+    "wire/_answers",
+    "wire/_store",
+    "wire/_unpacking",
+    "images/_identity",
+    "images/_addresses",
+    "images/_header",
+    "checks/_again",
+]
 
 # Who may import what comes from outside, where that is not everybody.
 ROOMS_OF: dict[str, set[str]] = {
     # client.py and check_all name `httpx.AsyncClient` in a signature, and do nothing with it.
     "httpx": {"_http", "_departure", "client"},
     "httpcore": {"images"},
-    "tenacity": {"_retrying"},
+    "tenacity": {"checks"},
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
     "pyarrow": {"bulk", "cli"},
@@ -85,7 +74,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "pytest": set(),  # the plugin is a module beside the package
 }
 # A type and a conversion of it: a path is a value too.
-PATHS_IN = {"models": {"os"}, "_redaction": {"os"}, "_identity": {"os"}}
+PATHS_IN = {"models": {"os"}, "_redaction": {"os"}, "images/_identity": {"os"}}
 UNCLEAN = {"asyncio", "anyio", "os", "pathlib", "random", "socket", "sqlite3", "threading", "time"}
 
 
@@ -112,37 +101,62 @@ ARROWS = sorted(
         (room_of(path), name.split(".")[1])
         for path in FILES
         for name in imports(path)
-        if name.startswith(f"{PACKAGE}.") and name.split(".")[1] in RANK
+        if name.startswith(f"{PACKAGE}.") and name.split(".")[1] in FLOOR
     }
 )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_has_its_layer(path: Path) -> None:
+def test_every_module_has_its_floor(path: Path) -> None:
     """A new room must be given a place."""
-    assert room_of(path) in RANK
+    assert room_of(path) in FLOOR
 
 
 @pytest.mark.parametrize(("source", "target"), ARROWS)
 def test_imports_point_down(source: str, target: str) -> None:
-    """Never up; and sideways not among resources, nor from a policy to another."""
-    if source == target:
-        return
-    assert RANK[target] <= RANK[source], f"{source} looks up to {target}"
-    if LAYER[source] in ("resources", "policy"):
-        assert RANK[target] < RANK[source], f"{source} looks sideways at {target}"
+    """Never up, and never sideways: a room knows only what is below it."""
+    assert source == target or FLOOR[target] < FLOOR[source], f"{source} looks up to {target}"
 
 
-def test_no_rooms_import_each_other_round() -> None:
-    """Inside a layer too the arrows have one direction."""
-    below: dict[str, set[str]] = {room: set() for room in RANK}
-    for source, target in ARROWS:
-        if source != target:
-            below[source].add(target)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_is_entered_by_its_face(path: Path) -> None:
+    """What others may use of a room stands in its `__init__`."""
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == PACKAGE and len(parts) > 2 and parts[1] != room_of(path):
+            inside = ROOT / parts[1] / f"{parts[2]}.py"
+            assert not inside.exists(), f"{path.name} goes through the wall of {parts[1]}: {name}"
+
+
+@pytest.mark.parametrize("room", INNER)
+def test_no_modules_of_a_room_import_each_other_round(room: str) -> None:
+    """Inside a room too the arrows have one direction."""
+    below: dict[str, set[str]] = {}
+    for path in (ROOT / room).glob("*.py"):
+        if path.stem != "__init__":
+            found = {name.rpartition(".")[2] for name in inner_imports(path, room)}
+            below[path.stem] = found - {path.stem}
     done: set[str] = set()
-    while ready := {room for room in below if room not in done and below[room] <= done}:
+    while ready := {module for module in below if module not in done and below[module] <= done}:
         done |= ready
     assert done == set(below), f"round: {set(below) - done}"
+
+
+@pytest.mark.parametrize("folder", ["", *INNER])
+def test_a_room_has_few_modules(folder: str) -> None:
+    """So many as one can keep in mind."""
+    modules = [path for path in (ROOT / folder).glob("*.py") if path.stem != "__init__"]
+    assert len(modules) <= MOST_MODULES, sorted(path.stem for path in modules)
+
+
+def inner_imports(path: Path, room: str) -> Iterator[str]:
+    """Yield the modules of its own room that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == f"{PACKAGE}.{room}":
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif node.module.startswith(f"{PACKAGE}.{room}."):
+                yield node.module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -153,15 +167,15 @@ def test_each_outside_thing_is_known_to_its_room_alone(path: Path) -> None:
         assert allowed is None or room_of(path) in allowed, f"{name} in {path.name}"
 
 
-@pytest.mark.parametrize("room", [*LAYERS[0][1], *LAYERS[1][1]])
-def test_words_and_policy_touch_nothing_outside(room: str) -> None:
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_touch_nothing_outside(module: str) -> None:
     """No task, clock, chance, network, disk or environment."""
-    path = ROOT / f"{room}.py"
+    path = ROOT / f"{module}.py"
     names = {name.split(".")[0] for name in imports(path)}
-    assert not names & (UNCLEAN - PATHS_IN.get(room, set()))
+    assert not names & (UNCLEAN - PATHS_IN.get(module, set()))
 
 
-@pytest.mark.parametrize("room", LAYERS[-1][1])
+@pytest.mark.parametrize("room", EDGES)
 def test_edges_use_only_the_public_names(room: str) -> None:
     """What a user can't import, an edge does not either; facts, threads and redaction are for all.
 
@@ -170,11 +184,11 @@ def test_edges_use_only_the_public_names(room: str) -> None:
     paths = sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
     public = {
         *s2v_detect.__all__,
-        *LAYERS[-1][1],
+        *EDGES,
         "_service",
-        "_threads",
+        "_waiting",
         "_redaction",
-        "_addresses",
+        "images",
         "ledger",
     }
     for path in paths:
@@ -185,9 +199,7 @@ def test_edges_use_only_the_public_names(room: str) -> None:
 
 def test_importing_the_package_loads_no_extra() -> None:
     """In an interpreter of its own, beyond what httpx itself loads: rich, where it is there."""
-    extras = [
-        name for name, rooms in ROOMS_OF.items() if not rooms & {"_http", "_retrying", "ledger"}
-    ]
+    extras = [name for name, rooms in ROOMS_OF.items() if not rooms & {"wire", "checks", "ledger"}]
     code = (
         "import sys, httpx; before = set(sys.modules); import s2v_detect;"
         f"print([name for name in {extras} if name in set(sys.modules) - before])"

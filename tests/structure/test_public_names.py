@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import s2v_detect
-from s2v_detect._http import TRANSPORT_ERRORS
+from s2v_detect.wire._endpoint import TRANSPORT_ERRORS
 
 ROOT = Path(s2v_detect.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))

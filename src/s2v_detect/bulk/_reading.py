@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncGenerator, Iterator
 from typing import NamedTuple
 
-from s2v_detect._threads import in_thread
+from s2v_detect._waiting import in_thread
 
 LONGEST_LINE = 65_536
 """Bytes. What is longer is no address, and is not kept in memory."""

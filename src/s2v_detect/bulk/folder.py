@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from s2v_detect._threads import in_thread
+from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._formats import InputError, Row
 from s2v_detect.bulk.paths import OwnFiles
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from s2v_detect._threads import in_thread
+from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._formats import (
     CsvRows,
     InputError,

@@ -25,7 +25,7 @@ from s2v_detect import (
     Skipped,
     Spend,
 )
-from s2v_detect._threads import in_thread
+from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk._writer import Writer
 from s2v_detect.bulk.inputs import Row

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from s2v_detect._addresses import address_in, host_of, is_local
+from s2v_detect.images import address_in, host_of, is_local
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,6 +1,48 @@
-"""What is done with an image before it is sent: a look at its first bytes, and an upload."""
+"""What an image is before it is asked for: its address, its file, its look, and its upload.
 
-from s2v_detect.images._look import Looker
-from s2v_detect.images._upload import Uploader
+`_identity` (pure: what makes two images the same), `_addresses` (pure: which hosts are public),
+`_header` (pure: format and size from the first bytes), `_files` (a file or bytes of this machine),
+`_look` with `_fetching` and `_guard` (the first bytes from a server), `_upload` (into the vendor's
+store). It knows no check: nothing here is billed.
 
-__all__ = ["Looker", "Uploader"]
+`Looker` and `Uploader` are imported at their first use: a look loads httpcore, 100 ms of every
+import, and most clients neither look nor upload.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
+from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
+from s2v_detect.images._identity import identity_of, image_of, name_of
+
+if TYPE_CHECKING:
+    from s2v_detect.images._look import Looker
+    from s2v_detect.images._upload import Uploader
+
+__all__ = [
+    "LocalImage",
+    "Looker",
+    "Reading",
+    "Uploader",
+    "address_in",
+    "host_of",
+    "identity_of",
+    "image_of",
+    "is_local",
+    "local_image",
+    "name_of",
+    "not_to_be_opened",
+    "private_reason",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Looker":
+        from s2v_detect.images._look import Looker  # noqa: PLC0415  # as above
+
+        return Looker
+    if name == "Uploader":
+        from s2v_detect.images._upload import Uploader  # noqa: PLC0415  # as above
+
+        return Uploader
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

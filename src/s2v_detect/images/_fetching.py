@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 import httpcore
 import idna
 
-from s2v_detect._unpacking import CODINGS, Damaged, Unpacker, coding_of
 from s2v_detect._version import VERSION
+from s2v_detect.wire import CODINGS, Damaged, Unpacker, coding_of
 
 _SAFE = "!\"$%&'()*+,-./:;=?@[\\]^_`{|}~"
 """Sent as they stand: servers differ in what they make of their escapes."""

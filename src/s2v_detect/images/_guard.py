@@ -15,8 +15,8 @@ from typing import Any
 import anyio
 import httpcore
 
-from s2v_detect._addresses import IPAddress, is_public
-from s2v_detect._threads import Threads
+from s2v_detect._waiting import Threads
+from s2v_detect.images._addresses import IPAddress, is_public
 
 Resolve = Callable[[str, int], Awaitable[list[IPAddress]]]
 

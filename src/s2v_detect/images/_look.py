@@ -13,20 +13,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from s2v_detect._addresses import host_of, private_reason
-from s2v_detect._headers import (
-    FIRST_BYTES,
-    HTML,
-    Finding,
-    Foreign,
-    Header,
-    Needs,
-    read_header,
-    refusal,
-)
-from s2v_detect._rules import Preflight
-from s2v_detect._turns import LANES, Lane
 from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._addresses import host_of, private_reason
 from s2v_detect.images._fetching import Connection, Part, Unclear
 from s2v_detect.images._guard import (
     GuardedBackend,
@@ -36,6 +24,18 @@ from s2v_detect.images._guard import (
     TooMuch,
     Unresolved,
 )
+from s2v_detect.images._header import (
+    FIRST_BYTES,
+    HTML,
+    Finding,
+    Foreign,
+    Header,
+    Needs,
+    read_header,
+    refusal,
+)
+from s2v_detect.models import LANES, Lane
+from s2v_detect.options import Preflight
 
 _MOST_HOPS = 5
 _MORE_BYTES = 4096

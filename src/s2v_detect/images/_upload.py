@@ -11,26 +11,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from uuid import uuid4
 
-from s2v_detect._addresses import upload_refusal
-from s2v_detect._files import LocalImage, Reading
-from s2v_detect._store import (
+from s2v_detect._waiting import task_of
+from s2v_detect.errors import ConfigurationError, DetectError, ImageSkipped, NotSent
+from s2v_detect.images._addresses import upload_refusal
+from s2v_detect.images._files import LocalImage, Reading
+from s2v_detect.models import LANES, Lane
+from s2v_detect.wire import (
     LIFETIME_S,
     MARGIN_S,
     UPLOADS_PATH,
+    Answer,
     Credential,
     Form,
     credential_in,
     credential_query,
+    decode,
     form_for,
     is_expired,
     is_taken,
     key_in,
     refused,
 )
-from s2v_detect._tasks import task_of
-from s2v_detect._turns import LANES, Lane
-from s2v_detect._wire import Answer, decode
-from s2v_detect.errors import ConfigurationError, DetectError, ImageSkipped, NotSent
 
 _MOST_AT_ONCE = 32
 """For each lane. At five a second the line is kept busy by uploads that take six seconds each."""

@@ -9,9 +9,12 @@ from s2v_detect.ledger._attempts import Ended, Page
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.ledger._file import is_open_ledger
 from s2v_detect.ledger._ledger import Ledger
+from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun
 from s2v_detect.ledger._run import LedgerRun
 
 __all__ = [
+    "UNRECORDED",
+    "Aside",
     "Ended",
     "Ledger",
     "LedgerAttempt",
@@ -19,5 +22,8 @@ __all__ = [
     "LedgerRun",
     "LedgerSpend",
     "Page",
+    "Recorded",
+    "Recording",
+    "begun",
     "is_open_ledger",
 ]

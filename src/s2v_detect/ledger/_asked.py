@@ -1,15 +1,20 @@
-"""What the ledger is asked: SQL that reads, and the two ways to settle what is unknown."""
+"""What the ledger is asked, how what is unknown is settled, and what takes images out of the file.
 
+The addresses of portraits are personal data. What is forgotten is gone from the file: also from its
+free pages, for what is deleted is overwritten, and the file is then written anew without its gaps.
+What was paid stays in the statement: an image's requests are kept, with nothing that leads to it.
+"""
+
+import os
+import secrets
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 
+from s2v_detect._redaction import shown
+from s2v_detect.errors import LedgerError
 from s2v_detect.ledger import _damage
-from s2v_detect.ledger._entries import (
-    COLUMNS,
-    LedgerAttempt,
-    LedgerEntry,
-    LedgerSpend,
-    State,
-)
+from s2v_detect.ledger._entries import COLUMNS, LedgerAttempt, LedgerEntry, LedgerSpend, State
 
 _PIECE = 1000  # rows at a time: whoever wants to write does not wait for a whole export
 
@@ -115,3 +120,115 @@ def _settle(db: sqlite3.Connection, update: str, identities: list[str] | None) -
 def forget_uploads(db: sqlite3.Connection) -> None:
     """Write that nothing is in the vendor's store any more."""
     db.execute("UPDATE image SET upload = NULL, uploaded_at = NULL WHERE upload IS NOT NULL")
+
+
+_OPEN = ("asked", "sent", "unknown")
+"""Under way, or perhaps paid for: nobody may lose these without a word."""
+_PIECE = 500
+
+
+def forget(db: sqlite3.Connection, identities: list[str]) -> int:
+    """Remove images, and return how many there were. Raises `LedgerError` for one under way."""
+    numbers = []
+    for identity in identities:
+        row = db.execute("SELECT id, state FROM image WHERE identity = ?", (identity,)).fetchone()
+        if row is None:
+            continue
+        if row[1] in ("asked", "sent"):
+            raise LedgerError(
+                f"{shown(identity)} is being asked for by a run now, so nothing was forgotten.",
+                do="Wait for that run, or begin another one: it settles what a dead run has left.",
+            )
+        numbers.append(row[0])
+    for first in range(0, len(numbers), _PIECE):
+        _remove(db, numbers[first : first + _PIECE])
+    return len(numbers)
+
+
+def prune(db: sqlite3.Connection, before: float) -> tuple[int, int]:
+    """Remove what came to its state before a time; return how many, and how many old ones stay.
+
+    Those stay that are under way or unknown.
+    """
+    removed, last = 0, 0
+    marks = ",".join("?" * len(_OPEN))
+    while rows := db.execute(
+        f"SELECT id FROM image WHERE id > ? AND at < ? AND state NOT IN ({marks})"  # noqa: S608  # question marks
+        " ORDER BY id LIMIT ?",
+        (last, before, *_OPEN, _PIECE),
+    ).fetchall():
+        numbers = [number for (number,) in rows]
+        _remove(db, numbers)
+        removed, last = removed + len(numbers), numbers[-1]
+    [kept] = db.execute("SELECT count(*) FROM image WHERE at < ?", (before,)).fetchone()
+    return removed, kept
+
+
+def _remove(db: sqlite3.Connection, numbers: list[int]) -> None:
+    db.execute("PRAGMA secure_delete = ON").fetchone()
+    marks = ",".join("?" * len(numbers))
+    # S608: question marks. No image has the number 0.
+    anonymous = "image = 0, request_id = NULL, error = NULL, code = NULL"
+    db.execute(f"UPDATE attempt SET {anonymous} WHERE image IN ({marks})", numbers)  # noqa: S608
+    db.execute(f"DELETE FROM image WHERE id IN ({marks})", numbers)  # noqa: S608
+
+
+def rewrite(db: sqlite3.Connection) -> None:
+    """Write the file anew: without free pages, and without what had once been in them."""
+    db.execute("VACUUM")
+
+
+def copy(db: sqlite3.Connection, ledger: Path, target: Path, *, replaces: bool) -> None:
+    """Write a copy as the ledger is at this moment. It appears whole, and for its owner alone."""
+    _refuse_target(ledger, target, replaces=replaces)
+    made = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        db.execute("VACUUM INTO ?", (str(made),))
+        descriptor = os.open(made, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if replaces:
+            made.replace(target)
+        else:
+            _name(made, target)
+    except OSError as error:
+        raise LedgerError(
+            f"the copy {target.name} can't be written ({error.strerror}).",
+            do="Give another name; the ledger is as it was.",
+        ) from error
+    finally:
+        with suppress(OSError):
+            made.unlink()
+
+
+def _refuse_target(ledger: Path, target: Path, *, replaces: bool) -> None:
+    with suppress(OSError):
+        if target.samefile(ledger):
+            raise LedgerError(f"{target.name} is the ledger itself.", do="Give another name.")
+    journal = target.with_name(f"{target.name}-journal")
+    with suppress(OSError):
+        if journal.stat().st_size:
+            raise LedgerError(
+                f"{journal.name} is there: {target.name} is being written, or its writer died.",
+                do="Give another name.",
+            )
+    if not replaces and os.path.lexists(target):
+        raise _is_there(target)
+
+
+def _name(made: Path, target: Path) -> None:
+    try:
+        os.link(made, target)
+    except FileExistsError:
+        raise _is_there(target) from None
+    except OSError:  # a file system without hard links
+        made.rename(target)
+
+
+def _is_there(target: Path) -> LedgerError:
+    return LedgerError(
+        f"{target.name} exists already.", do="Give another name, or say that it may be replaced."
+    )

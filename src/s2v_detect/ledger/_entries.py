@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
-from s2v_detect._store import LIFETIME_S
 from s2v_detect.models import Verdict
+from s2v_detect.wire import LIFETIME_S
 
 State = Literal["asked", "sent", "answered", "skipped", "failed", "unknown", "not sent"]
 

@@ -29,8 +29,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from s2v_detect._files import not_to_be_opened
 from s2v_detect.errors import LedgerError
+from s2v_detect.images import not_to_be_opened
 
 if sys.platform != "win32":
     import fcntl

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from s2v_detect._identity import identity_of, image_of, name_of
 from s2v_detect.errors import ImageSkipped, LedgerError
-from s2v_detect.ledger import _asked, _removing
-from s2v_detect.ledger._desk import Desk
+from s2v_detect.images import identity_of, image_of, name_of
+from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
+from s2v_detect.ledger._writer import Desk
 from s2v_detect.models import Image, Spend, Verdict
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
@@ -225,7 +225,7 @@ class Ledger:
         copy of the file by other means may be torn. Raises `LedgerError` where the path is there
         (unless it `replaces` that) or is the ledger itself.
         """
-        work = partial(_removing.copy, ledger=self._path, target=Path(path), replaces=replaces)
+        work = partial(_asked.copy, ledger=self._path, target=Path(path), replaces=replaces)
         self._at_desk().do_alone(work)
 
     def forget(self, images: Iterable[Image]) -> int:
@@ -236,8 +236,8 @@ class Ledger:
         Raises `LedgerError` for an image that a run is asking for now; nothing is forgotten then.
         """
         identities = [_identity(image) for image in images]
-        removed = self._at_desk().do(lambda db: _removing.forget(db, identities), writes=True)
-        self._at_desk().do_alone(_removing.rewrite)
+        removed = self._at_desk().do(lambda db: _asked.forget(db, identities), writes=True)
+        self._at_desk().do_alone(_asked.rewrite)
         return removed
 
     def prune(self, older_than_s: float) -> tuple[int, int]:
@@ -246,8 +246,8 @@ class Ledger:
         Return how many, and how many as old stay: those under way, and the unknown ones.
         """
         before = time.time() - older_than_s
-        counts = self._at_desk().do(lambda db: _removing.prune(db, before), writes=True)
-        self._at_desk().do_alone(_removing.rewrite)
+        counts = self._at_desk().do(lambda db: _asked.prune(db, before), writes=True)
+        self._at_desk().do_alone(_asked.rewrite)
         return counts
 
     def _reconcile(
@@ -280,7 +280,7 @@ def _identity(image: Image) -> str:
     try:
         if isinstance(image, str):
             return identity_of(image_of(image))
-        from s2v_detect._files import local_image  # noqa: PLC0415  # most images are addresses
+        from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses
 
         return local_image(image).identity
     except ImageSkipped:

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from s2v_detect._pacing import Pacer
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect._turns import Lane, Turn
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
+from s2v_detect.limiters._turns import Turn
+from s2v_detect.models import Lane
 
 _TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""

@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 
-from s2v_detect._turns import LANES, Lane
+from s2v_detect.models import LANES, Lane
 
 
 class LaneSemaphore:

@@ -11,9 +11,8 @@ from typing import Any
 
 import httpx
 
-from s2v_detect._pacing import GRACE_S
-from s2v_detect._turns import Turn
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters import GRACE_S, Turn
 
 LONGEST_AFTERTIME_S = 2.0
 """Three hundred answers that wait in their sockets are read in half a second."""

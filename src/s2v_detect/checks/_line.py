@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from s2v_detect._gate import EndPassage, Gate
-from s2v_detect._recording import Recording
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect._turns import LANES, Lane, Limiter, Turn
+from s2v_detect.checks._breaker import EndPassage, Gate
+from s2v_detect.ledger import Recording
+from s2v_detect.limiters import Limiter, Turn
+from s2v_detect.models import LANES, Lane
 
 _MOST_NEAR = 128
 """Measured in turns at a lifted rate, where it tells: 32, 64, 128 and 256 reached 0.66, 0.74, 0.78

@@ -12,17 +12,11 @@ from operator import itemgetter
 from os import PathLike
 from typing import Any, NamedTuple
 
-from s2v_detect._flight import Flight, Landing
-from s2v_detect._flights import Flights
-from s2v_detect._subjects import Subject, Subjects
-from s2v_detect._tasks import task_of
-from s2v_detect.errors import (
-    DetectError,
-    ImageSkipped,
-    NotSent,
-    RateLimited,
-    ServiceUnavailable,
-)
+from s2v_detect._waiting import task_of
+from s2v_detect.checks._flight import Flight, Landing
+from s2v_detect.checks._flights import Flights
+from s2v_detect.checks._preparing import Subject, Subjects
+from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
 from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
 
 Items = Iterable[Any] | AsyncIterable[Any]

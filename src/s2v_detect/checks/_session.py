@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from s2v_detect._books import Books, Watch
-from s2v_detect._budget import Budget
-from s2v_detect._gate import Gate
-from s2v_detect._http import Endpoint
-from s2v_detect._line import Line
-from s2v_detect._retrying import OnUnknown
-from s2v_detect._rules import Preflight, RetryPolicy
-from s2v_detect._turns import Lane, Limiter
+from s2v_detect.checks._breaker import Gate
+from s2v_detect.checks._line import Line
+from s2v_detect.checks._money import Books, Budget, Watch
+from s2v_detect.limiters import Limiter
+from s2v_detect.models import Lane
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.wire import Endpoint
 
 Look = Callable[[str, Lane], Awaitable[str]]
 """Returns what it could not tell of an image; raises `ImageSkipped`."""

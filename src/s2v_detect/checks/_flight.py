@@ -11,15 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from s2v_detect._asking import Asking
-from s2v_detect._books import Costs
-from s2v_detect._crew import Crew
-from s2v_detect._recording import Recording
-from s2v_detect._subjects import Subject
-from s2v_detect._tasks import task_of
-from s2v_detect._turns import Lane
+from s2v_detect._waiting import task_of
+from s2v_detect.checks._check import Asking
+from s2v_detect.checks._money import Costs
+from s2v_detect.checks._preparing import Subject
+from s2v_detect.checks._session import Crew
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
-from s2v_detect.models import Verdict
+from s2v_detect.ledger import Recording
+from s2v_detect.models import Lane, Verdict
 
 
 @dataclass

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from s2v_detect._headers import FIRST_BYTES, Foreign, Header, Needs, read_header, refusal
-from s2v_detect._threads import Threads
+from s2v_detect._waiting import Threads
 from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._header import FIRST_BYTES, Foreign, Header, Needs, read_header, refusal
 
 _PIECE_BYTES = 256 * 1024
 _STEP_BYTES = 4096

@@ -1,11 +1,8 @@
 """What a limiter is: the words that flights, the wire and every limiter share."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-Lane = Literal["open", "interactive", "bulk"]
-"""Who goes first: a connection that stands open and waits, a `check`, a stream."""
-
-LANES: tuple[Lane, ...] = ("open", "interactive", "bulk")
+from s2v_detect.models import Lane
 
 
 class Turn(Protocol):

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from s2v_detect._endings import busy
-from s2v_detect._flight import Flight, Landing
 from s2v_detect._waiting import after
+from s2v_detect.checks._flight import Flight, Landing
+from s2v_detect.errors import busy
 
 _LOOK_AGAIN_S = 0.01
 """How soon at the least to see how long a check has been in line."""

@@ -7,13 +7,11 @@ failed together do not come back together.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
-from s2v_detect._rules import RetryPolicy
 from s2v_detect._service import Meaning
 from s2v_detect.errors import (
     DetectError,
@@ -24,8 +22,7 @@ from s2v_detect.errors import (
     ServiceError,
     ServiceUnavailable,
 )
-
-OnUnknown = Literal["resend", "keep"]
+from s2v_detect.options import OnUnknown, RetryPolicy
 
 
 def is_worth_another(

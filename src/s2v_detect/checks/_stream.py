@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from s2v_detect._window import Window
+from s2v_detect.checks._window import Window
 from s2v_detect.models import Outcome
 
 

@@ -9,24 +9,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from s2v_detect._books import Costs
-from s2v_detect._crew import Crew
-from s2v_detect._departure import Departure
-from s2v_detect._endings import cut_off, cut_short, left_unknown, lost_before_resend, not_sent
-from s2v_detect._gate import EndPassage
-from s2v_detect._place import Place
-from s2v_detect._preparing import Preparing
-from s2v_detect._recording import Recording
-from s2v_detect._retrying import (
+from s2v_detect.checks._again import (
     is_outage,
     is_worth_another,
     may_resend,
     retrying,
     slows_the_line,
 )
-from s2v_detect._subjects import Subject
-from s2v_detect._turns import Lane, Turn
-from s2v_detect._wire import decode, images_billed, service_ms
+from s2v_detect.checks._breaker import EndPassage
+from s2v_detect.checks._money import Costs
+from s2v_detect.checks._place import Place
+from s2v_detect.checks._preparing import Preparing, Subject
+from s2v_detect.checks._session import Crew
 from s2v_detect.errors import (
     Billed,
     DetectError,
@@ -34,9 +28,16 @@ from s2v_detect.errors import (
     LedgerError,
     NotSent,
     OutcomeUnknown,
+    cut_off,
+    cut_short,
+    left_unknown,
+    lost_before_resend,
+    not_sent,
 )
-from s2v_detect.ledger import LedgerEntry
-from s2v_detect.models import EventKind, Verdict
+from s2v_detect.ledger import LedgerEntry, Recording
+from s2v_detect.limiters import Turn
+from s2v_detect.models import EventKind, Lane, Verdict
+from s2v_detect.wire import Departure, decode, images_billed, service_ms
 
 
 class Asking:

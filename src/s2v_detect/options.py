@@ -1,11 +1,14 @@
 """The rules that a user gives to a client: how it asks again, and how it looks before it asks."""
 
 import math
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
-from s2v_detect._values import Value
+from s2v_detect.models import Value
+
+OnUnknown = Literal["resend", "keep"]
+"""What follows a request that was sent and whose answer was lost."""
 
 
 class Preflight(Value):

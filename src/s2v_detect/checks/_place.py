@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from s2v_detect._turns import Lane
+from s2v_detect.models import Lane
 
 T = TypeVar("T")
 Stage = Literal["ground", "line", "air", "rest"]

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 from pydantic import SecretStr
 
-from s2v_detect._departure import Departure, Door
 from s2v_detect._redaction import bare
 from s2v_detect._service import BASE_URL, CHECK_PATH
-from s2v_detect._unpacking import CODINGS, Damaged, Unpacker, coding_of
-from s2v_detect._wire import Answer, request_body, request_headers
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
+from s2v_detect.wire._answers import Answer, request_body, request_headers
+from s2v_detect.wire._departure import Departure, Door
+from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
 
 _CONNECT_TIMEOUT_S = 5.0
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")

@@ -6,10 +6,12 @@ import weakref
 from contextlib import suppress
 from typing import Protocol
 
-from s2v_detect._tasks import task_of
-from s2v_detect._waiting import unhurried
+from s2v_detect._waiting import task_of, unhurried
 from s2v_detect.errors import DetectError, LedgerError, NotSent
-from s2v_detect.ledger import Ended, Ledger, LedgerEntry, LedgerRun, Page
+from s2v_detect.ledger._attempts import Ended, Page
+from s2v_detect.ledger._entries import LedgerEntry
+from s2v_detect.ledger._ledger import Ledger
+from s2v_detect.ledger._run import LedgerRun
 from s2v_detect.models import Verdict
 
 _OUTCOMES = {"yes": "billed", "no": "free", "unknown": "unknown"}

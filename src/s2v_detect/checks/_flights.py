@@ -3,15 +3,14 @@
 import asyncio
 import os
 
-from s2v_detect._crew import Crew
-from s2v_detect._departure import LONGEST_AFTERTIME_S
-from s2v_detect._flight import Flight, Landing
-from s2v_detect._identity import name_of
-from s2v_detect._recording import UNRECORDED, Aside, Recorded, Recording
-from s2v_detect._subjects import Subject
-from s2v_detect._turns import Lane
+from s2v_detect.checks._flight import Flight, Landing
+from s2v_detect.checks._preparing import Subject
+from s2v_detect.checks._session import Crew
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.ledger import LedgerRun
+from s2v_detect.images import name_of
+from s2v_detect.ledger import UNRECORDED, Aside, LedgerRun, Recorded, Recording
+from s2v_detect.models import Lane
+from s2v_detect.wire import LONGEST_AFTERTIME_S
 
 
 class Flights:

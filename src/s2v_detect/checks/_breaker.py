@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from s2v_detect._tasks import task_of
+from s2v_detect._waiting import task_of
 from s2v_detect.errors import DetectError, NotSent
 
 _IN_A_ROW = 5
