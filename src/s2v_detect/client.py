@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -35,7 +36,7 @@ from s2v_detect.checks import (
     money,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped, not_sent
-from s2v_detect.ledger import Ledger, LedgerRun, begun
+from s2v_detect.ledger import Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, shared_line
 from s2v_detect.models import Event, Image, Spend, Verdict
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
@@ -227,14 +228,9 @@ class DetectClient:
             ...     verdict = await client.check(url, give_up_after_s=20)
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
-        flights = self._open_flights()
-        patience = Patience(
-            image,
-            give_up_after_s,
-            max_wait_s,
-            lambda: self._line.forecast_s(lane),
-            asyncio.get_running_loop().time(),
-        )
+        flights, now = self._open_flights(), asyncio.get_running_loop().time()
+        forecast_s = partial(self._line.forecast_s, lane)
+        patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
         subject = await self._subject_of(image, flights, give_up_after_s)
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
@@ -317,10 +313,8 @@ class DetectClient:
         except ImageSkipped as skipped:
             flights.skip(image, skipped)
             raise
-        except TimeoutError as error:  # a large file, or one on a disk that does not answer
-            given_up = not_sent(f"given up after {give_up_after_s:g} s, while it was read")
-            given_up.image = image
-            raise given_up from error
+        except TimeoutError as error:  # a large file, or a disk that does not answer
+            raise not_sent(f"given up after {give_up_after_s:g} s, unread", image) from error
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
@@ -342,9 +336,9 @@ class DetectClient:
     def _subjects_of_a_loop(self) -> Subjects:
         # An emulator on this machine reaches what is private.
         rules = self._preflight
-        allow_private = rules.allow_private if rules else bool(self._endpoint.where)
+        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
         return Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=allow_private
+            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
         )
 
     async def _close(self, flights: Flights) -> None:
@@ -356,9 +350,4 @@ class DetectClient:
             await flights.close(self._timeout_s)
 
     async def _close_ledger(self, run: LedgerRun | None) -> None:
-        try:
-            if run:
-                await run.end()
-        finally:
-            if self._ledger and self._owns_ledger:
-                await asyncio.to_thread(self._ledger.close)
+        await ended(run, self._ledger if self._owns_ledger else None)

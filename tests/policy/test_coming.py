@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from s2v_detect.checks._line import Line
-from s2v_detect.checks._place import Place
+from s2v_detect.checks._waiters import Place
 from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.limiters import LocalLimiter
 from s2v_detect.models import LANES, Lane

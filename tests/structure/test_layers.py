@@ -58,7 +58,7 @@ PURE = [
 # Who may import what comes from outside, where that is not everybody.
 ROOMS_OF: dict[str, set[str]] = {
     # client.py and check_all name `httpx.AsyncClient` in a signature, and do nothing with it.
-    "httpx": {"_http", "_departure", "client"},
+    "httpx": {"wire", "client"},
     "httpcore": {"images"},
     "tenacity": {"checks"},
     "sqlite3": {"ledger"},

@@ -9,10 +9,9 @@ and no command.
 """
 
 from s2v_detect.checks._breaker import Gate
-from s2v_detect.checks._flights import Flights
+from s2v_detect.checks._flights import Flights, Patience
 from s2v_detect.checks._line import Line
 from s2v_detect.checks._money import Books, Budget, Watch, money
-from s2v_detect.checks._patience import Patience
 from s2v_detect.checks._preparing import Subject, Subjects
 from s2v_detect.checks._session import Crew, look_by
 from s2v_detect.checks._stream import OutcomeStream

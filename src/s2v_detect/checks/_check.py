@@ -18,9 +18,9 @@ from s2v_detect.checks._again import (
 )
 from s2v_detect.checks._breaker import EndPassage
 from s2v_detect.checks._money import Costs
-from s2v_detect.checks._place import Place
 from s2v_detect.checks._preparing import Preparing, Subject
 from s2v_detect.checks._session import Crew
+from s2v_detect.checks._waiters import Place
 from s2v_detect.errors import (
     Billed,
     DetectError,

@@ -9,7 +9,7 @@ from s2v_detect.ledger._attempts import Ended, Page
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.ledger._file import is_open_ledger
 from s2v_detect.ledger._ledger import Ledger
-from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun
+from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Recorded",
     "Recording",
     "begun",
+    "ended",
     "is_open_ledger",
 ]
