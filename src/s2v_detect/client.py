@@ -19,16 +19,14 @@ from s2v_detect._version import VERSION
 from s2v_detect._waiting import unhurried
 from s2v_detect.checks import (
     Books,
+    Breaker,
     Budget,
-    Crew,
     Flights,
-    Gate,
     Items,
     Line,
     OutcomeStream,
     Patience,
-    Subject,
-    Subjects,
+    Session,
     Watch,
     Window,
     getter_of,
@@ -36,7 +34,8 @@ from s2v_detect.checks import (
     money,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped, not_sent
-from s2v_detect.ledger import Ledger, LedgerRun, begun, ended
+from s2v_detect.images import Subject, Subjects
+from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, shared_line
 from s2v_detect.models import Event, Image, Spend, Verdict
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
@@ -137,9 +136,6 @@ class DetectClient:
         self._owns_ledger = self._ledger is not ledger
         self._books = Books()
         self._watch = Watch(on_event)
-        self._line = Line(self._limiter)  # of no loop yet: each opening makes its own
-        self._subjects = self._subjects_of_a_loop()  # as the line
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         state = "open" if self._flights else "not open"
@@ -155,7 +151,7 @@ class DetectClient:
 
         Raises `LedgerError` where the ledger can't be used.
         """
-        if self._flights is not None and self._loop and not self._loop.is_closed():
+        if self._flights is not None and not self._flights.session.loop.is_closed():
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
@@ -165,10 +161,7 @@ class DetectClient:
             if self._ledger:
                 run = await begun(self._ledger, origin)
             self._endpoint.open()
-            self._loop = asyncio.get_running_loop()
-            self._line = Line(self._limiter)
-            self._subjects = self._subjects_of_a_loop()
-            self._flights = Flights(self._crew(run), run)
+            self._flights = Flights(self._session(run))
         except BaseException:
             await unhurried(self._close_ledger(run))
             raise
@@ -229,7 +222,7 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
-        forecast_s = partial(self._line.forecast_s, lane)
+        forecast_s = partial(flights.session.line.forecast_s, lane)
         patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
         subject = await self._subject_of(image, flights, give_up_after_s)
         if flights.find(subject) is None:
@@ -284,7 +277,6 @@ class DetectClient:
         def open_window() -> Window:
             return Window(
                 flights,
-                self._subjects,
                 items,
                 image_in=getter_of(image),
                 size=self._max_in_flight,
@@ -298,7 +290,7 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is not open.", do="Use it inside `async with DetectClient() as client`."
             )
-        if self._loop is not asyncio.get_running_loop():
+        if self._flights.session.loop is not asyncio.get_running_loop():
             raise ConfigurationError(
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )
@@ -309,44 +301,46 @@ class DetectClient:
     ) -> Subject:
         try:
             async with asyncio.timeout(give_up_after_s):
-                return await self._subjects.subject_of(image)
+                return await flights.session.subjects.subject_of(image)
         except ImageSkipped as skipped:
             flights.skip(image, skipped)
             raise
         except TimeoutError as error:  # a large file, or a disk that does not answer
-            raise not_sent(f"given up after {give_up_after_s:g} s, unread", image) from error
+            why = f"given up after {give_up_after_s:g} s, while it was read"
+            raise not_sent(why, image) from error
 
-    def _crew(self, run: LedgerRun | None) -> Crew:
+    def _session(self, run: LedgerRun | None) -> Session:
         spend = self._books.spend
         spent = run.spent() if run and self._ledger and self._ledger.name else spend
-        return Crew(
+        rules = self._preflight
+        # An emulator on this machine reaches what is private.
+        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
+        subjects = Subjects(
+            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
+        )
+        return Session(
             endpoint=self._endpoint,
+            subjects=subjects,
             limiter=self._limiter,
             retry=self._retry,
             on_unknown=self._on_unknown,
             books=self._books,
             watch=self._watch,
-            line=self._line,
-            gate=Gate(self._subjects.is_reached),
-            store_gate=Gate(),
+            line=Line(self._limiter),
+            breaker=Breaker(subjects.is_reached),
+            store_breaker=Breaker(),
             budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
-            look=look_by(self._preflight),
-        )
-
-    def _subjects_of_a_loop(self) -> Subjects:
-        # An emulator on this machine reaches what is private.
-        rules = self._preflight
-        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
-        return Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
+            look=look_by(rules),
+            run=run,
+            aside=Aside(),
+            loop=asyncio.get_running_loop(),
         )
 
     async def _close(self, flights: Flights) -> None:
         """Close every part, whatever another one raises."""
         async with AsyncExitStack() as parts:  # from its end
-            parts.push_async_callback(self._close_ledger, flights.ledger)
-            parts.push_async_callback(self._endpoint.close)
-            parts.push_async_callback(self._subjects.close)
+            parts.push_async_callback(self._close_ledger, flights.session.run)
+            parts.push_async_callback(flights.session.close)
             await flights.close(self._timeout_s)
 
     async def _close_ledger(self, run: LedgerRun | None) -> None:

@@ -1,9 +1,11 @@
 """The rules that a user gives to a client: how it asks again, and how it looks before it asks."""
 
 import math
+from collections.abc import Callable
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_serializer, model_validator
+from tenacity import RetryCallState
 
 from s2v_detect.models import Value
 
@@ -70,6 +72,27 @@ class RetryPolicy(Value):
     """Upper end of the first random wait; it doubles with every attempt."""
     longest_wait_s: float = 20.0
     """Upper end of any random wait. A `Retry-After` of the service may be longer."""
+    stop: Callable[[RetryCallState], bool] | None = None
+    """A tenacity `stop`, or a function of its `RetryCallState`: true ends the retries. The bounds
+    above hold beside it."""
+    wait: Callable[[RetryCallState], float] | None = None
+    """A tenacity `wait`, or such a function: the seconds to wait, in place of the random ones. A
+    `Retry-After` of the service may be longer."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two policies say the same; one with objects of its own is like no other."""
+        if self.stop is None and self.wait is None:
+            return super().__eq__(other)
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(
+            (self.max_attempts, self.give_up_after_s, self.first_wait_s, self.longest_wait_s)
+        )
+
+    @field_serializer("stop", "wait", when_used="unless-none")
+    def _as_text(self, _: object) -> str:
+        raise ValueError("a policy with a stop or a wait of its own can't be dumped")
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

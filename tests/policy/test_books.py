@@ -31,11 +31,7 @@ def test_the_requests_of_one_image_add_up(
     costs = Costs()
     for each in requests:
         costs.add(each)
-    assert costs.told() == {
-        "billed": billed,
-        "cost": Decimal(cost),
-        "cost_at_most": Decimal(at_most),
-    }
+    assert costs.bill == (billed, Decimal(cost), Decimal(at_most))
 
 
 def test_the_spend_and_the_costs_of_its_images_agree() -> None:
@@ -46,10 +42,10 @@ def test_the_spend_and_the_costs_of_its_images_agree() -> None:
         for billed in requests:
             books.count_request(billed)
             costs.add(billed)
-    told = [costs.told() for costs in images]
+    bills = [costs.bill for costs in images]
     assert (books.spend.billed, books.spend.unknown) == (2, 1)
-    assert books.spend.cost == sum(each["cost"] for each in told)
-    assert books.spend.cost_at_most == sum(each["cost_at_most"] for each in told)
+    assert books.spend.cost == sum(bill.cost for bill in bills)
+    assert books.spend.cost_at_most == sum(bill.cost_at_most for bill in bills)
 
 
 def test_a_spend_that_was_taken_does_not_change() -> None:

@@ -53,7 +53,7 @@ async def test_an_image_is_counted_in_the_lane_that_it_is_on_its_way_to() -> Non
     place.move_up()
     assert (coming["interactive"], coming["bulk"]) == (1, 0)
     place.move_down()
-    with place.waiting_in("ground"):
+    with place.waiting_in("before"):
         assert coming["bulk"] == 1
     with place.waiting_in("line"):
         assert set(coming.values()) == {0}
@@ -78,5 +78,6 @@ async def test_whatever_comes_of_checks_none_is_left_on_its_way(
             for check in checks:
                 check.cancel()
         await asyncio.wait(checks)
-        coming = client._line.coming  # noqa: SLF001  # no public number tells it
+        assert client._flights  # noqa: SLF001  # no public number tells it
+        coming = client._flights.session.line.coming  # noqa: SLF001  # as above
         assert set(coming.values()) == {0}

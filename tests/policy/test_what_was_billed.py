@@ -121,7 +121,7 @@ def test_two_images_are_two_in_the_costs_and_in_the_spend() -> None:
     for billed, images in (("yes", 2), ("unknown", 1), ("no", 1)):
         books.count_request(billed, images)  # type: ignore[arg-type]  # the three words
         costs.add(billed, images)  # type: ignore[arg-type]  # as above
-    assert costs.told()["cost"] == books.spend.cost == Decimal("0.008")
+    assert costs.bill.cost == books.spend.cost == Decimal("0.008")
     assert (books.spend.billed, books.spend.unknown, costs.at_most) == (2, 1, 3)
 
 

@@ -21,7 +21,7 @@ from s2v_detect import (
     ServiceUnavailable,
     Verdict,
 )
-from s2v_detect.checks._again import is_worth_another
+from s2v_detect.checks._again import Seen, may_follow
 from s2v_detect.emulator import CODES, REJECT_CODES
 from s2v_detect.wire._answers import (
     Answer,
@@ -123,7 +123,7 @@ def test_every_code_is_exactly_one_error(
     assert type(error) is kind
     assert error.billed == "no"
     assert error.stops_run is (kind in (AccessDenied, OutOfCredit, ConfigurationError))
-    assert is_worth_another(error, [], "resend") is again
+    assert may_follow(error, Seen()) is again
     if isinstance(error, ServiceError):
         assert (error.status, error.code, error.message) == (status, code, message)
         assert error.request_id == "r-1"
@@ -217,9 +217,9 @@ def test_what_cannot_be_read_may_have_been_billed(status: int, body: bytes) -> N
     error = error_of(answer(status, body))
     assert isinstance(error, OutcomeUnknown)
     assert error.billed == "unknown"
-    assert is_worth_another(error, [], "resend")
-    assert not is_worth_another(error, [], "keep")
-    assert not is_worth_another(error, [error], "resend")
+    assert may_follow(error, Seen())
+    assert not may_follow(error, Seen(on_unknown="keep"))
+    assert not may_follow(error, Seen(lost=1))
 
 
 def test_a_billed_answer_of_another_shape_is_not_paid_for_twice() -> None:
@@ -227,7 +227,7 @@ def test_a_billed_answer_of_another_shape_is_not_paid_for_twice() -> None:
     error = error_of(answer(200, {"output": {"pass": True}, "usage": {"image_count": 1}}))
     assert isinstance(error, OutcomeUnknown)
     assert error.billed == "yes"
-    assert not is_worth_another(error, [], "resend")
+    assert not may_follow(error, Seen())
 
 
 @pytest.mark.parametrize("status", [403, 404, 429])
@@ -286,19 +286,19 @@ def test_a_wish_to_wait_is_heeded_where_it_makes_sense(
 def test_the_service_may_ask_not_to_be_asked_again() -> None:
     """`x-should-retry: false` is heeded, as the vendor's SDK does."""
     body = {"code": "InternalError"}
-    assert not is_worth_another(error_of(answer(500, body, x_should_retry="false")), [], "resend")
-    assert is_worth_another(error_of(answer(500, body, x_should_retry="true")), [], "resend")
+    assert not may_follow(error_of(answer(500, body, x_should_retry="false")), Seen())
+    assert may_follow(error_of(answer(500, body, x_should_retry="true")), Seen())
     wanted = error_of(answer(400, {"code": "SomethingNew"}, x_should_retry="true"))
-    assert is_worth_another(wanted, [], "resend")
+    assert may_follow(wanted, Seen())
     denied = error_of(answer(401, {"code": "InvalidApiKey"}, x_should_retry="true"))
-    assert not is_worth_another(denied, [], "resend")
+    assert not may_follow(denied, Seen())
 
 
 def test_an_error_that_was_billed_is_not_asked_again() -> None:
     """The count is the oracle beside an error too: asking again would pay twice."""
     error = error_of(answer(500, {"code": "InternalError", "usage": {"image_count": 1}}))
     assert error.billed == "yes"
-    assert not is_worth_another(error, [], "resend")
+    assert not may_follow(error, Seen())
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ ROOMS_OF: dict[str, set[str]] = {
     # client.py and check_all name `httpx.AsyncClient` in a signature, and do nothing with it.
     "httpx": {"wire", "client"},
     "httpcore": {"images"},
-    "tenacity": {"checks"},
+    "tenacity": {"checks", "options"},
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
     "pyarrow": {"bulk", "cli"},

@@ -1,16 +1,20 @@
-"""When an image is asked for again, and after how long: tenacity's rules, as values.
+"""What follows an error of one image, and after how long. Nothing here awaits or has a clock.
 
-Asked again: what never left, what was throttled, a fault of the service, and once what the service
-could not fetch. What may have been billed is asked again once, and only with `on_unknown="resend"`.
-Never: a verdict, a bad request, a key or a bill. Waits are full jitter, so that images which
-failed together do not come back together.
+`after` decides, from the error and from what was seen of the image until then. Asked again: what
+never left, what was throttled, a fault of the service, and once what the service could not fetch.
+What may have been billed is asked again once, and only with `on_unknown="resend"`. Never: a
+verdict, a bad request, a key or a bill.
+
+`Rests` says how often and how long, by tenacity's `stop` and `wait` objects. Waits are full jitter,
+so that images which failed together do not come back together.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from typing import NamedTuple
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-from tenacity.stop import stop_base
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity import RetryCallState, Retrying
+from tenacity.stop import stop_after_attempt
+from tenacity.wait import wait_random_exponential
 
 from s2v_detect._service import Meaning
 from s2v_detect.errors import (
@@ -25,28 +29,60 @@ from s2v_detect.errors import (
 from s2v_detect.options import OnUnknown, RetryPolicy
 
 
-def is_worth_another(
-    error: DetectError,
-    earlier: Sequence[DetectError],
-    on_unknown: OnUnknown,
-    *,
-    doubts: int = 0,
-) -> bool:
-    """Whether asking again may help and is allowed.
+class Step(Enum):
+    """What follows an error."""
 
-    `earlier` are this check's errors before, `doubts` the answers of this image that were lost
-    before this check.
-    """
+    END = "it is told"
+    RENEW = "the upload is made anew, and the image asked for again"
+    HOLD = "the image waits at the circuit breaker, and loses no retry"
+    REST = "the image rests as long as its policy says, and is asked for again"
+
+
+class Seen(NamedTuple):
+    """What was seen of one image when an error has come."""
+
+    on_unknown: OnUnknown = "resend"
+    attempts: int = 1
+    """Requests of this check; 0: the breaker or the upload has refused it."""
+    lost: int = 0
+    """Answers of this image that were lost before this error, in earlier runs too."""
+    was_unreached: bool = False
+    """Whether the service had said before that it could not fetch or open the image."""
+    is_wanted: bool = True
+    """Whether anybody waits for more than what is under way."""
+    is_ready: bool = True
+    """Whether the service was given an address; an upload that failed has had its own retries."""
+    may_renew: bool = False
+    """Whether the image is a local one, whose upload was not made anew yet."""
+    is_bulk: bool = False
+    """Whether streams alone wait for it."""
+    is_out: bool = False
+    """Whether the circuit breaker is open."""
+
+
+def after(error: DetectError, seen: Seen) -> Step:
+    """Return what follows an error."""
+    if not seen.is_wanted:
+        return Step.END
+    if seen.may_renew and is_unreached(error):
+        return Step.RENEW
+    if not seen.attempts or not seen.is_ready or not may_follow(error, seen):
+        return Step.END
+    if seen.is_out and seen.is_bulk and is_outage(error):
+        return Step.HOLD
+    return Step.REST
+
+
+def may_follow(error: DetectError, seen: Seen) -> bool:
+    """Whether another request may help, and is allowed."""
     if error.billed == "yes":
         return False  # paid for, whatever came of it: asking again would pay twice
     if isinstance(error, OutcomeUnknown):
-        lost = doubts + 1 + sum(isinstance(past, OutcomeUnknown) for past in earlier)
-        return error.billed == "unknown" and may_resend(lost, on_unknown)
+        return error.billed == "unknown" and may_resend(seen.lost + 1, seen.on_unknown)
     if isinstance(error, ServiceError) and error.should_retry is not None:
         return error.should_retry and not error.stops_run
     if isinstance(error, ImageUnusable):
-        asked_once = any(isinstance(past, ImageUnusable) for past in earlier)
-        return error.meaning is Meaning.UNREACHED and not asked_once
+        return error.meaning is Meaning.UNREACHED and not seen.was_unreached
     return isinstance(error, NotSent | RateLimited | ServiceUnavailable)
 
 
@@ -77,51 +113,31 @@ def slows_the_line(error: DetectError) -> bool:
     return meaning in (Meaning.THROTTLED, Meaning.CAPACITY) or error.retry_after_s is not None
 
 
-class _WaitAsTold(wait_base):
-    """Full jitter, and never less than the service asked for."""
+class Rests:
+    """How often and how long one image rests between its requests, by one policy."""
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self._jitter = wait_random_exponential(
+        self._policy = policy
+        most = stop_after_attempt(policy.max_attempts)
+        self._stops = (most,) if policy.stop is None else (most, policy.stop)
+        self._wait = policy.wait or wait_random_exponential(
             multiplier=policy.first_wait_s, max=policy.longest_wait_s
         )
+        self._state = RetryCallState(Retrying(), None, (), {})
 
-    def __call__(self, retry_state: RetryCallState) -> float:
-        told_s = getattr(_error(retry_state), "retry_after_s", None) or 0.0
-        return max(self._jitter(retry_state), told_s)
+    def rest_s(self, error: DetectError, spent_s: float) -> float | None:
+        """Return how long to rest after an error; None where the policy has no more requests.
 
-
-class _StopWhenSpent(stop_base):
-    """Out of attempts, or the next wait would pass the budget."""
-
-    def __init__(self, policy: RetryPolicy, spent_s: Callable[[], float]) -> None:
-        self._policy = policy
-        self._spent_s = spent_s
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        if retry_state.attempt_number >= self._policy.max_attempts:
-            return True
-        return self._spent_s() + retry_state.upcoming_sleep > self._policy.give_up_after_s
-
-
-def _error(retry_state: RetryCallState) -> BaseException | None:
-    return retry_state.outcome.exception() if retry_state.outcome else None
-
-
-def retrying(
-    policy: RetryPolicy,
-    *,
-    is_wanted: Callable[[BaseException], bool],
-    spent_s: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
-) -> AsyncRetrying:
-    """Return the loop for one image, to be called with its attempt; the last error is raised.
-
-    `spent_s()` is the time its attempts and waits took, without the line.
-    """
-    return AsyncRetrying(
-        retry=retry_if_exception(is_wanted),
-        stop=_StopWhenSpent(policy, spent_s),
-        wait=_WaitAsTold(policy),
-        sleep=sleep,
-        reraise=True,
-    )
+        Never less than the service asked for. `spent_s` is the time that the image's requests and
+        rests took, without the line.
+        """
+        state = self._state
+        state.set_exception((type(error), error, None))
+        told_s = getattr(error, "retry_after_s", None) or 0.0
+        state.upcoming_sleep = max(float(self._wait(state)), told_s)
+        is_late = spent_s + state.upcoming_sleep > self._policy.give_up_after_s
+        if is_late or any(stop(state) for stop in self._stops):
+            return None
+        state.idle_for += state.upcoming_sleep
+        state.attempt_number += 1
+        return state.upcoming_sleep

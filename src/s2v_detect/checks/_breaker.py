@@ -1,14 +1,14 @@
-"""The circuit breaker: shut in an outage, so that no image is burnt or uses up its retries in it.
+"""The circuit breaker: open in an outage, so that no image is burnt or uses up its retries in it.
 
-*Open*: every request passes. Some faults in a row, in a short time, shut it.
-*Shut*: nothing passes. A timer runs, whoever waits. At its end a *free call* is made: it reaches
+*Closed*: every request passes. Some faults in a row, in a short time, open it.
+*Open*: nothing passes. A timer runs, whoever waits. At its end a *free call* is made: it reaches
 the same host with the same key and is never billed. Not answered: the timer runs again. Answered:
-*one may try*. Where the free call was never answered (a gateway may not know it), one may try all
-the same.
-*One may try*: the first who waits, or else the next who comes, passes. How its request ends: an
-answer opens the gate for all; anything else sets the timer. A try that may have been billed doubles
-what the timer waits, so that an hour of a gateway that answers what is free and loses what is paid
-costs a dozen images in doubt.
+the breaker is half-open. Where the free call was never answered (a gateway may not know it), it is
+half-open all the same.
+*Half-open*: one passes for a trial, the first who waits, or else the next who comes. How that
+request ends: an answer closes the breaker for all; anything else sets the timer. A trial that may
+have been billed doubles what the timer waits, so that an hour of a gateway that answers what is
+free and loses what is paid costs a dozen images in doubt.
 
 A stream's image waits as long as that takes. A check has somebody who waits: one that comes new is
 refused at once, one whose request has failed waits for as long as its own bounds leave.
@@ -17,7 +17,6 @@ refused at once, one whose request has failed waits for as long as its own bound
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import DetectError, NotSent
@@ -27,27 +26,32 @@ _IN_A_ROW = 5
 _WITHIN_S = 60.0
 """A quiet web application has five in an afternoon, and no outage."""
 
-_TRY_EVERY_S = 2.6
+_TRIAL_EVERY_S = 2.6
 _PATIENT_AFTER = 50
-_TRY_LATER_S = 30.0
+_TRIAL_LATER_S = 30.0
 """A minute's outage is tried some 23 times, and the streams go on within 3 s of its end; one that
 has lasted for two minutes is tried twice a minute."""
 _LONGEST_WAIT_S = 600.0
-"""Between two tries, however many were in doubt."""
+"""Between two trials, however many were in doubt."""
 
 FreeCall = Callable[[], Awaitable[bool]]
 """Returns whether the service answers what is free."""
 
 
-class EndPassage(Protocol):
-    """Ends what one passed for; `in_doubt` where that may have been billed for no answer."""
+class Passage:
+    """The right to make one request. Each is only like itself."""
 
-    def __call__(self, *, in_doubt: bool = False) -> None:
-        """End it."""
+    def __init__(self, *, is_trial: bool) -> None:
+        self.is_trial = is_trial
+        """Whether it tries whether the service is back."""
 
 
-class Gate:
-    """Open, or shut while the service does not answer."""
+FREE = Passage(is_trial=False)
+"""That of every request while the breaker is closed."""
+
+
+class Breaker:
+    """Closed, or open while the service does not answer."""
 
     def __init__(self, call: FreeCall | None = None) -> None:
         self._call = call
@@ -55,27 +59,27 @@ class Gate:
         self._calls: set[asyncio.Task[None]] = set()
         self._faults: deque[float] = deque(maxlen=_IN_A_ROW)
         self._last_fault = ""
-        self._is_shut = False
-        self._shut_at = 0.0
+        self._is_open = False
+        self._opened_at = 0.0
         self._rounds = 0
         self._doubts = 0
-        self._may_try = False
-        self._try: _Try | None = None
-        self._waiting: deque[asyncio.Future[EndPassage]] = deque()
+        self._is_half_open = False
+        self._trial: Passage | None = None
+        self._waiting: deque[asyncio.Future[Passage]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def is_shut(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the service counts as out."""
-        return self._is_shut
+        return self._is_open
 
-    async def passage(self) -> EndPassage:
-        """Return when a request may go its way, with what to call once it has ended."""
-        if not self._is_shut:
-            return _nothing
-        if self._may_try:
-            return self._begin_try()
-        waiter: asyncio.Future[EndPassage] = asyncio.get_running_loop().create_future()
+    async def passage(self) -> Passage:
+        """Return when a request may go its way; `end` or `give_back` is to hear of it once."""
+        if not self._is_open:
+            return FREE
+        if self._is_half_open:
+            return self._begin_trial()
+        waiter: asyncio.Future[Passage] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
             return await waiter
@@ -84,13 +88,13 @@ class Gate:
                 self.give_back(waiter.result())
             raise
 
-    async def passage_of_check(self, error: DetectError | None, patience_s: float) -> EndPassage:
+    async def passage_of_check(self, error: DetectError | None, patience_s: float) -> Passage:
         """Return as `passage` does, within the patience of whoever waits for a check.
 
         Raises the check's last `error` when that is over, and `NotSent` at once where it has none:
         it has not begun.
         """
-        if not self._is_shut or self._may_try:
+        if not self._is_open or self._is_half_open:
             return await self.passage()
         if error is None:
             raise self._refusal()
@@ -100,28 +104,28 @@ class Gate:
         except TimeoutError:
             raise error from error.__cause__
 
-    def holds(self, end_passage: EndPassage) -> bool:
-        """Whether one that passed must come back: the gate was shut behind it, and it is no try."""
-        return self._is_shut and end_passage is _nothing
+    def holds(self, passage: Passage) -> bool:
+        """Whether one that passed must come back: an outage began behind it, and it is no trial."""
+        return self._is_open and not passage.is_trial
 
-    def give_back(self, end_passage: EndPassage) -> None:
-        """Hear that one that passed came to nothing: if it was a try, another is made at once."""
-        if end_passage is self._try and self._is_shut:
-            self._try = None
-            self._let_one_try()
+    def give_back(self, passage: Passage) -> None:
+        """Hear that one that passed made no request: if it was a trial, another is made at once."""
+        if passage is self._trial and self._is_open:
+            self._trial = None
+            self._half_open()
 
     def answered(self) -> bool:
         """Hear that the service answers. Returns whether that ended an outage."""
         self._faults.clear()
-        if not self._is_shut:
+        if not self._is_open:
             return False
-        self._is_shut = self._may_try = False
-        self._try = None
+        self._is_open = self._is_half_open = False
+        self._trial = None
         self._stop_timer()
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_result(_nothing)
+                waiter.set_result(FREE)
         return True
 
     def failed(self, error: DetectError) -> bool:
@@ -130,26 +134,29 @@ class Gate:
         self._faults.append(now)
         self._last_fault = type(error).__name__
         is_enough = len(self._faults) == _IN_A_ROW and now - self._faults[0] <= _WITHIN_S
-        if self._is_shut or not is_enough:
+        if self._is_open or not is_enough:
             return False
-        self._is_shut = True
-        self._shut_at = now
+        self._is_open = True
+        self._opened_at = now
         self._rounds = self._doubts = 0
         self._set_timer()
         return True
 
     async def close(self) -> None:
-        """Try no more."""
+        """Make no more trials."""
         self._stop_timer()
         for call in self._calls:
             call.cancel()
         if self._calls:
             await asyncio.wait(self._calls)
 
-    def end(self, ended: "_Try", *, in_doubt: bool) -> None:
-        """Hear that a try has ended; where the gate is still shut, it had no answer."""
-        if ended is self._try and self._is_shut:
-            self._try = None
+    def end(self, passage: Passage, *, in_doubt: bool = False) -> None:
+        """Hear that a request has ended, and whether it may have been billed for no answer.
+
+        Where that was a trial and the breaker is still open, no answer came.
+        """
+        if passage is self._trial and self._is_open:
+            self._trial = None
             self._doubts += in_doubt
             self._set_timer()
 
@@ -157,65 +164,51 @@ class Gate:
         now = asyncio.get_running_loop().time()
         again_s = 1.0 if self._timer is None else max(1.0, self._timer.when() - now)
         return NotSent(
-            f"not sent, the service has been out for {now - self._shut_at:.0f} s"
+            f"not sent, the service has been out for {now - self._opened_at:.0f} s"
             f" ({self._last_fault}).",
             do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
         )
 
     def _set_timer(self) -> None:
         self._stop_timer()
-        often_s = _TRY_EVERY_S if self._rounds < _PATIENT_AFTER else _TRY_LATER_S
-        wait_s = max(often_s, min(_TRY_EVERY_S * 2**self._doubts, _LONGEST_WAIT_S))
+        often_s = _TRIAL_EVERY_S if self._rounds < _PATIENT_AFTER else _TRIAL_LATER_S
+        wait_s = max(often_s, min(_TRIAL_EVERY_S * 2**self._doubts, _LONGEST_WAIT_S))
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._time_is_up)
 
     def _time_is_up(self) -> None:
         self._rounds += 1
         if self._call is None:
-            self._let_one_try()
+            self._half_open()
             return
-        call = self._make_call(self._call, self._shut_at)
+        call = self._make_call(self._call, self._opened_at)
         task = task_of(call, "s2v-detect free call")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _make_call(self, call: FreeCall, shut_at: float) -> None:
+    async def _make_call(self, call: FreeCall, opened_at: float) -> None:
         is_answered = await call()
         self._is_call_known = self._is_call_known or is_answered
-        if not self._is_shut or self._shut_at != shut_at:
+        if not self._is_open or self._opened_at != opened_at:
             return  # that outage is over
         if is_answered or not self._is_call_known:
-            self._let_one_try()
+            self._half_open()
         else:
             self._set_timer()
 
-    def _let_one_try(self) -> None:
-        self._may_try = True
+    def _half_open(self) -> None:
+        self._is_half_open = True
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_result(self._begin_try())
+                waiter.set_result(self._begin_trial())
                 return
 
-    def _begin_try(self) -> EndPassage:
-        self._may_try = False
-        self._try = _Try(self)
-        return self._try
+    def _begin_trial(self) -> Passage:
+        self._is_half_open = False
+        self._trial = Passage(is_trial=True)
+        return self._trial
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class _Try:
-    """What one passed for who tries whether the service is back."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-
-    def __call__(self, *, in_doubt: bool = False) -> None:
-        self._gate.end(self, in_doubt=in_doubt)
-
-
-def _nothing(*, in_doubt: bool = False) -> None:
-    """End the passage of one that is no try."""

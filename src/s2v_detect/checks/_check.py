@@ -1,30 +1,44 @@
-"""The asking for one image: known already? else into the line, over the wire, and again if need be.
+"""ONE image: known already? else made ready, through the line, over the wire, and again if need be.
 
-It runs in its flight's task. What it remembers is what anybody could want to know of the image so
-far: its requests, their errors, what they cost, and where it is.
+The theory. A check runs in its flight's task, which the client owns: nobody who waits is inside
+httpx. Until a turn is granted (`place.stage` is not `"sent"`) the task may be cancelled at no cost:
+no bytes have left, and a `sent` that was written is taken back. From the turn on it is finished and
+recorded, whoever has left.
+
+One loop: each round makes the image ready, makes one request, and returns its verdict. An error of
+a round is met by `_goes_on`, which asks the pure `after` what follows and does that; where nothing
+follows, the error is raised, and the flight tells it. Nothing else decides whether an image is
+asked for again.
+
+What the loop waits for: the ledger's claim, the look or the upload, the budget, the breaker, the
+line (all free to leave); then the answer and its record (not). The ledger has `sent` before the
+bytes leave and the answer before anybody hears of it: killed on any line, the books know.
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from s2v_detect.checks._again import (
+    Rests,
+    Seen,
+    Step,
+    after,
     is_outage,
-    is_worth_another,
+    may_follow,
     may_resend,
-    retrying,
     slows_the_line,
 )
-from s2v_detect.checks._breaker import EndPassage
+from s2v_detect.checks._breaker import Passage
 from s2v_detect.checks._money import Costs
-from s2v_detect.checks._preparing import Preparing, Subject
-from s2v_detect.checks._session import Crew
-from s2v_detect.checks._waiters import Place
+from s2v_detect.checks._preparing import Preparing
+from s2v_detect.checks._session import Session
+from s2v_detect.checks._waiters import Place, Waiters
 from s2v_detect.errors import (
     Billed,
     DetectError,
     ImageSkipped,
+    ImageUnusable,
     LedgerError,
     NotSent,
     OutcomeUnknown,
@@ -34,77 +48,56 @@ from s2v_detect.errors import (
     lost_before_resend,
     not_sent,
 )
-from s2v_detect.ledger import LedgerEntry, Recording
+from s2v_detect.images import Subject
 from s2v_detect.limiters import Turn
 from s2v_detect.models import EventKind, Lane, Verdict
-from s2v_detect.wire import Departure, decode, images_billed, service_ms
+from s2v_detect.wire import Answer, Departure, decode, images_billed, service_ms
 
 
-class Asking:
-    """One image's way to its answer."""
+class Check:
+    """One image's way to its answer, and all that anybody may want to know of it."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        lane: Lane,
-        crew: Crew,
-        recording: Recording,
-        *,
-        is_wanted: Callable[[], bool],
-        gives_way: Callable[[DetectError], bool],
-    ) -> None:
+    def __init__(self, subject: Subject, lane: Lane, session: Session, waiters: Waiters) -> None:
         self.image = subject.image
-        self.preparing = Preparing(subject, crew, recording)
         self.attempts = 0
         self.costs = Costs()
         self.fault: LedgerError | None = None
         """The answer is here, and could not be recorded."""
-        self.place = Place(lane, crew.line.coming)
-        self._crew = crew
-        self._recording = recording
-        self._is_wanted_by_anyone = is_wanted
-        self._gives_way = gives_way
-        self._loop = asyncio.get_running_loop()
+        self.place = Place(lane, session.line.coming)
+        self._session = session
+        self._waiters = waiters
+        self._recording = session.recording(subject.name, subject.identity)
+        self.preparing = Preparing(subject, session, self._recording)
+        self._loop = session.loop
         self._started_at = self._asked_at = self._loop.time()
         self._errors: list[DetectError] = []
         self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
+        self._rests: Rests | None = None
         self._task: asyncio.Task[Any] | None = None
 
     @property
-    def is_in_air(self) -> bool:
+    def is_sent(self) -> bool:
         """Whether a request of it has been granted its turn, and has not ended."""
-        return self.place.stage == "air"
+        return self.place.stage == "sent"
 
     @property
     def first_line_s(self) -> float | None:
         """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
-        if self.attempts:
-            return None
-        return self.place.waited_s
-
-    @property
-    def doubt(self) -> str:
-        """What a look could not tell of it."""
-        return self.preparing.doubt
+        return None if self.attempts else self.place.waited_s
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since it was asked for."""
         return self._loop.time() - self._started_at
 
-    @property
-    def _spent_s(self) -> float:
-        """Seconds that its attempts and waits took, without the line."""
-        return self.elapsed_s - self.place.line_s
-
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
-        self._crew.watch.tell(kind, self.image, self.place.lane, attempt=self.attempts, **more)
+        self._session.watch.tell(kind, self.image, self.place.lane, attempt=self.attempts, **more)
 
     def so_far(self, why: str) -> DetectError:
         """Return the error for one who gives up now."""
-        if self.is_in_air:
+        if self.is_sent:
             return self._about(
                 OutcomeUnknown(
                     f"sent, and {why}; it is finished and counted all the same.",
@@ -116,50 +109,51 @@ class Asking:
             return self._errors[-1].copy()
         return self._about(not_sent(why))
 
-    async def find_out(self) -> Verdict:
-        """Return the verdict: from the ledger, else from the service."""
+    async def run(self) -> Verdict:
+        """Return the verdict: from the ledger, else from the service. Raises `DetectError`."""
+        self._task = asyncio.current_task()
         try:
-            return await self._found_out()
+            known = await self._look_up()
+            while known is None:
+                try:
+                    if not self.preparing.is_ready:
+                        await self._prepare()
+                    return await self._request()
+                except DetectError as error:
+                    if not await self._goes_on(error):
+                        raise
+            return known
         finally:
             self.place.arrive()
-
-    async def _found_out(self) -> Verdict:
-        self._task = asyncio.current_task()
-        with self.place.waiting_in("ground"):
-            entry, is_answer = await self._recording.ask()
-        if entry is not None:
-            if is_answer and (verdict := entry.verdict):
-                return verdict
-            self._doubts = entry.doubts
-            if self._doubts and not may_resend(self._doubts, self._crew.on_unknown):
-                raise self._about(left_unknown())
-        is_ready = False
-        while True:
-            try:
-                if not is_ready:
-                    await self._prepare(entry)
-                    is_ready = True
-                return await self._ask_until_answered()
-            except DetectError as error:
-                crew = self._crew
-                is_held = is_outage(error) and (crew.gate.is_shut or crew.store_gate.is_shut)
-                if not (is_held and self._may_follow(error) and self._gives_way(error)):
-                    raise
 
     def give_up(self, error: BaseException) -> None:
         """Record that it ended without an answer."""
         told = error if isinstance(error, DetectError) else cut_off(left=self.attempts > 0)
-        is_final = self._is_wanted_by_anyone() or isinstance(told, NotSent | OutcomeUnknown)
-        if not is_final and self._may_follow(told):
+        is_final = self._waiters.want_more or isinstance(told, NotSent | OutcomeUnknown)
+        if not is_final and may_follow(told, self._seen(told)):
             told = cut_short(told)
         self._recording.give_up(told, elapsed_s=self.elapsed_s)
 
-    async def _prepare(self, entry: LedgerEntry | None = None) -> None:
+    async def _look_up(self) -> Verdict | None:
+        """Return the ledger's answer; else the image is claimed, and no other run asks for it."""
+        with self.place.waiting_in("before"):
+            entry, is_answer = await self._recording.ask()
+        if entry is None:
+            return None
+        if is_answer and (verdict := entry.verdict):
+            return verdict
+        self._doubts = entry.doubts
+        if self._doubts and not may_resend(self._doubts, self._session.on_unknown):
+            raise self._about(left_unknown())
+        self.preparing.entry = entry
+        return None
+
+    async def _prepare(self) -> None:
         """Return when the service can be asked: in no hurry, before the line."""
         preparing = self.preparing
         try:
-            with self.place.waiting_in("ground"):
-                await self.place.wait(lambda lane: preparing.make_ready(entry, lane, self.tell))
+            with self.place.waiting_in("before"):
+                await self.place.wait(lambda lane: preparing.make_ready(lane, self.tell))
         except DetectError as error:
             if preparing.is_by_look:
                 self.tell("looked", error=type(error).__name__)
@@ -167,116 +161,82 @@ class Asking:
                 raise self._about(lost_before_resend(error)) from error
             raise self._about(error) from error.__cause__
         if preparing.is_by_look:
-            self.tell("looked", doubt=self.doubt)
-
-    async def _ask_until_answered(self) -> Verdict:
-        try:
-            return await self._attempt()
-        except DetectError as error:
-            if not self._is_wanted(error):
-                raise
-            met = [error]
-
-        # tenacity is asked from the first error on: it costs 50 µs, and most images need no more.
-        async def attempt() -> Verdict:
-            if met:
-                raise met.pop()
-            return await self._attempt()
-
-        rules = retrying(
-            self._crew.retry,
-            is_wanted=self._is_wanted,
-            spent_s=lambda: self._spent_s,
-            sleep=self._rest,
-        )
-        verdict: Verdict = await rules(attempt)
-        return verdict
-
-    async def _attempt(self) -> Verdict:
-        while True:
-            try:
-                return await self._request()
-            except DetectError as error:
-                if self._is_wanted_still() and self.preparing.loses(error):
-                    await self._prepare()
-                    continue
-                # In an outage a stream's image waits at the gate instead, and loses no retry.
-                is_held = self._crew.gate.is_shut and self.place.lane == "bulk" and is_outage(error)
-                if not is_held or not self._is_wanted(error):
-                    raise
+            self.tell("looked", doubt=preparing.doubt)
 
     async def _request(self) -> Verdict:
-        """Make one request, within the budget, through the gate and the line."""
-        unknown, at_most = self.costs.unknown, self.costs.at_most
-        with self.place.waiting_in("ground"):
-            await self._crew.budget.hold(self.image)
+        """Make one request, within the budget, through the breaker and the line."""
+        session, costs = self._session, self.costs
+        unknown, at_most = costs.unknown, costs.at_most
+        with self.place.waiting_in("before"):
+            await session.budget.hold(self.image)
         try:
             with self.place.waiting_in("line"):
-                turn, end_passage = await self.place.wait(self._turn)
+                turn, passage = await self.place.wait(self._turn)
+            # Up to here leaving is free. From here it is finished and recorded.
+            departure = self._depart(turn)
             try:
-                return await self._fly(turn)
+                answer = await session.endpoint.post(self.preparing.url, departure)
+                verdict = self._decoded(answer)
+                await self._record(verdict, answer)
+            except BaseException as error:  # whatever it is, the books must hear of it
+                self._met(error, departure)
+                if isinstance(error, asyncio.CancelledError):
+                    raise self._errors[-1] from None
+                raise
             finally:
                 self.place.stage = "rest"
-                end_passage(in_doubt=self.costs.unknown > unknown)
+                session.breaker.end(passage, in_doubt=costs.unknown > unknown)
         finally:
-            self._crew.budget.settle(paid=self.costs.at_most - at_most)
+            session.budget.settle(paid=costs.at_most - at_most)
+        return verdict
 
-    async def _turn(self, lane: Lane) -> tuple[Turn, EndPassage]:
-        line, recording = self._crew.line, self._recording
-        try:
-            return await line.turn_through(
-                self._crew.gate, lambda: self._passage(lane), lane, recording
-            )
-        except DetectError as error:  # the gate's, or the ledger's: what can't be recorded stays
-            raise self._about(error) from error.__cause__
+    async def _turn(self, lane: Lane) -> tuple[Turn, Passage]:
+        """Return a turn, with a passage of the breaker that holds when the turn comes."""
+        session = self._session
+        while True:
+            try:
+                passage = await self._passage(lane)
+                try:
+                    turn = await session.line.turn(lane, self._recording)
+                except BaseException:  # whatever ended the waiting, a trial is another's
+                    session.breaker.give_back(passage)
+                    raise
+            except DetectError as error:  # the breaker's, or the ledger's: what can't be recorded
+                raise self._about(error) from error.__cause__
+            if not session.breaker.holds(passage):
+                return turn, passage
+            turn.withdrawn()  # the outage began while it stood in line
+            self._recording.withdraw()
 
-    async def _passage(self, lane: Lane) -> EndPassage:
+    async def _passage(self, lane: Lane) -> Passage:
         if lane == "bulk":
-            return await self._crew.gate.passage()
+            return await self._session.breaker.passage()
         last = self._errors[-1] if self._errors else None
-        patience_s = self._crew.retry.give_up_after_s - self._spent_s
+        patience_s = self._session.retry.give_up_after_s - self._spent_s
         with self.place.waiting_for_an_outage():
-            return await self._crew.gate.passage_of_check(last, patience_s)
+            return await self._session.breaker.passage_of_check(last, patience_s)
 
-    async def _fly(self, turn: Turn) -> Verdict:
-        self.place.stage = "air"
+    def _depart(self, turn: Turn) -> Departure:
+        self.place.stage = "sent"
         self.attempts += 1
         self._asked_at = self._loop.time()
         self.tell("turn", wait_s=self.place.line_s)
-        try:
-            # A connection that took longer than its grace to open has a new turn.
-            retake = partial(self._crew.limiter.turn, "open")
-            return await self._ask(Departure(turn, retake, self._left))
-        except DetectError as error:
-            self._met(error)
-            raise
+        # A connection that took longer than its grace to open has a new turn.
+        return Departure(turn, partial(self._session.limiter.turn, "open"), self._left)
 
     def _left(self) -> None:
         self._recording.left()
         self.tell("sent")
 
-    async def _ask(self, departure: Departure) -> Verdict:
-        try:
-            answer = await self._crew.endpoint.post(self.preparing.url, departure)
-        except DetectError:
-            raise
-        except asyncio.CancelledError:
-            raise cut_off(left=departure.left) from None
-        except BaseException:  # of a transport or a hook that is not ours: it may have been sent
-            if departure.left:
-                self._count("unknown")
-            raise
+    def _decoded(self, answer: Answer) -> Verdict:
         self._images = images_billed(answer) or 1
         verdict = decode(answer)
         self._count(verdict.billed)
-        took_ms = service_ms(answer)
-        await self._record(verdict, took_ms)
-        self.tell("answered", wait_s=self._waited_s(), service_ms=took_ms)
-        self._tell_the_gate(None)
         return verdict
 
-    async def _record(self, verdict: Verdict, took_ms: int | None) -> None:
+    async def _record(self, verdict: Verdict, answer: Answer) -> None:
         """Have the answer in the ledger; one that can't be recorded is not lost for that."""
+        took_ms = service_ms(answer)
         try:
             await self._recording.answer(
                 verdict, images=self._images, service_ms=took_ms, elapsed_s=self.elapsed_s
@@ -285,47 +245,87 @@ class Asking:
             self.fault = fault
         except asyncio.CancelledError:
             pass  # the answer is here, and the ledger has been handed it
+        self.tell("answered", wait_s=self._waited_s(), service_ms=took_ms)
+        self._tell_the_breaker(None)
 
-    def _met(self, error: DetectError) -> None:
+    def _met(self, error: BaseException, departure: Departure) -> None:
+        """Count, record and tell of what a request ended with."""
+        if isinstance(error, asyncio.CancelledError):
+            error = cut_off(left=departure.left)
+        if not isinstance(error, DetectError):  # of a transport or a hook that is not ours
+            if departure.left:
+                self._count("unknown")
+            return
         self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
         if not isinstance(error, NotSent):
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
-            self._crew.limiter.throttled(getattr(error, "retry_after_s", None))
+            self._session.limiter.throttled(getattr(error, "retry_after_s", None))
             self.tell("throttled", error=type(error).__name__)
-        self._tell_the_gate(error)
+        self._tell_the_breaker(error)
 
-    def _tell_the_gate(self, error: DetectError | None) -> None:
-        gate = self._crew.gate
+    def _tell_the_breaker(self, error: DetectError | None) -> None:
+        breaker = self._session.breaker
         if error is None or not is_outage(error):
-            if gate.answered():
+            if breaker.answered():
                 self.tell("restored")
-        elif not (self._task and self._task.cancelling()) and gate.failed(error):
+        elif not self._is_cancelled and breaker.failed(error):
             self.tell("outage", error=type(error).__name__)
 
-    async def _rest(self, wait_s: float) -> None:
-        self.tell("retrying", wait_s=wait_s, error=type(self._errors[-1]).__name__)
-        await asyncio.sleep(wait_s)
+    async def _goes_on(self, error: DetectError) -> bool:
+        """Do what follows an error. Return whether the image is asked for again."""
+        seen = self._seen(error)
+        step = after(error, seen)
+        if step is Step.RENEW:
+            self.preparing.renew()
+            return True
+        if step is Step.HOLD:
+            return True
+        if step is Step.REST:
+            # tenacity is asked from the first error on: most images need no more than a request.
+            self._rests = self._rests or Rests(self._session.retry)
+            rest_s = self._rests.rest_s(error, self._spent_s)
+            if rest_s is not None:
+                self.tell("retrying", wait_s=rest_s, error=type(error).__name__)
+                await asyncio.sleep(rest_s)
+                return True
+        return self._goes_on_for_streams(error, seen)
 
-    def _is_wanted(self, error: BaseException) -> bool:
-        """Whether to ask again: allowed, and somebody still waits."""
-        return (
-            isinstance(error, DetectError)
-            and self._is_wanted_still()
-            and self.attempts > 0  # else the gate has refused it
-            and bool(self.preparing.url)  # an upload has had its own retries
-            and self._may_follow(error)
+    def _goes_on_for_streams(self, error: DetectError, seen: Seen) -> bool:
+        """Whether streams wait an outage out: the checks beside them were told of the error."""
+        is_out = self._session.breaker.is_open or self._session.store_breaker.is_open
+        if not is_out or not is_outage(error) or not may_follow(error, seen):
+            return False
+        if not self._waiters.tell_checks(error):
+            return False
+        self.place.move_down()
+        self._rests = None
+        return True
+
+    def _seen(self, error: DetectError) -> Seen:
+        before = [each for each in self._errors if each is not error]
+        return Seen(
+            on_unknown=self._session.on_unknown,
+            attempts=self.attempts,
+            lost=self._doubts + sum(isinstance(each, OutcomeUnknown) for each in before),
+            was_unreached=any(isinstance(each, ImageUnusable) for each in before),
+            is_wanted=self._waiters.want_more and not self._is_cancelled,
+            is_ready=self.preparing.is_ready,
+            may_renew=self.preparing.may_renew,
+            is_bulk=self.place.lane == "bulk",
+            is_out=self._session.breaker.is_open,
         )
 
-    def _may_follow(self, error: DetectError) -> bool:
-        """Whether another request may be made after this error."""
-        earlier, on_unknown = self._errors[:-1], self._crew.on_unknown
-        return is_worth_another(error, earlier, on_unknown, doubts=self._doubts)
+    @property
+    def _is_cancelled(self) -> bool:
+        return self._task is not None and self._task.cancelling() > 0
 
-    def _is_wanted_still(self) -> bool:
-        return self._is_wanted_by_anyone() and not (self._task and self._task.cancelling())
+    @property
+    def _spent_s(self) -> float:
+        """Seconds that its requests and rests took, without the line."""
+        return self.elapsed_s - self.place.line_s
 
     def _about(self, error: DetectError) -> DetectError:
         error.image = self.image
@@ -340,4 +340,4 @@ class Asking:
 
     def _count(self, billed: Billed) -> None:
         self.costs.add(billed, self._images)
-        self._crew.books.count_request(billed, self._images)
+        self._session.books.count_request(billed, self._images)

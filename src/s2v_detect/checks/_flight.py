@@ -1,104 +1,71 @@
-"""One image's flight: the task that asks for it, and all who wait for it.
+"""Single flight: one image's task, and all who wait for it.
 
-A flight is a plain asyncio task of the client's own: whoever waits for it may be cancelled at any
-instant, and the task inside httpx is not (a cancelled request can lose its pool slot for good).
-Until a turn is granted leaving is free; from then on the flight is finished and counted, with
-nobody waiting too.
+The theory. A flight is a plain asyncio task of the client's own: whoever waits for it may be
+cancelled at any instant, and the task inside httpx is not (a cancelled request can lose its pool
+slot for good). While no turn is granted the flight is free: when the last who waits leaves, it
+ends, and nothing was paid. From the turn on it runs to its answer and is counted, with nobody
+waiting too.
+
+A flight ends once, by `_land`: in the task's own `finally`, or, where the task was cancelled before
+its first step, in its callback. Then everybody who waits is told: the first has the whole bill, the
+others the same answer for nothing.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from s2v_detect._waiting import task_of
-from s2v_detect.checks._check import Asking
-from s2v_detect.checks._money import Costs
-from s2v_detect.checks._preparing import Subject
-from s2v_detect.checks._session import Crew
-from s2v_detect.errors import DetectError, ImageSkipped, LedgerError
-from s2v_detect.ledger import Recording
+from s2v_detect.checks._check import Check
+from s2v_detect.checks._session import Session
+from s2v_detect.checks._waiters import Landing, Waiters
+from s2v_detect.errors import DetectError, ImageSkipped
+from s2v_detect.images import Subject
 from s2v_detect.models import Lane, Verdict
-
-
-@dataclass
-class _Waiting:
-    """One who waits for a flight's end."""
-
-    image: object
-    """As it was given here: the same image may have other names."""
-    lane: Lane
-    wants_more: bool = True
-    """Whether another request is to be made, if this one gives no verdict."""
-
-
-@dataclass(frozen=True)
-class Landing:
-    """How a flight ended, as one of those who waited for it is told."""
-
-    result: Verdict | BaseException
-    attempts: int
-    told: dict[str, Any]
-    """`billed`, `cost` and `cost_at_most` of this share: the first who waited has all of it."""
-    fault: LedgerError | None = None
-    """The answer is here, and could not be recorded."""
 
 
 class Flight:
     """One image on its way, and those who wait for it."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        lane: Lane,
-        crew: Crew,
-        recording: Recording,
-        on_end: Callable[["Flight"], None],
-    ) -> None:
-        self._books = crew.books
-        self._on_end = on_end
-        self._grounded = ""
-        self._waiters: dict[asyncio.Future[Landing], _Waiting] = {}
-        self._asking = Asking(
-            subject, lane, crew, recording, is_wanted=self._is_wanted, gives_way=self._gives_way
-        )
-        self._asking.tell("queued")
+    def __init__(self, subject: Subject, lane: Lane, session: Session) -> None:
+        self._books = session.books
+        self._waiters = Waiters()
+        self._check = Check(subject, lane, session, self._waiters)
+        self._check.tell("queued")
+        self.is_over = False
+        """Whether it takes no more on: it has landed, or is about to."""
         self.task = task_of(self._fly(), "s2v-detect flight")
         self.task.add_done_callback(self._ended)
 
     @property
     def is_free(self) -> bool:
         """Whether it may end now at no cost: no request of it has been granted a turn."""
-        return not self._asking.is_in_air and not self.task.done()
+        return not self._check.is_sent and not self.task.done()
 
     @property
     def may_have_cost(self) -> bool:
         """Whether a request of it was billed, perhaps."""
-        return self._asking.costs.at_most > 0
+        return self._check.costs.at_most > 0
 
     @property
     def first_line_s(self) -> float | None:
         """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
-        return self._asking.first_line_s
+        return self._check.first_line_s
 
     def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Landing]:
         """Return what will be told of its end; a better lane takes the whole flight along."""
         if self._waiters:
-            self._asking.tell("shared")
-            self._asking.preparing.add(subject)
+            self._check.tell("shared")
+            self._check.preparing.add(subject)
         if lane == "interactive":
-            self._asking.place.move_up()
-        waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = _Waiting(subject.image, lane)
-        return waiter
+            self._check.place.move_up()
+        return self._waiters.join(subject.image, lane)
 
     def leave(self, waiter: asyncio.Future[Landing]) -> None:
         """Wait no more. A flight nobody waits for ends here, if it may."""
-        self._waiters.pop(waiter, None)
+        self._waiters.leave(waiter)
         if not self._waiters and self.is_free:
-            self.ground("nobody waited for it any more")
-        elif all(each.lane == "bulk" for each in self._waiters.values()):
-            self._asking.place.move_down()
+            self.end("nobody waited for it any more")
+        elif self._waiters.are_streams:
+            self._check.place.move_down()
 
     def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
         """Wait for what is under way, and not for any request after it.
@@ -106,32 +73,30 @@ class Flight:
         Where nothing is under way and nobody else wants more, it ends here: what it may have cost
         is told.
         """
-        self._waiters[waiter].wants_more = False
-        if self.is_free and not self._is_wanted():
-            self.ground("no more was to be sent")
+        self._waiters.want_no_more(waiter)
+        if self.is_free and not self._waiters.want_more:
+            self.end("no more was to be sent")
 
     def tell(self, waiter: asyncio.Future[Landing], error: DetectError) -> None:
         """Tell one of those who wait to go without the rest."""
-        if not waiter.done():
-            error.image = self._waiters[waiter].image
-            waiter.set_result(Landing(error, 0, Costs().told()))
+        self._waiters.tell(waiter, Landing(error))
 
-    def ground(self, why: str) -> None:
+    def end(self, why: str) -> None:
         """Make no further request for this image; one that is under way is finished."""
-        self._grounded = self._grounded or why
+        self._waiters.ended_by = self._waiters.ended_by or why
         if self.is_free:
-            self._asking.place.stay()
-            self._on_end(self)
+            self._check.place.stay()
+            self.is_over = True
             self.task.cancel()
 
     def so_far(self, why: str) -> DetectError:
         """Return the error for one who gives up now."""
-        return self._asking.so_far(why)
+        return self._check.so_far(why)
 
     async def _fly(self) -> None:
         result: Verdict | BaseException | None = None
         try:
-            result = await self._asking.find_out()
+            result = await self._check.run()
         except asyncio.CancelledError:
             result = self._last_word()
         except GeneratorExit:  # the loop is gone, and all who waited in it
@@ -149,54 +114,35 @@ class Flight:
         """Record the end and tell of it. Whatever fails, all who wait are told."""
         try:
             if isinstance(result, BaseException):
-                self._asking.give_up(result)
+                self._check.give_up(result)
         finally:
             self._land(result)
 
-    def _is_wanted(self) -> bool:
-        return any(each.wants_more for each in self._waiters.values()) and not self._grounded
-
-    def _gives_way(self, error: DetectError) -> bool:
-        """Whether a stream's share goes on: a check ends with this error, a stream waits it out."""
-        waiting = [(waiter, each) for waiter, each in self._waiters.items() if not waiter.done()]
-        checks = [waiter for waiter, each in waiting if each.lane != "bulk"]
-        goes_on = any(each.lane == "bulk" and each.wants_more for _, each in waiting)
-        if not checks or not goes_on or self._grounded:
-            return False
-        for waiter in checks:
-            self.tell(waiter, error.copy())
-        self._asking.place.move_down()
-        return True
-
     def _last_word(self) -> DetectError:
-        return self.so_far(self._grounded or "its event loop was stopped")
+        return self.so_far(self._waiters.ended_by or "its event loop was stopped")
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if task.cancelled():  # before its first step, so that it could not land by itself
+            self._check.place.arrive()
             self._land(self._last_word())
         else:
             task.exception()  # all who waited were told, and perhaps nobody did
 
     def _land(self, result: Verdict | BaseException) -> None:
-        self._on_end(self)
-        asking = self._asking
-        waiters = [waiter for waiter in self._waiters if not waiter.done()]
-        for place, waiter in enumerate(waiters):
-            landing = self._share(result) if place else self._whole(result)
-            if isinstance(landing.result, DetectError):
-                landing.result.image = self._waiters[waiter].image
-            waiter.set_result(landing)
+        self.is_over = True
+        check = self._check
+        for place, waiter in enumerate(self._waiters.untold()):
+            self._waiters.tell(waiter, self._share(result) if place else self._whole(result))
         error = None if isinstance(result, Verdict) else type(result).__name__
-        asking.tell("settled", wait_s=asking.elapsed_s, error=error, **asking.costs.told())
+        check.tell("settled", wait_s=check.elapsed_s, error=error, **check.costs.bill._asdict())
 
     def _whole(self, result: Verdict | BaseException) -> Landing:
-        asking = self._asking
+        check = self._check
         if _is_known(result):
             self._books.count("known")
-            asking.tell("known")
+            check.tell("known")
         self._count_skipped(result)
-        told = asking.costs.told() | {"doubt": asking.doubt}
-        return Landing(result, asking.attempts, told, asking.fault)
+        return Landing(result, check.attempts, check.costs.bill, check.preparing.doubt, check.fault)
 
     def _share(self, result: Verdict | BaseException) -> Landing:
         """Return what one is told whose image another had asked for: the same, at no cost."""
@@ -208,7 +154,7 @@ class Flight:
         elif isinstance(result, DetectError):
             self._count_skipped(result)
             result = result.copy()
-        return Landing(result, 0, Costs().told() | {"doubt": self._asking.doubt})
+        return Landing(result, doubt=self._check.preparing.doubt)
 
     def _count_skipped(self, result: Verdict | BaseException) -> None:
         """Count one that was looked at and not sent, each who asked for it by itself."""

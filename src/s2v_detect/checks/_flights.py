@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from s2v_detect._waiting import after
-from s2v_detect.checks._flight import Flight, Landing
-from s2v_detect.checks._preparing import Subject
-from s2v_detect.checks._session import Crew
+from s2v_detect.checks._flight import Flight
+from s2v_detect.checks._session import Session
+from s2v_detect.checks._waiters import Landing
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
-from s2v_detect.images import name_of
-from s2v_detect.ledger import UNRECORDED, Aside, LedgerRun, Recorded, Recording
+from s2v_detect.images import Subject, name_of
 from s2v_detect.models import Lane
 from s2v_detect.wire import LONGEST_AFTERTIME_S
 
@@ -66,17 +65,16 @@ class Patience(NamedTuple):
 class Flights:
     """All flights of an open client, one for an image."""
 
-    def __init__(self, crew: Crew, ledger: LedgerRun | None = None) -> None:
-        self.ledger = ledger
-        self.aside = Aside()
-        self._crew = crew
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self._by_identity: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     def find(self, subject: Subject) -> Flight | None:
         """Return the flight that a check of this image would join."""
-        return self._by_identity.get(subject.identity)
+        flight = self._by_identity.get(subject.identity)
+        return None if flight is None or flight.is_over else flight
 
     def join(self, subject: Subject, lane: Lane) -> tuple[Flight, asyncio.Future[Landing]]:
         """Return the image's flight, new or under way, and what will be told of its end."""
@@ -86,47 +84,36 @@ class Flights:
                 do="Check inside its `async with` block.",
                 image=subject.image,
             )
-        identity = subject.identity
-        flight = self._by_identity.get(identity)
-        if flight is None:
-            flight = Flight(
-                subject,
-                lane,
-                self._crew,
-                self._recording_of(subject),
-                lambda ended: self._end(identity, ended),
-            )
-            self._by_identity[identity] = flight
-            self._tasks.add(flight.task)
-            flight.task.add_done_callback(self._tasks.discard)
+        flight = self.find(subject) or self._begin(subject, lane)
         return flight, flight.join(subject, lane)
 
     async def close(self, timeout_s: float) -> None:
         """Let what was sent finish, for at most `timeout_s`; what is still in line is not sent."""
         self._is_closed = True
         for flight in list(self._by_identity.values()):
-            flight.ground("the client was closed")
+            flight.end("the client was closed")
         for task in await _late(self._tasks, timeout_s):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._crew.gate.close()
-        await self._crew.store_gate.close()
 
     def skip(self, image: object, skipped: ImageSkipped) -> None:
         """Count an image that is not sent, and record it."""
-        self._crew.books.count_skipped(skipped)
-        if self.ledger and isinstance(image, str | os.PathLike):
-            self.ledger.skip(name_of(image), skipped.reason)
+        self.session.books.count_skipped(skipped)
+        if self.session.run and isinstance(image, str | os.PathLike):
+            self.session.run.skip(name_of(image), skipped.reason)
 
-    def _recording_of(self, subject: Subject) -> Recording:
-        if self.ledger is None:
-            return UNRECORDED
-        return Recorded(self.ledger, subject.name, subject.identity, self.aside)
+    def _begin(self, subject: Subject, lane: Lane) -> Flight:
+        flight = self._by_identity[subject.identity] = Flight(subject, lane, self.session)
+        self._tasks.add(flight.task)
 
-    def _end(self, identity: str, flight: Flight) -> None:
-        if self._by_identity.get(identity) is flight:
-            del self._by_identity[identity]
+        def forget(task: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            if self._by_identity.get(subject.identity) is flight:
+                del self._by_identity[subject.identity]
+
+        flight.task.add_done_callback(forget)
+        return flight
 
 
 async def _late(tasks: set[asyncio.Task[None]], timeout_s: float) -> set[asyncio.Task[None]]:

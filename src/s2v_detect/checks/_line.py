@@ -8,10 +8,8 @@ one of each lane at the account's own rate, and more where the disk is what the 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect.checks._breaker import EndPassage, Gate
 from s2v_detect.ledger import Recording
 from s2v_detect.limiters import Limiter, Turn
 from s2v_detect.models import LANES, Lane
@@ -59,26 +57,6 @@ class Line:
         finally:
             near.leave()
         return turn
-
-    async def turn_through(
-        self,
-        gate: Gate,
-        passage: Callable[[], Awaitable[EndPassage]],
-        lane: Lane,
-        recording: Recording,
-    ) -> tuple[Turn, EndPassage]:
-        """Return as `turn` does, with a passage of the gate that holds when the turn comes."""
-        while True:
-            end_passage = await passage()
-            try:
-                turn = await self.turn(lane, recording)
-            except BaseException:  # whatever ended the waiting, a try is another's
-                gate.give_back(end_passage)
-                raise
-            if not gate.holds(end_passage):
-                return turn, end_passage
-            turn.withdrawn()  # the outage began while it stood in line
-            recording.withdraw()
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""

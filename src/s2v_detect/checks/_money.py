@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.errors import Billed, BudgetSpent, ConfigurationError, ImageSkipped
@@ -103,14 +103,25 @@ class Costs:
         """How many images have been paid for, perhaps."""
         return self.billed + self.unknown
 
-    def told(self) -> dict[str, Any]:
-        """Return the fields `billed`, `cost` and `cost_at_most` of an outcome or an event."""
+    @property
+    def bill(self) -> "Bill":
+        """What an outcome or an event says of it."""
         sure: Billed = "yes" if self.billed else "unknown" if self.unknown else "no"
-        return {
-            "billed": sure,
-            "cost": self.billed * PRICE_CNY,
-            "cost_at_most": (self.billed + self.unknown) * PRICE_CNY,
-        }
+        return Bill(sure, self.billed * PRICE_CNY, self.at_most * PRICE_CNY)
+
+
+class Bill(NamedTuple):
+    """What one check has cost."""
+
+    billed: Billed
+    cost: Decimal
+    """CNY, for certain."""
+    cost_at_most: Decimal
+    """CNY, if every request whose answer was lost was billed."""
+
+
+NO_BILL = Bill("no", Decimal(0), Decimal(0))
+"""That of a check that had its answer from another's request, or from the ledger."""
 
 
 _MOST_CNY = Decimal(10) ** 15

@@ -1,17 +1,23 @@
-"""Where an image is: in which lane, and how far on its way; how long it has waited there.
+"""Who waits for one image, and where the image is on its way.
 
-It may be moved to the better lane while it waits in the other.
+`Waiters` holds all who wait: each has a future, a lane, and may want nothing after what is under
+way. It is read by the check, and calls nobody. `Place` is the lane that the image is in, how far it
+is, and how long it has waited: it may be moved to the better lane while it waits in the other.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from s2v_detect.models import Lane
+from s2v_detect.checks._money import NO_BILL, Bill
+from s2v_detect.errors import DetectError, LedgerError
+from s2v_detect.models import Lane, Verdict
 
 T = TypeVar("T")
-Stage = Literal["ground", "line", "air", "rest"]
+Stage = Literal["before", "line", "sent", "rest"]
+"""`before` its line, in `line`, `sent` (its turn was granted: no way back), at `rest`."""
 
 
 class Place:
@@ -22,7 +28,7 @@ class Place:
         self._coming = coming
         self._is_coming = True
         coming[lane] += 1
-        self.stage: Stage = "ground"
+        self.stage: Stage = "before"
         self.line_s = 0.0
         """Seconds in line and on the way to it, without its attempts and their waits."""
         self._loop = asyncio.get_running_loop()
@@ -38,7 +44,7 @@ class Place:
         return self._loop.time() - self._lined_up_at
 
     @contextmanager
-    def waiting_in(self, stage: Literal["ground", "line"]) -> Iterator[None]:
+    def waiting_in(self, stage: Literal["before", "line"]) -> Iterator[None]:
         """Be in a stage whose time is not its own."""
         self.stage = stage
         since = self._loop.time()
@@ -101,3 +107,85 @@ class Place:
             self._coming[self.lane] -= 1
             self._coming[lane] += 1
         self.lane = lane
+
+
+class Landing(NamedTuple):
+    """How a flight ended, as one of those who waited for it is told."""
+
+    result: Verdict | BaseException
+    attempts: int = 0
+    bill: Bill = NO_BILL
+    """That of this share: the first who waited has all of it."""
+    doubt: str = ""
+    """What a look could not tell of the image."""
+    fault: LedgerError | None = None
+    """The answer is here, and could not be recorded."""
+
+
+@dataclass
+class _Waiting:
+    """One who waits for an image."""
+
+    image: object
+    """As it was given here: the same image may have other names."""
+    lane: Lane
+    wants_more: bool = True
+    """Whether another request is to be made, if this one gives no verdict."""
+
+
+class Waiters:
+    """All who wait for one image."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[Landing], _Waiting] = {}
+        self.ended_by = ""
+        """Why no request is to be made any more, whoever waits; or nothing."""
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def want_more(self) -> bool:
+        """Whether anybody wants another request, and it may be made."""
+        return not self.ended_by and any(each.wants_more for each in self._waiting.values())
+
+    @property
+    def are_streams(self) -> bool:
+        """Whether no check is among them."""
+        return all(each.lane == "bulk" for each in self._waiting.values())
+
+    def join(self, image: object, lane: Lane) -> asyncio.Future[Landing]:
+        """Return what one more will be told."""
+        waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = _Waiting(image, lane)
+        return waiter
+
+    def leave(self, waiter: asyncio.Future[Landing]) -> None:
+        """Let one wait no more."""
+        self._waiting.pop(waiter, None)
+
+    def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
+        """Let one wait for what is under way alone."""
+        self._waiting[waiter].wants_more = False
+
+    def tell(self, waiter: asyncio.Future[Landing], landing: Landing) -> None:
+        """Tell one how it ended, by the name that the image has there."""
+        if not waiter.done():
+            if isinstance(landing.result, DetectError):
+                landing.result.image = self._waiting[waiter].image
+            waiter.set_result(landing)
+
+    def untold(self) -> list[asyncio.Future[Landing]]:
+        """Return those who were told nothing yet, the first first."""
+        return [waiter for waiter in self._waiting if not waiter.done()]
+
+    def tell_checks(self, error: DetectError) -> bool:
+        """Tell the checks of an error that streams wait out. Return whether there were both."""
+        untold = [(waiter, self._waiting[waiter]) for waiter in self.untold()]
+        checks = [waiter for waiter, each in untold if each.lane != "bulk"]
+        goes_on = any(each.lane == "bulk" and each.wants_more for _, each in untold)
+        if not checks or not goes_on or self.ended_by:
+            return False
+        for waiter in checks:
+            self.tell(waiter, Landing(error.copy()))
+        return True

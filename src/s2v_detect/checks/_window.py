@@ -13,10 +13,11 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from s2v_detect._waiting import task_of
-from s2v_detect.checks._flight import Flight, Landing
+from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._flights import Flights
-from s2v_detect.checks._preparing import Subject, Subjects
+from s2v_detect.checks._waiters import Landing
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
+from s2v_detect.images import Subject
 from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
 
 Items = Iterable[Any] | AsyncIterable[Any]
@@ -89,7 +90,6 @@ class Window:
     def __init__(
         self,
         flights: Flights,
-        subjects: Subjects,
         items: Items,
         *,
         image_in: Callable[[Any], Any],
@@ -97,7 +97,7 @@ class Window:
         ordered: bool,
     ) -> None:
         self._flights = flights
-        self._subjects = subjects
+        self._subjects = flights.session.subjects
         self._items = items
         self._image_in = image_in
         self._size = size
@@ -112,7 +112,7 @@ class Window:
         self._is_fed = False
         """Whether the feeder has ended, and the fault of its end is known."""
         self._room = asyncio.Event()
-        flights.aside.rooms.add(self._room)
+        flights.session.aside.rooms.add(self._room)
         self._news = asyncio.Event()
         self._feeder = task_of(self._feed(), "s2v-detect feeder")
         self._feeder.add_done_callback(self._feeder_ended)
@@ -171,7 +171,7 @@ class Window:
     async def _has_room(self) -> None:
         most_aside = _MOST_ASIDE * self._size
         while len(self._reading) + len(self._pending) + len(self._landed) >= self._size + min(
-            self._flights.aside.count, most_aside
+            self._flights.session.aside.count, most_aside
         ):
             self._room.clear()
             await self._room.wait()
@@ -259,7 +259,7 @@ class Window:
             return True
         if not isinstance(error, DetectError):
             return False
-        if landing.told["cost_at_most"]:
+        if landing.bill.cost_at_most:
             return True
         undone = isinstance(error, NotSent | RateLimited | ServiceUnavailable)
         return not error.stops_run and not (self._is_stopped and undone)
@@ -299,7 +299,8 @@ def _outcome(row: _Row, landing: Landing, elapsed_s: float) -> Outcome:
         "image": row.image,
         "attempts": landing.attempts,
         "elapsed_s": elapsed_s,
-        **landing.told,
+        "doubt": landing.doubt,
+        **landing.bill._asdict(),
     }
     if isinstance(landing.result, Verdict):
         return Checked(verdict=landing.result, **common)

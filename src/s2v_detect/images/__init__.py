@@ -3,7 +3,8 @@
 `_identity` (pure: what makes two images the same), `_addresses` (pure: which hosts are public),
 `_header` (pure: format and size from the first bytes), `_files` (a file or bytes of this machine),
 `_look` with `_fetching` and `_guard` (the first bytes from a server), `_upload` (into the vendor's
-store). It knows no check: nothing here is billed.
+store), `_subjects` (all of these as what a check is about). It knows no check: nothing here is
+billed.
 
 `Looker` and `Uploader` are imported at their first use: a look loads httpcore, 100 ms of every
 import, and most clients neither look nor upload.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
 from s2v_detect.images._identity import identity_of, image_of, name_of
+from s2v_detect.images._subjects import Subject, Subjects
 
 if TYPE_CHECKING:
     from s2v_detect.images._look import Looker
@@ -23,6 +25,8 @@ __all__ = [
     "LocalImage",
     "Looker",
     "Reading",
+    "Subject",
+    "Subjects",
     "Uploader",
     "address_in",
     "host_of",

@@ -1,0 +1,122 @@
+"""What a check is about: an address, or what lies on this machine and must be uploaded first."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._addresses import private_reason
+from s2v_detect.images._files import Reading
+from s2v_detect.images._identity import identity_of, image_of, name_of
+from s2v_detect.limiters import Limiter
+from s2v_detect.models import Lane
+from s2v_detect.wire import UPLOADS_PATH, Answer, Endpoint, credential_query, is_answer
+
+if TYPE_CHECKING:  # most images are addresses
+    from s2v_detect.images._upload import Uploader
+
+
+class Upload(Protocol):
+    """Begins to put an image into the store."""
+
+    async def __call__(
+        self,
+        lane: Lane,
+        *,
+        may_begin: Callable[[], Awaitable[None]],
+        on_stored: Callable[[str], None],
+    ) -> "asyncio.Future[str]":
+        """Return, once there is room and it may begin, what will be its address."""
+
+
+class Subject(NamedTuple):
+    """One image, ready to be asked for."""
+
+    image: Any
+    """As it was given."""
+    identity: str
+    """The same for whatever is the same image."""
+    url: str
+    """What the service is given; empty where that comes from an upload."""
+    upload: Upload | None
+    """Puts it into the store."""
+
+    @property
+    def name(self) -> str:
+        """What a record calls it."""
+        return name_of(self.image)
+
+
+class Subjects:
+    """Makes subjects for an open client of whatever it is given."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        credential_line: Limiter,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._endpoint = endpoint
+        self._model = model
+        self._credential_line = credential_line
+        self._allow_private = allow_private
+        self._reading: Reading | None = None
+        self._uploader: Uploader | None = None
+
+    async def subject_of(self, value: object) -> Subject:
+        """Return the subject of a URL, a path or bytes.
+
+        Raises `ImageSkipped` for what is none, or what the service would surely refuse.
+        """
+        if isinstance(value, bytes | os.PathLike):
+            return await self.local(value)
+        return self.address(value)
+
+    def address(self, value: object) -> Subject:
+        """Return the subject of a URL. Raises `ImageSkipped` as above."""
+        url = image_of(value)
+        if not self._allow_private and (reason := private_reason(url)):
+            raise ImageSkipped(reason, image=url, saves="call")
+        return Subject(url, identity_of(url), url, None)
+
+    async def close(self) -> None:
+        """Give up on what is still being uploaded."""
+        if self._uploader is not None:
+            await self._uploader.close()
+
+    async def local(self, source: os.PathLike[str] | bytes) -> Subject:
+        """Return the subject of a file or bytes, once read. Raises `ImageSkipped` as above."""
+        from s2v_detect.images._upload import Uploader  # noqa: PLC0415  # as above
+
+        if self._reading is None or self._uploader is None:
+            self._reading = Reading()
+            self._uploader = Uploader(
+                self._credential,
+                self._endpoint.post_elsewhere,
+                self._model,
+                self._reading,
+                base_url=self._endpoint.base_url,
+            )
+        image = await self._reading.image(source)
+        return Subject(source, image.identity, "", partial(self._uploader.begin, image))
+
+    async def is_reached(self) -> bool:
+        """Return whether the service answers what is free: a request for a credential.
+
+        A page or a fault is no answer, and neither is whatever else comes of it.
+        """
+        try:
+            answer = await self._credential(f"{UPLOADS_PATH}?{credential_query(self._model)}")
+        except Exception:  # noqa: BLE001  # a transport or a limiter of the user's own raises what it likes
+            return False
+        return is_answer(answer)
+
+    async def _credential(self, path: str) -> Answer:
+        """Return the answer to a request for a credential, which have a limit of their own."""
+        turn = await self._credential_line.turn("interactive")
+        turn.left()  # one that hangs must not hold the line, and a start is near enough here
+        return await self._endpoint.get(path)
