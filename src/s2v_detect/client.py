@@ -107,8 +107,7 @@ class DetectClient:
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        # At once: what gathers errors gathers the variables of the frames too.
-        key, api_key = sealed(api_key), None
+        key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
@@ -311,7 +310,8 @@ class DetectClient:
             flights.skip(image, skipped)
             raise
         except TimeoutError as error:  # a large file, or a disk that does not answer
-            raise not_sent(f"given up after {give_up_after_s:g} s, unread", image) from error
+            why = f"given up after {give_up_after_s:g} s, while it was read"
+            raise not_sent(why, image) from error
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
