@@ -23,7 +23,7 @@ from s2v_detect.errors import LedgerError
 from s2v_detect.ledger import _asked, _damage, _schema
 from s2v_detect.ledger._faults import as_ledger_error
 from s2v_detect.ledger._file import LedgerFile, hold, let_go
-from s2v_detect.ledger._schema import EmptyFile
+from s2v_detect.ledger._schema import EmptyFile, NotALedger
 
 _BUSY_TIMEOUT_S = 30.0
 """How long another process may hold the file; its commits take milliseconds."""
@@ -154,7 +154,7 @@ class Desk:
         if self._creates:
             make(self._path)
         if not self._path.stat().st_size:
-            raise EmptyFile
+            raise EmptyFile if self._path.is_file() else NotALedger  # a pipe, a device
         file = hold(self._path)
         try:
             self._connect(file, creates=self._creates)
