@@ -1,6 +1,8 @@
 """What the ledger is asked: SQL that reads, and the two ways to settle what is unknown."""
 
+import os
 import sqlite3
+from pathlib import Path
 
 from s2v_detect.ledger import _damage
 from s2v_detect.ledger._entries import (
@@ -66,6 +68,17 @@ def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
 def names(db: sqlite3.Connection) -> list[str]:
     """Return the names of all runs."""
     return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
+
+
+def name_in_use(db: sqlite3.Connection) -> Path | None:
+    """Return the name by which runs open the file; None before the first of them."""
+    row = db.execute("SELECT value FROM about WHERE key = 'name in use'").fetchone()
+    return None if row is None else Path(os.fsdecode(row[0]))
+
+
+def use_name(db: sqlite3.Connection, path: Path) -> None:
+    """Write by which name runs open the file, as bytes: it may be no text."""
+    db.execute("INSERT OR REPLACE INTO about VALUES ('name in use', ?)", (os.fsencode(path),))
 
 
 def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
