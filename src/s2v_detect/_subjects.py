@@ -109,13 +109,10 @@ class Subjects:
     async def is_reached(self) -> bool:
         """Return whether the service answers what is free: a request for a credential.
 
-        A page or a fault is no answer, and neither is whatever else comes of it.
+        A page or a fault is no answer. Raises whatever a transport or a limiter does.
         """
-        try:
-            answer = await self._credential(f"{UPLOADS_PATH}?{credential_query(self._model)}")
-        except Exception:  # noqa: BLE001  # a transport or a limiter of the user's own raises what it likes
-            return False
-        return is_answer(answer)
+        query = credential_query(self._model)
+        return is_answer(await self._credential(f"{UPLOADS_PATH}?{query}"))
 
     async def _credential(self, path: str) -> Answer:
         """Return the answer to a request for a credential, which have a limit of their own."""
