@@ -205,28 +205,29 @@ class Asking:
                     raise
 
     async def _request(self) -> Verdict:
-        """Make one request, within the budget, through the gate and the line."""
+        """Make one request, through the gate, within the budget, and through the line."""
         unknown, at_most = self.costs.unknown, self.costs.at_most
-        with self.place.waiting_in("ground"):
-            await self._crew.budget.hold(self.image)
+        with self.place.waiting_in("line"):
+            turn, end_passage = await self.place.wait(self._turn)
         try:
-            with self.place.waiting_in("line"):
-                turn, end_passage = await self.place.wait(self._turn)
-            try:
-                return await self._fly(turn)
-            finally:
-                self.place.stage = "rest"
-                end_passage(in_doubt=self.costs.unknown > unknown)
+            return await self._fly(turn)
         finally:
+            self.place.stage = "rest"
+            end_passage(in_doubt=self.costs.unknown > unknown)
             self._crew.budget.settle(paid=self.costs.at_most - at_most)
 
     async def _turn(self, lane: Lane) -> tuple[Turn, EndPassage]:
-        line, recording = self._crew.line, self._recording
+        crew = self._crew
         try:
-            return await line.turn_through(
-                self._crew.gate, lambda: self._passage(lane), lane, recording
+            return await crew.line.turn_through(
+                crew.gate,
+                crew.budget,
+                lane,
+                self._recording,
+                passage=lambda: self._passage(lane),
             )
-        except DetectError as error:  # the gate's, or the ledger's: what can't be recorded stays
+        # The budget's, the gate's, or the ledger's: what can't be recorded stays.
+        except DetectError as error:
             raise self._about(error) from error.__cause__
 
     async def _passage(self, lane: Lane) -> EndPassage:

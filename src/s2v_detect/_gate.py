@@ -16,8 +16,9 @@ refused at once, one whose request has failed waits for as long as its own bound
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
 
 from s2v_detect._tasks import task_of
 from s2v_detect.errors import DetectError, NotSent
@@ -35,8 +36,8 @@ has lasted for two minutes is tried twice a minute."""
 _LONGEST_WAIT_S = 600.0
 """Between two tries, however many were in doubt."""
 
-FreeCall = Callable[[], Awaitable[bool]]
-"""Returns whether the service answers what is free."""
+FreeCall = Callable[[], Coroutine[Any, Any, bool]]
+"""Returns whether the service answers what is free. Whatever it raises is no answer."""
 
 
 class EndPassage(Protocol):
@@ -52,7 +53,7 @@ class Gate:
     def __init__(self, call: FreeCall | None = None) -> None:
         self._call = call
         self._is_call_known = False  # to whatever answers on this base URL
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[bool]] = set()
         self._faults: deque[float] = deque(maxlen=_IN_A_ROW)
         self._last_fault = ""
         self._is_shut = False
@@ -101,8 +102,11 @@ class Gate:
             raise error from error.__cause__
 
     def holds(self, end_passage: EndPassage) -> bool:
-        """Whether one that passed must come back: the gate was shut behind it, and it is no try."""
-        return self._is_shut and end_passage is _nothing
+        """Whether one that passed must come back: the gate was shut behind it.
+
+        The one that tries in this outage goes on; one that tried in the last is no try any more.
+        """
+        return self._is_shut and end_passage is not self._try
 
     def give_back(self, end_passage: EndPassage) -> None:
         """Hear that one that passed came to nothing: if it was a try, another is made at once."""
@@ -140,11 +144,11 @@ class Gate:
 
     async def close(self) -> None:
         """Try no more."""
-        self._stop_timer()
         for call in self._calls:
             call.cancel()
         if self._calls:
             await asyncio.wait(self._calls)
+        self._stop_timer()  # at last: a call that has ended sets it
 
     def end(self, ended: "_Try", *, in_doubt: bool) -> None:
         """Hear that a try has ended; where the gate is still shut, it had no answer."""
@@ -173,13 +177,14 @@ class Gate:
         if self._call is None:
             self._let_one_try()
             return
-        call = self._make_call(self._call, self._shut_at)
-        task = task_of(call, "s2v-detect free call")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        call = task_of(self._call(), "s2v-detect free call")
+        self._calls.add(call)
+        call.add_done_callback(partial(self._call_ended, self._shut_at))
 
-    async def _make_call(self, call: FreeCall, shut_at: float) -> None:
-        is_answered = await call()
+    def _call_ended(self, shut_at: float, call: asyncio.Task[bool]) -> None:
+        self._calls.discard(call)
+        # A transport of the user's own raises what it likes, a cancellation too.
+        is_answered = not call.cancelled() and call.exception() is None and call.result()
         self._is_call_known = self._is_call_known or is_answered
         if not self._is_shut or self._shut_at != shut_at:
             return  # that outage is over

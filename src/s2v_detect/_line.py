@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from s2v_detect._budget import Budget
 from s2v_detect._gate import EndPassage, Gate
 from s2v_detect._recording import Recording
 from s2v_detect._service import REQUESTS_PER_S
@@ -62,15 +63,22 @@ class Line:
     async def turn_through(
         self,
         gate: Gate,
-        passage: Callable[[], Awaitable[EndPassage]],
+        budget: Budget,
         lane: Lane,
         recording: Recording,
+        *,
+        passage: Callable[[], Awaitable[EndPassage]],
     ) -> tuple[Turn, EndPassage]:
-        """Return as `turn` does, with a passage of the gate that holds when the turn comes."""
+        """Return as `turn` does, with a passage of the gate that holds when the turn comes.
+
+        The budget is held then, and not by those whom an outage holds: a check that is refused in
+        it would wait for them. Raises `BudgetSpent`.
+        """
         while True:
+            budget.refuse_if_spent()
             end_passage = await passage()
             try:
-                turn = await self.turn(lane, recording)
+                turn = await self._paid_turn(budget, lane, recording)
             except BaseException:  # whatever ended the waiting, a try is another's
                 gate.give_back(end_passage)
                 raise
@@ -78,6 +86,15 @@ class Line:
                 return turn, end_passage
             turn.withdrawn()  # the outage began while it stood in line
             recording.withdraw()
+            budget.settle(paid=0)
+
+    async def _paid_turn(self, budget: Budget, lane: Lane, recording: Recording) -> Turn:
+        await budget.hold()
+        try:
+            return await self.turn(lane, recording)
+        except BaseException:  # as above
+            budget.settle(paid=0)
+            raise
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""

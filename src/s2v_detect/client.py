@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from s2v_detect._books import Books, Watch
 from s2v_detect._budget import Budget, money
 from s2v_detect._crew import Crew, look_by
-from s2v_detect._endings import not_sent
 from s2v_detect._flights import Flights
 from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
@@ -28,7 +27,8 @@ from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense, sealed
 from s2v_detect._stream import OutcomeStream
-from s2v_detect._subjects import Subject, Subjects
+from s2v_detect._subjects import Subjects
+from s2v_detect._tasks import running_loop
 from s2v_detect._turns import Limiter
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import unhurried
@@ -155,13 +155,14 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
+        loop = running_loop()
         origin = f"{self._model}{self._endpoint.where}"
         run = None
         try:
             if self._ledger:
                 run = await begun(self._ledger, origin)
             self._endpoint.open()
-            self._loop = asyncio.get_running_loop()
+            self._loop = loop
             self._line = Line(self._limiter)
             self._subjects = self._subjects_of_a_loop()
             self._flights = Flights(self._crew(run), run)
@@ -227,7 +228,11 @@ class DetectClient:
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         forecast_s = partial(self._line.forecast_s, lane)
         patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
-        subject = await self._subject_of(image, flights, give_up_after_s)
+        try:
+            subject = await self._subjects.subject_within(give_up_after_s, image)
+        except ImageSkipped as skipped:
+            flights.skip(image, skipped)
+            raise
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
         landing = await patience.landing(*flights.join(subject, lane))
@@ -276,18 +281,8 @@ class DetectClient:
         flights = self._open_flights()
         if isinstance(items, str | bytes | os.PathLike):
             raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
-
-        def open_window() -> Window:
-            return Window(
-                flights,
-                self._subjects,
-                items,
-                image_in=getter_of(image),
-                size=self._max_in_flight,
-                ordered=ordered,
-            )
-
-        return OutcomeStream(open_window)
+        window = partial(Window, flights, self._subjects, items, image_in=getter_of(image))
+        return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def _open_flights(self) -> Flights:
         if self._flights is None:
@@ -299,19 +294,6 @@ class DetectClient:
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )
         return self._flights
-
-    async def _subject_of(
-        self, image: object, flights: Flights, give_up_after_s: float | None
-    ) -> Subject:
-        try:
-            async with asyncio.timeout(give_up_after_s):
-                return await self._subjects.subject_of(image)
-        except ImageSkipped as skipped:
-            flights.skip(image, skipped)
-            raise
-        except TimeoutError as error:  # a large file, or a disk that does not answer
-            why = f"given up after {give_up_after_s:g} s, while it was read"
-            raise not_sent(why, image) from error
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
