@@ -25,7 +25,7 @@ import pytest
 
 from s2v_detect import Ledger, LedgerError, LocalLimiter
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _writer as _desk
+from s2v_detect.ledger import _writer
 
 Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))
@@ -145,14 +145,14 @@ def failing(disk: Disk) -> Iterator[None]:
     def connected(path: Path, *, creates: bool) -> Any:
         connection: Any = Connection(path, vfs.name)
         try:
-            _desk.configure(connection, path, creates=creates)
+            _writer.configure(connection, path, creates=creates)
         except BaseException:
             connection.close()
             raise
         return connection
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_desk, "connected", connected)
+        patch.setattr(_writer, "connected", connected)
         yield
 
 
@@ -193,7 +193,7 @@ async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
     others = threads()  # of ledgers that other tests have left open
     raised = 0
     new = in_memory / "new.db"
-    _desk.make(new)
+    _writer.make(new)
     client = partial(emulator.client, limiter=FAST, http_client=connections)
     for place in range(10):
         path = shutil.copy(new, in_memory / f"{place}.db")
