@@ -6,9 +6,9 @@ slot for good). While no turn is granted the flight is free: when the last who w
 ends, and nothing was paid. From the turn on it runs to its answer and is counted, with nobody
 waiting too.
 
-A flight ends once, by `_tell_all`: in the task's own `finally`, or, where the task was cancelled before
-its first step, in its callback. Then everybody who waits is told: the first has the whole bill, the
-others the same answer for nothing.
+A flight ends once, by `_tell_all`: in the task's own `finally`, or, where the task was cancelled
+before its first step, in its callback. Then everybody who waits is told: the first has the whole
+bill, the others the same answer for nothing.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class Flight:
         return self.so_far(self._waiters.ended_by or "its event loop was stopped")
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        if task.cancelled():  # before its first step, so that it could not land by itself
+        if task.cancelled():  # before its first step, so that it could not tell of it by itself
             self._check.place.arrive()
             self._tell_all(self._last_word())
         # All who waited were told, and perhaps nobody did; but not of a GeneratorExit, which most
