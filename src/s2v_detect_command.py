@@ -17,12 +17,15 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    with _leaving_at_once():
-        from s2v_detect.cli import main as run  # noqa: PLC0415  # see above
+    try:
+        with _leaving_at_once():
+            from s2v_detect.cli import main as run  # noqa: PLC0415  # see above
 
-        with suppress(ModuleNotFoundError):  # an extra: `run` says which
-            import s2v_detect.cli._app  # noqa: PLC0415, F401  # loaded while nothing is begun
-    return run()
+            with suppress(ModuleNotFoundError):  # an extra: `run` says which
+                import s2v_detect.cli._app  # noqa: PLC0415, F401  # loaded while nothing is begun
+        return run()
+    except KeyboardInterrupt:  # in a step between these
+        return _INTERRUPTED
 
 
 @contextmanager

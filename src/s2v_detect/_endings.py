@@ -12,9 +12,9 @@ def left_unknown() -> OutcomeUnknown:
     )
 
 
-def not_sent(why: str) -> NotSent:
+def not_sent(why: str, image: object = None) -> NotSent:
     """Return the error of an image that no request was made for."""
-    return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.")
+    return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.", image=image)
 
 
 def cut_short(error: DetectError) -> NotSent:

@@ -33,6 +33,16 @@ async def begun(ledger: Ledger, model: str) -> LedgerRun:
         raise
 
 
+async def ended(run: LedgerRun | None, ledger: Ledger | None) -> None:
+    """End a run, and then let go of the ledger, whatever the first raises."""
+    try:
+        if run:
+            await run.end()
+    finally:
+        if ledger:
+            await asyncio.to_thread(ledger.close)
+
+
 class Aside:
     """How many flights of a client wait for another process's claim, and whom that leaves room.
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -21,7 +22,7 @@ from s2v_detect._gate import Gate
 from s2v_detect._http import Endpoint
 from s2v_detect._line import Line
 from s2v_detect._patience import Patience
-from s2v_detect._recording import begun
+from s2v_detect._recording import begun, ended
 from s2v_detect._retrying import OnUnknown
 from s2v_detect._rules import Preflight, RetryPolicy
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
@@ -224,14 +225,9 @@ class DetectClient:
             ...     verdict = await client.check(url, give_up_after_s=20)
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
-        flights = self._open_flights()
-        patience = Patience(
-            image,
-            give_up_after_s,
-            max_wait_s,
-            lambda: self._line.forecast_s(lane),
-            asyncio.get_running_loop().time(),
-        )
+        flights, now = self._open_flights(), asyncio.get_running_loop().time()
+        forecast_s = partial(self._line.forecast_s, lane)
+        patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
         subject = await self._subject_of(image, flights, give_up_after_s)
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
@@ -314,10 +310,8 @@ class DetectClient:
         except ImageSkipped as skipped:
             flights.skip(image, skipped)
             raise
-        except TimeoutError as error:  # a large file, or one on a disk that does not answer
-            given_up = not_sent(f"given up after {give_up_after_s:g} s, while it was read")
-            given_up.image = image
-            raise given_up from error
+        except TimeoutError as error:  # a large file, or a disk that does not answer
+            raise not_sent(f"given up after {give_up_after_s:g} s, unread", image) from error
 
     def _crew(self, run: LedgerRun | None) -> Crew:
         spend = self._books.spend
@@ -339,9 +333,9 @@ class DetectClient:
     def _subjects_of_a_loop(self) -> Subjects:
         # An emulator on this machine reaches what is private.
         rules = self._preflight
-        allow_private = rules.allow_private if rules else bool(self._endpoint.where)
+        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
         return Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=allow_private
+            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
         )
 
     async def _close(self, flights: Flights) -> None:
@@ -353,9 +347,4 @@ class DetectClient:
             await flights.close(self._timeout_s)
 
     async def _close_ledger(self, run: LedgerRun | None) -> None:
-        try:
-            if run:
-                await run.end()
-        finally:
-            if self._ledger and self._owns_ledger:
-                await asyncio.to_thread(self._ledger.close)
+        await ended(run, self._ledger if self._owns_ledger else None)

@@ -95,6 +95,7 @@ def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
                 await watched.began.wait()
                 before = len(watched.sent_at)
                 await asyncio.sleep(HOUR_S)
+                failed = list(outcomes)
                 stream.stop()
                 await taking
             assert before < 25  # five faults, and a second's more in flight
@@ -102,11 +103,14 @@ def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
             assert emulator.billed == emulator.requests == len(watched.sent_at)
             assert client.spend.cost_at_most == emulator.billed * PRICE
             assert client.spend.cost == 0
-            ended = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
-            assert len(ended) == len(outcomes) > 0
-            for outcome in ended:
+            assert len(failed) > 0
+            for outcome in failed:
+                assert isinstance(outcome, Failed)
                 assert isinstance(outcome.error, OutcomeUnknown)
                 assert (outcome.attempts, outcome.cost_at_most) == (2, 2 * PRICE)
+            # Those that the stop has ended tell what they may have cost.
+            told = sum(outcome.cost_at_most for outcome in outcomes)
+            assert told == client.spend.cost_at_most
             tries = watched.sent_at[before:]
             waits = [after - earlier for earlier, after in pairwise(tries)]
             assert waits[-1] > 590  # at last they are ten minutes apart

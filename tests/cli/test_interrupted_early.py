@@ -13,7 +13,7 @@ from s2v_detect.emulator import Emulator, Silent
 LOADED = (
     "httpx._models",
     "pydantic_core",
-    "pydantic.types",
+    "pydantic.fields",
     "s2v_detect.errors",
     "s2v_detect.models",
     "s2v_detect.client",

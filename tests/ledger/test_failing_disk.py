@@ -29,6 +29,7 @@ async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
     """At ten places of a run; what may have been billed is in the books, and nothing twice."""
     emulator.when("*", Pass(latency_s=0.001))
     images = urls(12)
+    others = threads()  # of ledgers that other tests have left open
     raised = 0
     for place in range(10):
         path = tmp_path / f"{place}.db"
@@ -41,7 +42,7 @@ async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
                         pass
             except LedgerError:  # and nothing else
                 raised += 1
-        assert threads() == 0
+        assert threads() <= others
         with Ledger(path) as ledger:
             await ledger.begin("wan2.2-s2v-detect on this machine").end()
             at_most = sum(spend.billed + spend.unknown for spend in ledger.statement())

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,21 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+async def stopped_between_commits(process: "subprocess.Popen[str]", path: Path) -> None:
+    """Stop a process while it holds no lock of SQLite's: else nobody could write at all."""
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(process.pid, signal.SIGCONT)
+                await asyncio.sleep(0.01)
+            else:
+                db.execute("ROLLBACK")
+                return
+
+
 async def test_the_rest_goes_on_and_the_wait_is_told_once(
     tmp_path: Path,
     urls: Urls,
@@ -45,7 +62,7 @@ async def test_the_rest_goes_on_and_the_wait_is_told_once(
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220, S603  # our own script
         while not emulator.requests:
             await asyncio.sleep(0.01)
-        os.kill(process.pid, signal.SIGSTOP)
+        await stopped_between_commits(process, path)
         before = emulator.requests
         client = emulator.client(ledger=path, limiter=FAST, max_in_flight=8)
         async with client, client.aiter_check(images) as stream:
