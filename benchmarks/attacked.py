@@ -2,7 +2,7 @@
 
     python benchmarks/attacked.py [damaged] [disk] [names] [gateway] [inputs] [files] [watchers]
 
-Each part prints its rows; without a name, all of them (under five minutes). `--scale 0.1` makes all
+Each part prints its rows; without a name, all of them (some five minutes on two cores). `--scale 0.1` makes all
 parts a tenth as long, `--damaged 1000` one of them longer. What is done is drawn from `--seed` and
 the number of the try: a broken promise is printed with both, and `PART --seed S --only N` repeats
 that try alone. Exit code 1 where a promise is broken.

@@ -3,14 +3,17 @@
 import asyncio
 import gzip
 import json
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from _attacks.command import FAST, account, called
 from _attacks.found import Found, Try
-from s2v_detect import ConfigurationError, LocalLimiter, Outcome
+from s2v_detect import ConfigurationError, Outcome
 from s2v_detect.emulator import Emulator, Pass
 
 
@@ -23,6 +26,7 @@ class Strange(BaseException):
 
 
 FAULTS: tuple[type[BaseException], ...] = (Gone, OSError, ValueError, KeyError, EOFError, Strange)
+TRUSTED = ssl.create_default_context()  # made once: it takes longer than such a stream
 SKIPPED = "no address"
 EARLIER = 500
 
@@ -105,8 +109,10 @@ def _drawn(one: Try) -> list[str]:
 async def _failing(one: Try, emulator: Emulator, make: Any, fault: type[BaseException]) -> None:
     items, outcomes = _drawn(one), list[Outcome]()
     size, ordered = one.chance.choice((1, 2, 5, 300)), one.chance.random() < 0.5
-    line = LocalLimiter(float("inf"))
-    async with emulator.client(limiter=line, max_in_flight=size) as client:
+    async with (
+        httpx.AsyncClient(verify=TRUSTED) as http,
+        emulator.client(http_client=http, max_in_flight=size) as client,
+    ):
         try:
             async for outcome in client.aiter_check(make(items, fault), ordered=ordered):
                 outcomes.append(outcome)
@@ -119,7 +125,7 @@ async def _failing(one: Try, emulator: Emulator, make: Any, fault: type[BaseExce
 async def _closed(one: Try, emulator: Emulator) -> None:
     """Close the client under its stream, after some steps of the loop."""
     items, outcomes = _drawn(one) or [SKIPPED], list[Outcome]()
-    client = emulator.client(limiter=LocalLimiter(float("inf")), max_in_flight=3)
+    client = emulator.client(max_in_flight=3)
     await client.aopen()
     stream = client.aiter_check(items)
     outcomes.append(await anext(stream))
