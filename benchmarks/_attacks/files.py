@@ -77,8 +77,6 @@ OVER_A_LEDGER: list[tuple[str, ...]] = [
 
 def attack(found: Found, tries: int) -> None:
     """Give each command to a folder with somebody's files; it must refuse, and leave them."""
-    cases = [(how, *clash) for how in WAYS for clash in CLASHES]
-    cases += [("another run's ledger", "l.db", words) for words in OVER_A_LEDGER]
     with (
         tempfile.TemporaryDirectory() as name,
         Emulator.run_in_thread(answer=Pass()) as emulator,
@@ -86,14 +84,19 @@ def attack(found: Found, tries: int) -> None:
     ):
         given = Path(name) / "given"
         fill(given)
+        cases = [(how, *clash) for how in WAYS for clash in CLASHES if _can_be(given, clash, how)]
+        cases += [("another run's ledger", "l.db", words) for words in OVER_A_LEDGER]
         for one in found.tries(tries, "twice", "lost", "as whole", "traceback"):
             how, file, words = cases[one.number % len(cases)]
             one.attack = how
             folder = Path(shutil.copytree(given, Path(name) / str(one.number)))
             other = spelled(folder / file, how) if how in WAYS else file
-            if other is not None:
-                _refused(one, emulator, folder, [word.format(other) for word in words])
+            _refused(one, emulator, folder, [word.format(other) for word in words])
             shutil.rmtree(folder)
+
+
+def _can_be(folder: Path, clash: tuple[str, tuple[str, ...]], how: str) -> bool:
+    return how != "by a hard link" or (folder / clash[0]).exists()
 
 
 def fill(folder: Path) -> None:
