@@ -130,7 +130,7 @@ class Check:
         """Record that it ended without an answer."""
         told = error if isinstance(error, DetectError) else cut_off(left=self.attempts > 0)
         is_final = self._waiters.want_more or isinstance(told, NotSent | OutcomeUnknown)
-        if not is_final and may_follow(told, self._seen(told)):
+        if not is_final and may_follow(told, self._seen()):
             told = cut_short(told)
         self._recording.give_up(told, elapsed_s=self.elapsed_s)
 
@@ -287,7 +287,7 @@ class Check:
 
     async def _goes_on(self, error: DetectError) -> bool:
         """Do what follows an error. Return whether the image is asked for again."""
-        seen = self._seen(error)
+        seen = self._seen()
         step = after(error, seen)
         if step is Step.RENEW:
             self.preparing.renew()
@@ -315,8 +315,9 @@ class Check:
         self._rests = None
         return True
 
-    def _seen(self, error: DetectError) -> Seen:
-        before = [each for each in self._errors if each is not error]
+    def _seen(self) -> Seen:
+        """Return what was seen until the latest error, which is not counted."""
+        before = self._errors[:-1]
         return Seen(
             on_unknown=self._session.on_unknown,
             attempts=self.attempts,
