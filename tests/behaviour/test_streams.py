@@ -245,7 +245,7 @@ async def test_a_fault_of_the_run_leaves_what_was_in_line_unsent(
     """With 20 in line behind the fault not one of them is sent, and none gets an outcome."""
     emulator.when("*", Error(401, "InvalidApiKey"))
     outcomes = []
-    async with emulator.client(limiter=LocalLimiter(1, per_s=0.2), max_in_flight=20) as client:
+    async with emulator.client(limiter=LocalLimiter(1, per_s=9), max_in_flight=20) as client:
         with pytest.raises(AccessDenied):
             async for outcome in client.aiter_check(urls(20)):
                 outcomes.append(outcome)
@@ -430,8 +430,8 @@ async def test_several_consumers_may_share_a_stream(emulator: Emulator, urls: Ur
 
 
 async def test_latency_never_limits_the_rate(emulator: Emulator, urls: Urls) -> None:
-    """At 100 a second and a second's latency, 60 are in flight together."""
-    emulator.when("*", Pass(latency_s=1.0))
+    """At 100 a second and two seconds' latency, 60 are in flight together."""
+    emulator.when("*", Pass(latency_s=2.0))
     async with emulator.client(limiter=LocalLimiter(100)) as client:
         outcomes = [outcome async for outcome in client.aiter_check(urls(60))]
     assert len(outcomes) == 60
