@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import anyio
 
+from s2v_detect.errors import ConfigurationError
+
 T = TypeVar("T")
 
 
@@ -113,3 +115,14 @@ def _started(work: Callable[[], T], *, on_end: Callable[[], None]) -> "asyncio.F
 def task_of(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
     """Return a plain task of the running loop, whose first step is yet to come."""
     return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name)
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running loop of asyncio. Raises `ConfigurationError` where there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "no event loop of asyncio runs here.",
+            do="Run it by `asyncio.run`; trio has loops of its own, which can't be used.",
+        ) from error

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, refuse_nonsense, sealed
 from s2v_detect._version import VERSION
-from s2v_detect._waiting import unhurried
+from s2v_detect._waiting import running_loop, unhurried
 from s2v_detect.checks import (
     Books,
     Breaker,
@@ -33,8 +33,8 @@ from s2v_detect.checks import (
     look_by,
     money,
 )
-from s2v_detect.errors import ConfigurationError, ImageSkipped, not_sent
-from s2v_detect.images import Subject, Subjects
+from s2v_detect.errors import ConfigurationError, ImageSkipped
+from s2v_detect.images import Subjects
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, shared_line
 from s2v_detect.models import Event, Image, Spend, Verdict
@@ -109,8 +109,7 @@ class DetectClient:
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        # At once: what gathers errors gathers the variables of the frames too.
-        key, api_key = sealed(api_key), None
+        key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
@@ -155,13 +154,14 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
+        loop = running_loop()
         origin = f"{self._model}{self._endpoint.where}"
         run = None
         try:
             if self._ledger:
                 run = await begun(self._ledger, origin)
             self._endpoint.open()
-            self._flights = Flights(self._session(run))
+            self._flights = Flights(self._session(run, loop))
         except BaseException:
             await unhurried(self._close_ledger(run))
             raise
@@ -224,7 +224,11 @@ class DetectClient:
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         forecast_s = partial(flights.session.line.forecast_s, lane)
         patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
-        subject = await self._subject_of(image, flights, give_up_after_s)
+        try:
+            subject = await flights.session.subjects.subject_within(give_up_after_s, image)
+        except ImageSkipped as skipped:
+            flights.skip(image, skipped)
+            raise
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
         landing = await patience.landing(*flights.join(subject, lane))
@@ -273,17 +277,8 @@ class DetectClient:
         flights = self._open_flights()
         if isinstance(items, str | bytes | os.PathLike):
             raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
-
-        def open_window() -> Window:
-            return Window(
-                flights,
-                items,
-                image_in=getter_of(image),
-                size=self._max_in_flight,
-                ordered=ordered,
-            )
-
-        return OutcomeStream(open_window)
+        window = partial(Window, flights, items, image_in=getter_of(image))
+        return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def _open_flights(self) -> Flights:
         if self._flights is None:
@@ -296,20 +291,7 @@ class DetectClient:
             )
         return self._flights
 
-    async def _subject_of(
-        self, image: object, flights: Flights, give_up_after_s: float | None
-    ) -> Subject:
-        try:
-            async with asyncio.timeout(give_up_after_s):
-                return await flights.session.subjects.subject_of(image)
-        except ImageSkipped as skipped:
-            flights.skip(image, skipped)
-            raise
-        except TimeoutError as error:  # a large file, or a disk that does not answer
-            why = f"given up after {give_up_after_s:g} s, while it was read"
-            raise not_sent(why, image) from error
-
-    def _session(self, run: LedgerRun | None) -> Session:
+    def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
         spend = self._books.spend
         spent = run.spent() if run and self._ledger and self._ledger.name else spend
         rules = self._preflight
@@ -333,7 +315,7 @@ class DetectClient:
             look=look_by(rules),
             run=run,
             aside=Aside(),
-            loop=asyncio.get_running_loop(),
+            loop=loop,
         )
 
     async def _close(self, flights: Flights) -> None:

@@ -1,12 +1,25 @@
 """Only the service's own word is "not billed"; what it counts is what is paid."""
 
+import asyncio
+import json
+import re
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from s2v_detect import BudgetSpent, Checked, DetectError, Ledger, OutcomeUnknown, RetryPolicy
+from s2v_detect import (
+    BudgetSpent,
+    Checked,
+    DetectClient,
+    DetectError,
+    Ledger,
+    LocalLimiter,
+    OutcomeUnknown,
+    RetryPolicy,
+)
 from s2v_detect.emulator import Emulator, Html, Pass, Raw
 
 IMAGE = "https://images.example/face.jpg"
@@ -88,3 +101,31 @@ async def test_an_error_that_counts_two_images_costs_two(emulator: Emulator) -> 
     assert raised.value.billed == "yes"
     assert client.spend.cost == Decimal("0.008")
     assert emulator.requests == 1
+
+
+async def test_an_answer_that_was_here_before_its_request_is_no_answer() -> None:
+    """A gateway that sends two at once: the second would be told as another image's verdict."""
+    verdicts = [
+        json.dumps({"output": {"check_pass": is_good}, "usage": {"image_count": 1}}).encode()
+        for is_good in (True, False)
+    ]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(re.findall(rb"(?i)content-length: (\d+)", head)[0]))
+                for body in verdicts:
+                    writer.write(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+                    )
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+    client = DetectClient("sk-x", base_url=base_url, limiter=LocalLimiter(1000), retry=QUICK)
+    async with server, client:
+        for number in range(10):
+            verdict = await client.check(f"https://images.example/{number}.jpg")
+            assert verdict.check_pass
+        assert (client.spend.billed, client.spend.unknown) == (10, 9)

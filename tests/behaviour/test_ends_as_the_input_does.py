@@ -140,3 +140,81 @@ async def with_pauses_and_no_fault(items: list[str]) -> AsyncIterator[str]:
     for item in items:
         await asyncio.sleep(0)
         yield item
+
+
+class Countless(Exception):
+    """A fault that is false: it has a length, and that is zero."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def test_a_fault_that_is_false_is_a_fault(emulator: Emulator) -> None:
+    """Errors that are lists of errors have a length of their own."""
+
+    def countless() -> Iterator[str]:
+        yield "no url"
+        raise Countless
+
+    async with emulator.client() as client:
+        with pytest.raises(Countless):
+            async for _ in client.aiter_check(countless()):
+                pass
+
+
+async def deaf(items: list[str]) -> AsyncIterator[str]:
+    """Give the items, and go on where the input is cancelled."""
+    for item in items:
+        yield item
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.005)
+
+
+async def test_an_input_that_is_deaf_to_cancelling_sends_no_more_after_a_stop(
+    emulator: Emulator, urls: Urls
+) -> None:
+    """Its next item is not asked for: that would be paid. A window's worth may be sent by then."""
+    window = 5
+    async with emulator.client(max_in_flight=window) as client:
+        async with client.aiter_check(deaf(urls(50))) as stream:
+            await anext(stream)
+        sent = emulator.requests
+        stream = client.aiter_check(deaf(urls(50)))
+        outcomes = [await anext(stream)]
+        stream.stop()
+        outcomes += [outcome async for outcome in stream]
+    assert sent <= window + 1
+    assert emulator.requests <= sent + window + 1
+    assert client.spend.billed == emulator.billed
+
+
+async def test_an_input_may_stop_its_own_stream(emulator: Emulator, urls: Urls) -> None:
+    """What it gives after that is not sent."""
+
+    def stopping() -> Iterator[str]:
+        stream.stop()
+        yield from urls(3)
+
+    async with emulator.client() as client:
+        stream = client.aiter_check(stopping())
+        outcomes = [outcome async for outcome in stream]
+    assert (outcomes, emulator.requests) == ([], 0)
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+async def test_a_stream_that_ended_before_its_block_sends_nothing(
+    emulator: Emulator,
+    urls: Urls,
+    is_stopped: bool,  # noqa: FBT001  # pytest gives it by name
+) -> None:
+    """Stopped or closed first, and entered then: the input is not read."""
+    async with emulator.client() as client:
+        stream = client.aiter_check(urls(5))
+        if is_stopped:
+            stream.stop()
+        else:
+            await stream.aclose()
+        async with stream:
+            assert [outcome async for outcome in stream] == []
+            await client.check("https://images.example/other.jpg")
+    assert emulator.requests == 1

@@ -10,9 +10,18 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from s2v_detect import AccessDenied, DetectClient, Event, Verdict
+from s2v_detect import (
+    AccessDenied,
+    ConfigurationError,
+    DetectClient,
+    DetectError,
+    Event,
+    LocalLimiter,
+    Verdict,
+)
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Silent
-from s2v_detect.models import EventKind
+from s2v_detect.limiters import Turn
+from s2v_detect.models import EventKind, Lane
 
 IMAGE = "https://images.example/face.jpg"
 SOURCE = Path(sys.modules["s2v_detect"].__file__ or "").parent
@@ -204,3 +213,35 @@ async def test_a_silent_service_and_a_broken_watcher_end_in_time(emulator: Emula
         async with emulator.client(on_event=watch, timeout_s=0.2, on_unknown="keep") as client:
             outcomes = [outcome async for outcome in client.aiter_check([IMAGE])]
     assert [outcome.billed for outcome in outcomes] == ["unknown"]
+
+
+@pytest.mark.parametrize("fault", [GeneratorExit, asyncio.CancelledError, Strange, OSError])
+async def test_whatever_a_part_of_the_users_own_raises_the_check_has_its_end(
+    emulator: Emulator, fault: type[BaseException]
+) -> None:
+    """A transport or a limiter; the next check is no share of the one that failed."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    class Refusing(LocalLimiter):
+        async def turn(self, lane: Lane = "bulk") -> Turn:
+            raise fault
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(refuse)) as http:
+        for options in ({"http_client": http}, {"limiter": Refusing(5)}):
+            async with emulator.client(on_unknown="keep", **options) as client:
+                for _ in range(2):
+                    with pytest.raises((fault, DetectError)):
+                        await asyncio.wait_for(client.check(IMAGE), 10)
+            assert client.spend.unknown == (2 if "http_client" in options else 0)
+
+
+def test_a_loop_that_is_none_of_asyncios_is_refused_in_words(
+    tmp_path: Path,
+) -> None:
+    """As under trio: with a ledger and without, and no coroutine is left behind."""
+    for ledger in (None, tmp_path / "no_loop.db"):
+        client = DetectClient("sk-x", ledger=ledger)
+        with pytest.raises(ConfigurationError, match="no event loop of asyncio"):
+            client.aopen().send(None)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from s2v_detect import (
+    BudgetSpent,
     DetectClient,
     Event,
     Failed,
@@ -24,6 +25,7 @@ from s2v_detect import (
     OutcomeUnknown,
     RetryPolicy,
 )
+from s2v_detect.checks import Breaker
 from s2v_detect.emulator import Emulator, Error, Html, Pass
 
 HOUR_S = 3600.0
@@ -76,10 +78,11 @@ class _Jumping(selectors.BaseSelector):
 
 
 def virtually(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main()` in such a loop."""
+    """Run `main()` in such a loop, for a day of it at most."""
 
     async def awaited() -> None:
-        await main()
+        async with asyncio.timeout(24 * HOUR_S):
+            await main()
 
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(awaited())
@@ -122,7 +125,10 @@ def images() -> Iterator[str]:
 
 
 def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
-    """All of it is in `cost_at_most`; an image fails only after both of its requests were sent."""
+    """All of it is in `cost_at_most`; an image fails only after both of its requests were sent.
+
+    Those that a stop leaves with one request say so.
+    """
 
     async def main() -> None:
         async with Emulator(answer=LOST) as emulator:
@@ -139,7 +145,7 @@ def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
                 await watched.began.wait()
                 before = len(watched.sent_at)
                 await asyncio.sleep(HOUR_S)
-                failed = list(outcomes)
+                before_the_stop = len(outcomes)
                 stream.stop()
                 await taking
             assert before < 25  # five faults, and a second's more in flight
@@ -147,14 +153,13 @@ def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
             assert emulator.billed == emulator.requests == len(watched.sent_at)
             assert client.spend.cost_at_most == emulator.billed * PRICE
             assert client.spend.cost == 0
-            assert len(failed) > 0
-            for outcome in failed:
-                assert isinstance(outcome, Failed)
+            ended = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+            assert len(ended) == len(outcomes) > before_the_stop > 0
+            for place, outcome in enumerate(ended):
                 assert isinstance(outcome.error, OutcomeUnknown)
-                assert (outcome.attempts, outcome.cost_at_most) == (2, 2 * PRICE)
-            # Those that the stop has ended tell what they may have cost.
-            told = sum(outcome.cost_at_most for outcome in outcomes)
-            assert told == client.spend.cost_at_most
+                assert outcome.attempts == 2 or place >= before_the_stop
+                assert outcome.cost_at_most == outcome.attempts * PRICE
+            assert sum(outcome.cost_at_most for outcome in ended) == client.spend.cost_at_most
             tries = watched.sent_at[before:]
             waits = [after - earlier for earlier, after in pairwise(tries)]
             assert waits[-1] > 590  # at last they are ten minutes apart
@@ -318,6 +323,83 @@ def test_checks_that_wait_go_on_when_the_service_is_back() -> None:
                 emulator.when("*", Pass())
                 for verdict in await asyncio.gather(*checks):
                     assert verdict.check_pass
+
+    virtually(main)
+
+
+def test_in_an_outage_a_check_is_refused_at_once_though_the_budget_is_in_use() -> None:
+    """What the outage holds of a stream holds none of the budget."""
+
+    async def main() -> None:
+        async with Emulator(answer=Error(503, "ServiceUnavailable")) as emulator:
+            watched = Watched(emulator)
+            async with emulator.client(on_event=watched, max_cost=10 * PRICE) as client:
+                stream = client.aiter_check(images())
+                taking = asyncio.ensure_future(anext(stream))
+                await watched.began.wait()
+                await asyncio.sleep(10)
+                loop = asyncio.get_running_loop()
+                began = loop.time()
+                with pytest.raises(NotSent, match="the service has been out for"):
+                    await client.check("https://images.example/new.jpg", give_up_after_s=100)
+                assert loop.time() - began < 1
+                emulator.when("*", Pass())
+                assert (await taking).kind == "checked"
+                with pytest.raises(BudgetSpent):
+                    while True:
+                        await anext(stream)
+            assert emulator.billed == client.spend.billed == 10
+
+    virtually(main)
+
+
+class Strange(BaseException):
+    """As pytest's own `Failed`: no `Exception`."""
+
+
+@pytest.mark.parametrize("fault", [Strange, asyncio.CancelledError, GeneratorExit, OSError])
+def test_whatever_a_free_call_raises_is_no_answer(fault: type[BaseException]) -> None:
+    """The breaker's timer goes on, and so does the stream when the service is back."""
+
+    async def main() -> None:
+        is_out = True
+
+        async def meet(request: httpx.Request) -> httpx.Response | None:
+            if request.method == "GET":
+                raise fault
+            return httpx.Response(503, text="<html>") if is_out else None
+
+        async with Emulator(answer=Pass()) as emulator:
+            watched = Watched(emulator)
+            async with (
+                httpx.AsyncClient(transport=Between(meet)) as http,
+                emulator.client(http_client=http, on_event=watched, max_in_flight=3) as client,
+            ):
+                stream = client.aiter_check(images())
+                taking = asyncio.ensure_future(anext(stream))
+                await watched.began.wait()
+                is_out = False
+                await taking
+                kinds = [(await anext(stream)).kind for _ in range(10)]
+                assert kinds[-3:] == ["checked"] * 3
+                await stream.aclose()
+
+    virtually(main)
+
+
+def test_a_try_of_the_last_outage_is_none_in_the_next() -> None:
+    """It stood in line meanwhile: it comes back, or each flap would cost one more image."""
+
+    async def main() -> None:
+        breaker = Breaker()
+        tries = []
+        for _ in range(2):
+            breaker.answered()
+            assert [breaker.failed(NotSent("lost.", do="Wait.")) for _ in range(5)][-1]
+            tries.append(await breaker.passage())
+            assert not breaker.holds(tries[-1])
+        assert breaker.holds(tries[0])
+        await breaker.close()
 
     virtually(main)
 

@@ -22,6 +22,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 FAST = ("--rate", "500", "--quiet")
 RUN = ("run", "in.txt", "-o", "out.csv", *FAST)
 NEW = ("run", "in.txt", *FAST)
+STATEMENT = ("ledger", "statement")
 
 
 def give(path: Path, *names: object) -> None:
@@ -113,6 +114,13 @@ CLASHES: list[tuple[str, tuple[object, ...]]] = [
     ("l.db-journal", (*NEW, "-o", "new.csv", "--ledger", "l.db", "--summary", "{}")),
     ("l.db-wal", ("ledger", "export", "l.db", "-o", "{}")),
     ("in.txt", ("estimate", "in.txt", "--ledger", "{}")),
+    ("l.db", ("ledger", "copy", "l.db", "{}", "--force")),
+    ("l.db-journal", ("ledger", "copy", "l.db", "{}")),
+    # Of a ledger that the command does not use.
+    ("l.db-journal", (*NEW, "-o", "{}", "--ledger", "new.db")),
+    ("l.db-journal", (*NEW, "-o", "new.csv", "--summary", "{}")),
+    ("l.db-journal", (*NEW, "-o", "new.csv", "--ledger", "{}")),
+    ("l.db-journal", ("ledger", "copy", "out.csv.ledger", "{}")),
 ]
 
 
@@ -155,6 +163,42 @@ def test_nothing_is_written_over_a_ledger_of_another_run(
     assert done.returncode == 2
     assert "is a ledger or another database" in done.stderr
     assert content(folder) == before
+
+
+@pytest.mark.parametrize("option", ["-o", "--summary", "--report", "--events"])
+def test_nothing_is_written_over_an_image(called: Command, folder: Path, option: str) -> None:
+    """It may be one of the folder that is screened: the run would leave it out, and replace it."""
+    photos = folder / "photos"
+    photos.mkdir()
+    for name in ("a.jpg", "b"):
+        (photos / name).write_bytes(b"\xff\xd8\xff" + name.encode())
+    before = content(photos)
+    out = () if option == "-o" else ("-o", "new.csv")
+    done = called("run", "photos", *out, option, "photos/b", "--ledger", "l.db", *FAST)
+    assert done.returncode == 2
+    assert "photos/b is an image. Give " in done.stderr
+    assert content(photos) == before
+
+
+def test_a_copy_replaces_files_and_older_copies_alone(called: Command, folder: Path) -> None:
+    """No device, no pipe, no link, and no ledger with runs of its own."""
+    copy = ("ledger", "copy", "l.db", "copy.db", "--force")
+    (folder / "copy.db").symlink_to("real.db")
+    for _ in range(2):
+        assert called(*copy).returncode == 0
+    assert (folder / "copy.db").is_symlink()
+    assert called(*NEW, "-o", "more.csv", "--ledger", "real.db").returncode == 0
+    os.mkfifo(folder / "pipe")
+    before = content(folder)
+    assert "no older copy" in called(*copy).stderr
+    assert "a device" in called("ledger", "copy", "l.db", "pipe", "--force").stderr
+    assert "it is no ledger" in called("ledger", "show", "pipe").stderr
+    assert (folder / "pipe").is_fifo()
+    assert content(folder) == before
+    name = os.fsdecode(b"?of=\xff.db")
+    assert called("ledger", "copy", "l.db", name).returncode == 0
+    assert called("ledger", "copy", "l.db", "notes.txt", "--force").returncode == 0
+    assert called(*STATEMENT, name).stdout == called(*STATEMENT, "notes.txt").stdout
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "hard link"])

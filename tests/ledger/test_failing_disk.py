@@ -7,16 +7,20 @@ with the standard library's, whose errors it raises.
 import itertools
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
+import httpx
 import pytest
 
 from s2v_detect import Ledger, LedgerError, LocalLimiter
@@ -157,23 +161,47 @@ def threads() -> int:
     return sum(thread.name == "s2v-detect ledger" for thread in threading.enumerate())
 
 
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of memory, where there is one: the disk that fails is ours."""
+    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def connections() -> AsyncIterator[httpx.AsyncClient]:
+    """One pool for all clients of a test: each pool of their own loads certificates for 80 ms."""
+    async with httpx.AsyncClient() as http_client:
+        yield http_client
+
+
 @pytest.mark.parametrize("fault", list(itertools.product([1, 12, 10**9], _ERRORS)))
 async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
-    emulator: Emulator, urls: Urls, tmp_path: Path, fault: tuple[int, str]
+    emulator: Emulator,
+    urls: Urls,
+    in_memory: Path,
+    connections: httpx.AsyncClient,
+    fault: tuple[int, str],
 ) -> None:
     """At ten places of a run; what may have been billed is in the books, and nothing twice."""
     emulator.when("*", Pass(latency_s=0.001))
     images = urls(12)
     others = threads()  # of ledgers that other tests have left open
     raised = 0
+    new = in_memory / "new.db"
+    _desk.make(new)
+    client = partial(emulator.client, limiter=FAST, http_client=connections)
     for place in range(10):
-        path = tmp_path / f"{place}.db"
+        path = shutil.copy(new, in_memory / f"{place}.db")
         before = emulator.billed
-        _desk.make(path)
         with failing(Disk(3 + 11 * place, *fault)):
             try:
-                async with emulator.client(ledger=path, limiter=FAST, max_in_flight=3) as client:
-                    async for _ in client.aiter_check(images):
+                async with client(ledger=path, max_in_flight=3) as opened:
+                    async for _ in opened.aiter_check(images):
                         pass
             except LedgerError:  # and nothing else
                 raised += 1
@@ -182,8 +210,8 @@ async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
             await ledger.begin("wan2.2-s2v-detect on this machine").end()
             at_most = sum(spend.billed + spend.unknown for spend in ledger.statement())
         assert at_most >= emulator.billed - before
-        async with emulator.client(ledger=path, limiter=FAST) as client:
-            outcomes = [outcome async for outcome in client.aiter_check(images)]
+        async with client(ledger=path) as opened:
+            outcomes = [outcome async for outcome in opened.aiter_check(images)]
         assert {outcome.kind for outcome in outcomes} == {"checked"}
         with Ledger(path) as ledger:
             spends = ledger.statement()

@@ -12,15 +12,18 @@ import pytest
 from s2v_detect import Ledger
 from s2v_detect.emulator import Emulator, Pass
 
-IMAGES = 40
+IMAGES = 20
+# Both are loaded before either begins: the first is still at work when the second opens the ledger.
 SCREENING = """
 import asyncio, os, sys
 from s2v_detect import DetectClient, LocalLimiter
 from s2v_detect.ledger import _file
 
-async def main(base_url, key, path, then, locks):
+async def main(base_url, key, count, then, locks):
     _file._HAS_BYTE_LOCKS = locks == "byte" and _file._HAS_BYTE_LOCKS
-    urls = [f"https://images.example/{n}.jpg" for n in range(40)]
+    urls = [f"https://images.example/{n}.jpg" for n in range(int(count))]
+    print("loaded", flush=True)
+    path = sys.stdin.readline().rstrip()
     line = LocalLimiter(25)
     async with DetectClient(key, base_url=base_url, ledger=path, limiter=line) as client:
         os.chdir(then)
@@ -62,12 +65,21 @@ def renamed(path: Path) -> Path:
     return path.rename(path.parent / "new.db")
 
 
-def screening(emulator: Emulator, path: str, folder: Path, locks: str) -> "subprocess.Popen[str]":
-    """A process that screens the images; the ledger's path is relative to the folder."""
-    words = [sys.executable, "-c", SCREENING, emulator.base_url, emulator.api_key, path, "/", locks]
+def screening(emulator: Emulator, folder: Path, locks: str) -> "subprocess.Popen[str]":
+    """A process that is told the ledger's path, relative to the folder, and screens the images."""
+    account = (emulator.base_url, emulator.api_key)
+    words = [sys.executable, "-c", SCREENING, *account, str(IMAGES), "/", locks]
+    pipe = subprocess.PIPE
     return subprocess.Popen(  # noqa: S603  # our own script
-        words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     )
+
+
+def begin(process: "subprocess.Popen[str]", path: str) -> None:
+    """Tell a process that is loaded which ledger it is to open."""
+    assert process.stdin
+    process.stdin.write(f"{path}\n")
+    process.stdin.flush()
 
 
 @pytest.mark.parametrize("locks", ["byte", "file"])
@@ -78,12 +90,16 @@ async def test_a_living_run_is_never_taken_for_a_dead_one(
     """Each image is billed once, and both processes have all answers; also without byte locks."""
     (tmp_path / "other").mkdir()
     async with Emulator(answer=Pass(latency_s=0.2), counting="none") as emulator:
-        first = screening(emulator, "l.db", tmp_path, locks)
-        while emulator.requests < 8:
+        first, second = (screening(emulator, tmp_path, locks) for _ in range(2))
+        for process in (first, second):
+            assert process.stdout
+            assert await asyncio.to_thread(process.stdout.readline) == "loaded\n"
+        begin(first, "l.db")
+        while emulator.requests < 4:
             assert first.poll() is None, first.communicate()
             await asyncio.sleep(0.01)
         path = other(tmp_path / "l.db")
-        second = screening(emulator, str(path), tmp_path, locks)
+        begin(second, str(path))
         told = [await asyncio.to_thread(process.communicate) for process in (first, second)]
         bills = emulator.billed
     assert [(out.strip(), err) for out, err in told] == [(str(IMAGES), "")] * 2

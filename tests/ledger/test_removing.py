@@ -166,7 +166,7 @@ def test_the_commands_do_as_the_methods(tmp_path: Path, urls: Urls) -> None:
     assert (told.returncode, "exists" in told.stderr) == (2, True)
     assert command("copy", path, copy, "--force").returncode == 0
     told = command("copy", path, path, "--force")
-    assert (told.returncode, "itself" in told.stderr) == (2, True)
+    assert (told.returncode, "at once" in told.stderr) == (2, True)
     told = command("forget", path, urls(1)[0])
     assert (told.returncode, told.stderr) == (0, "1 images are forgotten.\n")
     told = command("forget", path, urls(1)[0])

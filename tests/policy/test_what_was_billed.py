@@ -73,6 +73,12 @@ TABLE: list[tuple[int, bytes, type[Verdict | DetectError], str]] = [
     (200, NO_VERDICT, OutcomeUnknown, "yes"),
     (500, NO_VERDICT, OutcomeUnknown, "yes"),
     (200, b'{"output": {"check_pass": true}}', Verdict, "unknown"),
+    (
+        200,
+        b'\xef\xbb\xbf{"output": {"check_pass": true}, "usage": {"image_count": 1}}',
+        Verdict,
+        "yes",
+    ),
     (200, b'{"output": {"check_pass": true}, "usage": {"image_count": 0}}', Verdict, "no"),
     (200, b'{"output": {"check_pass": true}, "usage": {"image_count": 2}}', Verdict, "yes"),
 ]

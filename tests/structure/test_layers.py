@@ -15,9 +15,9 @@ PACKAGE = "s2v_detect"
 
 # From the bottom up: a room is a folder, or a module of the root. Arrows point down only.
 FLOORS: list[tuple[str, list[str]]] = [
-    ("facts", ["_version", "_service", "_redaction", "_waiting"]),
+    ("facts", ["_version", "_service", "_redaction"]),
     ("errors", ["errors"]),
-    ("values", ["models"]),
+    ("values", ["models", "_waiting"]),
     ("options", ["options"]),
     ("limiters", ["limiters"]),
     ("wire", ["wire"]),

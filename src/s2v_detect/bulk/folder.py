@@ -8,7 +8,7 @@ from pathlib import Path
 
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._formats import InputError, Row
-from s2v_detect.bulk.paths import OwnFiles
+from s2v_detect.bulk.paths import OwnFiles, begins_as_image
 
 FILES_AT_ONCE = 32
 """Rows in a batch of files. The ledger reads each of them whole before the first of a batch is
@@ -19,7 +19,6 @@ _OTHERS = (".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".svg", ".jp2", "
 _IMAGES = frozenset((*_FORMATS, *_OTHERS))
 """Endings of what is taken from a folder, with files that have none: the others are no images, nor
 meant to be. What such a file is in truth, its content says."""
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")
 _MARKS = re.compile(r"[*?\[]")
 
 
@@ -111,11 +110,7 @@ def is_image_file(path: Path) -> bool:
     """Whether a file is called as images are, or begins as one. Raises `OSError`."""
     if not path.is_file():
         return False
-    if is_image_name(path.name):
-        return True
-    with path.open("rb") as file:
-        start = file.read(12)  # the longest of them
-    return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
+    return is_image_name(path.name) or begins_as_image(path)
 
 
 def steady_folder(name: str) -> Path:

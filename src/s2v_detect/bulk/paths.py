@@ -15,6 +15,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -23,6 +24,8 @@ from s2v_detect.ledger import is_open_ledger
 
 _SHOWN = 200
 _SQLITE = b"SQLite format 3\0"
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")
+_OF_DATABASE = re.compile(r"(.+)-(?:journal|wal|shm)")
 _OF_LEDGER = r"{name}-(journal|wal|shm|run-[0-9a-f]+)"
 _OF_OUTPUT = r"{name}\.(part|kept-\d+)|\.{name}\.([0-9a-f]{{16}}\.part|lock)"
 """`OUT.part` is written by no run any more; older releases write over it."""
@@ -66,6 +69,11 @@ def as_ledger(path: Path) -> Used:
     return Used("the ledger", path, beside=_OF_LEDGER)
 
 
+def as_copy(path: Path) -> Used:
+    """Return a ledger that is written whole; which ledger it may replace, the ledger knows."""
+    return Used("the copy", path, beside=_OF_LEDGER)
+
+
 def as_output(where: Path | int) -> Used:
     """Return an output, with what a run keeps beside it."""
     return Used("the output", *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
@@ -77,7 +85,10 @@ def as_written(role: str, where: Path | int) -> Used:
 
 
 def refuse_conflicts(used: Sequence[Used]) -> None:
-    """Raise `PathError` where a file would be two things, or a database be written over."""
+    """Raise `PathError` where a file would be two things, or one be written over that must not.
+
+    That is a database, what SQLite keeps beside one, or an image.
+    """
     for one in used:
         if one.path is not None and not _can_be_named(one.path):
             raise PathError(f"There can be no file {one.shown!r}. Give {one.role} another name.")
@@ -92,14 +103,43 @@ def refuse_conflicts(used: Sequence[Used]) -> None:
                 f" {one.shown}. Give another name."
             )
     for one in used:
-        if one.is_written and one.path is not None:
+        if one.path is None:
+            continue
+        if one.beside or one.is_written:
+            _refuse_companion(one.path)
+        if one.is_written:
             refuse_database(one.path)
+            _refuse_image(one)
 
 
 def refuse_database(path: Path) -> None:
     """Raise `PathError` where a file that is to be written begins as SQLite does."""
     if is_database(path):
         raise PathError(f"{path} is a ledger or another database. Give another name to write to.")
+
+
+def _refuse_companion(path: Path) -> None:
+    for each in (path, _real(path)):
+        owner = _OF_DATABASE.fullmatch(each.name)
+        if owner and is_database(each.with_name(owner[1])):
+            raise PathError(
+                f"{path} belongs to the ledger or database {owner[1]}. Give another name to write"
+                " to."
+            )
+
+
+def _refuse_image(one: Used) -> None:
+    # Opened once more: no ledger is open yet, and what begins as one is refused before.
+    with suppress(OSError, ValueError):
+        if one.path and one.path.is_file() and begins_as_image(one.path):
+            raise PathError(f"{one.shown} is an image. Give {one.role} another name.")
+
+
+def begins_as_image(path: Path) -> bool:
+    """Whether a file begins as an image does, whatever it is called. Raises `OSError`."""
+    with path.open("rb") as file:
+        start = file.read(12)  # the longest of them
+    return start.startswith(_IMAGES) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
 
 
 def is_database(path: Path) -> bool:

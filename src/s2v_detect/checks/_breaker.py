@@ -16,7 +16,9 @@ refused at once, one whose request has failed waits for as long as its own bound
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import DetectError, NotSent
@@ -34,8 +36,8 @@ has lasted for two minutes is tried twice a minute."""
 _LONGEST_WAIT_S = 600.0
 """Between two trials, however many were in doubt."""
 
-FreeCall = Callable[[], Awaitable[bool]]
-"""Returns whether the service answers what is free."""
+FreeCall = Callable[[], Coroutine[Any, Any, bool]]
+"""Returns whether the service answers what is free. Whatever it raises is no answer."""
 
 
 class Passage:
@@ -56,7 +58,7 @@ class Breaker:
     def __init__(self, call: FreeCall | None = None) -> None:
         self._call = call
         self._is_call_known = False  # to whatever answers on this base URL
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[bool]] = set()
         self._faults: deque[float] = deque(maxlen=_IN_A_ROW)
         self._last_fault = ""
         self._is_open = False
@@ -105,8 +107,11 @@ class Breaker:
             raise error from error.__cause__
 
     def holds(self, passage: Passage) -> bool:
-        """Whether one that passed must come back: an outage began behind it, and it is no trial."""
-        return self._is_open and not passage.is_trial
+        """Whether one that passed must come back: an outage began behind it.
+
+        The trial of this outage goes on; that of the last is none any more.
+        """
+        return self._is_open and passage is not self._trial
 
     def give_back(self, passage: Passage) -> None:
         """Hear that one that passed made no request: if it was a trial, another is made at once."""
@@ -144,11 +149,11 @@ class Breaker:
 
     async def close(self) -> None:
         """Make no more trials."""
-        self._stop_timer()
         for call in self._calls:
             call.cancel()
         if self._calls:
             await asyncio.wait(self._calls)
+        self._stop_timer()  # at last: a call that has ended sets it
 
     def end(self, passage: Passage, *, in_doubt: bool = False) -> None:
         """Hear that a request has ended, and whether it may have been billed for no answer.
@@ -180,13 +185,14 @@ class Breaker:
         if self._call is None:
             self._half_open()
             return
-        call = self._make_call(self._call, self._opened_at)
-        task = task_of(call, "s2v-detect free call")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        call = task_of(self._call(), "s2v-detect free call")
+        self._calls.add(call)
+        call.add_done_callback(partial(self._call_ended, self._opened_at))
 
-    async def _make_call(self, call: FreeCall, opened_at: float) -> None:
-        is_answered = await call()
+    def _call_ended(self, opened_at: float, call: asyncio.Task[bool]) -> None:
+        self._calls.discard(call)
+        # A transport of the user's own raises what it likes, a cancellation too.
+        is_answered = not call.cancelled() and call.exception() is None and call.result()
         self._is_call_known = self._is_call_known or is_answered
         if not self._is_open or self._opened_at != opened_at:
             return  # that outage is over

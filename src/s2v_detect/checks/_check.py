@@ -164,49 +164,60 @@ class Check:
             self.tell("looked", doubt=preparing.doubt)
 
     async def _request(self) -> Verdict:
-        """Make one request, within the budget, through the breaker and the line."""
+        """Make one request, through the breaker, within the budget, and through the line."""
         session, costs = self._session, self.costs
         unknown, at_most = costs.unknown, costs.at_most
-        with self.place.waiting_in("before"):
-            await session.budget.hold(self.image)
+        with self.place.waiting_in("line"):
+            turn, passage = await self.place.wait(self._turn)
+        # Up to here leaving is free. From here it is finished and recorded.
+        departure = self._depart(turn)
         try:
-            with self.place.waiting_in("line"):
-                turn, passage = await self.place.wait(self._turn)
-            # Up to here leaving is free. From here it is finished and recorded.
-            departure = self._depart(turn)
-            try:
-                answer = await session.endpoint.post(self.preparing.url, departure)
-                verdict = self._decoded(answer)
-                await self._record(verdict, answer)
-            except BaseException as error:  # whatever it is, the books must hear of it
-                self._met(error, departure)
-                if isinstance(error, asyncio.CancelledError):
-                    raise self._errors[-1] from None
-                raise
-            finally:
-                self.place.stage = "rest"
-                session.breaker.end(passage, in_doubt=costs.unknown > unknown)
+            answer = await session.endpoint.post(self.preparing.url, departure)
+            verdict = self._decoded(answer)
+            await self._record(verdict, answer)
+        except BaseException as error:  # whatever it is, the books must hear of it
+            self._met(error, departure)
+            if isinstance(error, asyncio.CancelledError):
+                raise self._errors[-1] from None
+            raise
         finally:
+            self.place.stage = "rest"
+            session.breaker.end(passage, in_doubt=costs.unknown > unknown)
             session.budget.settle(paid=costs.at_most - at_most)
         return verdict
 
     async def _turn(self, lane: Lane) -> tuple[Turn, Passage]:
-        """Return a turn, with a passage of the breaker that holds when the turn comes."""
+        """Return a turn within the budget, with a passage of the breaker that holds when it comes.
+
+        The budget is held in line, and not by those whom an outage holds: a check that is refused
+        in it would wait for them.
+        """
         session = self._session
         while True:
             try:
+                session.budget.refuse_if_spent()
                 passage = await self._passage(lane)
                 try:
-                    turn = await session.line.turn(lane, self._recording)
+                    turn = await self._paid_turn(lane)
                 except BaseException:  # whatever ended the waiting, a trial is another's
                     session.breaker.give_back(passage)
                     raise
-            except DetectError as error:  # the breaker's, or the ledger's: what can't be recorded
+            except DetectError as error:  # of the budget, the breaker or the ledger
                 raise self._about(error) from error.__cause__
             if not session.breaker.holds(passage):
                 return turn, passage
             turn.withdrawn()  # the outage began while it stood in line
             self._recording.withdraw()
+            session.budget.settle(paid=0)
+
+    async def _paid_turn(self, lane: Lane) -> Turn:
+        session = self._session
+        await session.budget.hold()
+        try:
+            return await session.line.turn(lane, self._recording)
+        except BaseException:  # as above
+            session.budget.settle(paid=0)
+            raise
 
     async def _passage(self, lane: Lane) -> Passage:
         if lane == "bulk":

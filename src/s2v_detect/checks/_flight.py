@@ -125,8 +125,10 @@ class Flight:
         if task.cancelled():  # before its first step, so that it could not land by itself
             self._check.place.arrive()
             self._land(self._last_word())
-        else:
-            task.exception()  # all who waited were told, and perhaps nobody did
+        # All who waited were told, and perhaps nobody did; but not of a GeneratorExit, which most
+        # often is the end of the loop. The loop lives, so it is an error of somebody's.
+        elif isinstance(error := task.exception(), GeneratorExit):
+            self._settle(error)
 
     def _land(self, result: Verdict | BaseException) -> None:
         self.is_over = True

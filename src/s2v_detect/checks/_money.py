@@ -138,17 +138,20 @@ class Budget:
         self._held = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def hold(self, image: str) -> None:
+    async def hold(self) -> None:
         """Return when one more request is within the budget. Raises `BudgetSpent`."""
-        while self._most is not None and self._spent + self._held >= self._most:
-            if not self._held:
-                raise BudgetSpent(
-                    f"not sent, one more request might pass max_cost (CNY {self._max_cost}).",
-                    do="Raise max_cost to go on; what was answered is kept.",
-                    image=image,
-                )
+        while self._is_full:
+            self.refuse_if_spent()
             await self._change()
         self._held += 1
+
+    def refuse_if_spent(self) -> None:
+        """Raise `BudgetSpent` where there is no room, and nothing in flight that may leave any."""
+        if self._is_full and not self._held:
+            raise BudgetSpent(
+                f"not sent, one more request might pass max_cost (CNY {self._max_cost}).",
+                do="Raise max_cost to go on; what was answered is kept.",
+            )
 
     def settle(self, *, paid: int) -> None:
         """Let go of a held request: so many images were paid for (perhaps), or none."""
@@ -156,6 +159,10 @@ class Budget:
         self._spent += paid
         if not paid or not self._held:
             self._wake(len(self._waiting) if not self._held else 1)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._most is not None and self._spent + self._held >= self._most
 
     async def _change(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -29,7 +29,8 @@ class OutcomeStream:
         return await self._opened().take()
 
     async def __aenter__(self) -> Self:
-        self._opened()
+        if not self._is_closed:
+            self._opened()
         return self
 
     async def __aexit__(

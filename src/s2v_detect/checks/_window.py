@@ -125,7 +125,7 @@ class Window:
                 self._room.set()
                 return outcome
             if self._is_fed and not self._pending and not self._reading:
-                raise self._fault or StopAsyncIteration
+                raise StopAsyncIteration if self._fault is None else self._fault
             self._news.clear()
             await self._news.wait()
 
@@ -162,6 +162,8 @@ class Window:
         try:
             await self._has_room()
             async for item in _each(self._items):
+                if self._is_stopped:  # the input stopped it, or is deaf to being cancelled
+                    return
                 self._admit(item)
                 await self._has_room()
         finally:
@@ -201,7 +203,7 @@ class Window:
         self._reading.discard(task)
         if task.cancelled():
             self._pass_over(row)
-        elif error := task.exception():
+        elif (error := task.exception()) is not None:
             self._pass_over(row)
             self._fail(error)
         self._room.set()
@@ -249,8 +251,13 @@ class Window:
             self._fail(landing.fault)
 
     def _fail(self, fault: BaseException) -> None:
-        self._fault = self._fault or fault
+        self._note(fault)
         self.stop()
+
+    def _note(self, fault: BaseException | None) -> None:
+        """Keep the first fault. One with a length of its own may be false, and is a fault."""
+        if self._fault is None:
+            self._fault = fault
 
     def _is_owed(self, landing: Landing) -> bool:
         """Whether it gets an outcome: a fault of the run, and what it left undone, get none."""
@@ -281,9 +288,9 @@ class Window:
     def _feeder_ended(self, feeder: "asyncio.Task[None]") -> None:
         self._is_fed = True
         if not feeder.cancelled():
-            self._fault = self._fault or feeder.exception()
+            self._note(feeder.exception())
         elif not self._is_stopped:  # the input was cancelled, not we: it is not at its end
-            self._fault = self._fault or asyncio.CancelledError("the input was cancelled")
+            self._note(asyncio.CancelledError("the input was cancelled"))
         self._news.set()
 
 

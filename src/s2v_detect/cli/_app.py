@@ -1,5 +1,6 @@
 """The command line: its commands, their options and help, and what a mistake in it prints."""
 
+import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,8 @@ Examples:
 
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
+_LONGEST_CELL = 2**31 - 1
+"""An output is read back whatever was in its input: a Parquet file's texts have any length."""
 
 
 def _no_option(_: object, name: str) -> None:
@@ -82,6 +85,7 @@ app.command(ledger_app)
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    csv.field_size_limit(_LONGEST_CELL)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from s2v_detect import Ledger
+from s2v_detect.bulk import as_copy, as_ledger, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -43,8 +44,9 @@ def copy(
     Args:
         ledger: The ledger.
         target: The copy.
-        force: Replace a file that is there.
+        force: Replace a file that is there; of ledgers, only an older copy of this one.
     """
+    refuse_conflicts([as_ledger(ledger), as_copy(target)])
     if os.path.lexists(target) and not force:
         raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
     with Ledger(ledger) as books:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from s2v_detect.errors import ImageSkipped
+from s2v_detect.errors import ImageSkipped, not_sent
 from s2v_detect.images._addresses import private_reason
 from s2v_detect.images._files import Reading
 from s2v_detect.images._identity import identity_of, image_of, name_of
@@ -76,6 +76,15 @@ class Subjects:
             return await self.local(value)
         return self.address(value)
 
+    async def subject_within(self, most_s: float | None, value: object) -> Subject:
+        """Return as `subject_of` does. Raises `NotSent` where it takes longer than `most_s`."""
+        try:
+            async with asyncio.timeout(most_s):
+                return await self.subject_of(value)
+        except TimeoutError as error:  # a large file, or one on a disk that does not answer
+            why = f"given up after {most_s:g} s, while it was read"
+            raise not_sent(why, value) from error
+
     def address(self, value: object) -> Subject:
         """Return the subject of a URL. Raises `ImageSkipped` as above."""
         url = image_of(value)
@@ -107,13 +116,10 @@ class Subjects:
     async def is_reached(self) -> bool:
         """Return whether the service answers what is free: a request for a credential.
 
-        A page or a fault is no answer, and neither is whatever else comes of it.
+        A page or a fault is no answer. Raises whatever a transport or a limiter does.
         """
-        try:
-            answer = await self._credential(f"{UPLOADS_PATH}?{credential_query(self._model)}")
-        except Exception:  # noqa: BLE001  # a transport or a limiter of the user's own raises what it likes
-            return False
-        return is_answer(answer)
+        query = credential_query(self._model)
+        return is_answer(await self._credential(f"{UPLOADS_PATH}?{query}"))
 
     async def _credential(self, path: str) -> Answer:
         """Return the answer to a request for a credential, which have a limit of their own."""

@@ -8,13 +8,19 @@ What was paid stays in the statement: an image's requests are kept, with nothing
 import os
 import secrets
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from s2v_detect._redaction import shown
 from s2v_detect.errors import LedgerError
 from s2v_detect.ledger import _damage
-from s2v_detect.ledger._entries import COLUMNS, LedgerAttempt, LedgerEntry, LedgerSpend, State
+from s2v_detect.ledger._entries import (
+    COLUMNS,
+    LedgerAttempt,
+    LedgerEntry,
+    LedgerSpend,
+    State,
+)
 
 _PIECE = 1000  # rows at a time: whoever wants to write does not wait for a whole export
 
@@ -71,6 +77,17 @@ def statement(db: sqlite3.Connection) -> list[LedgerSpend]:
 def names(db: sqlite3.Connection) -> list[str]:
     """Return the names of all runs."""
     return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
+
+
+def name_in_use(db: sqlite3.Connection) -> Path | None:
+    """Return the name by which runs open the file; None before the first of them."""
+    row = db.execute("SELECT value FROM about WHERE key = 'name in use'").fetchone()
+    return None if row is None else Path(os.fsdecode(row[0]))
+
+
+def use_name(db: sqlite3.Connection, path: Path) -> None:
+    """Write by which name runs open the file, as bytes: it may be no text."""
+    db.execute("INSERT OR REPLACE INTO about VALUES ('name in use', ?)", (os.fsencode(path),))
 
 
 def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
@@ -179,12 +196,17 @@ def rewrite(db: sqlite3.Connection) -> None:
 
 
 def copy(db: sqlite3.Connection, ledger: Path, target: Path, *, replaces: bool) -> None:
-    """Write a copy as the ledger is at this moment. It appears whole, and for its owner alone."""
+    """Write a copy as the ledger is at this moment. It appears whole, and for its owner alone.
+
+    What it replaces is a file, and no ledger but an older copy of this one.
+    """
     _refuse_target(ledger, target, replaces=replaces)
+    target = Path(os.path.realpath(target))  # a link stays one
+    _refuse_another_ledger(db, target)
     made = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        db.execute("VACUUM INTO ?", (str(made),))
+        db.execute("VACUUM INTO ?", (made.as_uri(),))  # a name of any bytes
         descriptor = os.open(made, os.O_RDWR)
         try:
             os.fsync(descriptor)
@@ -217,6 +239,29 @@ def _refuse_target(ledger: Path, target: Path, *, replaces: bool) -> None:
             )
     if not replaces and os.path.lexists(target):
         raise _is_there(target)
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise LedgerError(f"{target.name} is no file but a device.", do="Give another name.")
+
+
+def _refuse_another_ledger(db: sqlite3.Connection, target: Path) -> None:
+    """Raise `LedgerError` where a database is replaced that is no older copy of this ledger.
+
+    A run that the target alone has paid for something that is written nowhere else.
+    """
+    if not target.is_file() or not target.stat().st_size:
+        return
+    try:
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro", uri=True)) as there:
+            runs = {token for (token,) in there.execute("SELECT token FROM run")}
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            return  # no database
+        runs = {None}
+    if not runs <= {token for (token,) in db.execute("SELECT token FROM run")}:
+        raise LedgerError(
+            f"{target.name} is another ledger or database, and no older copy of this one.",
+            do="Give another name.",
+        )
 
 
 def _name(made: Path, target: Path) -> None:

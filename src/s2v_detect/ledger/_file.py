@@ -14,6 +14,11 @@ Two rules of POSIX decide the rest:
 * A child of a fork has the parent's descriptor, and would keep a dead parent alive. So the child
   closes the descriptor at once (SQLite's locks are not the child's, and are not dropped).
 
+SQLite's journal alone does belong to a name. A run that is killed in a commit leaves the journal
+beside the name that the run used; under another hard link the next run would not see the journal,
+and the first name's next run would write old pages over new ones. So the ledger keeps the name that
+is in use, and every process opens the file by that name for as long as it is the file's.
+
 Where a system has no such locks (macOS, Windows, some file systems), a run locks a file of its own
 beside the ledger, and its row says where. A lock file that is missing proves nothing there, for
 somebody may have tidied up: then the process counts as alive while there is one of its number.
@@ -54,6 +59,8 @@ class LedgerFile:
         self.identity = identity
         """Device and inode."""
         self._path = path
+        self.opened_as = path
+        """The name that SQLite's journal lies beside."""
         self._descriptors = [descriptor]
         self._holders = 1
         self._locks: dict[int, Any] = {}  # by run: its file lock, or None for the byte's

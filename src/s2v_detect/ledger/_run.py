@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
-from s2v_detect.ledger import _damage, _pages
+from s2v_detect.ledger import _asked, _damage, _pages
 from s2v_detect.ledger._attempts import OUTCOMES, Ended, Page
 from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._file import process_name
@@ -245,6 +245,7 @@ class LedgerRun:
         self._bury(db)
         opening = self._opening
         self._refuse_another_model(db)
+        self._use_one_name(db)
         row = db.execute(
             "SELECT lineage, process, ended_at FROM run WHERE name = ? AND name <> ''"
             " ORDER BY id DESC LIMIT 1",
@@ -269,6 +270,16 @@ class LedgerRun:
         db.execute(
             "UPDATE run SET lineage = ?, lock = ? WHERE id = ?", (self.lineage, lock, self.id)
         )
+
+    def _use_one_name(self, db: sqlite3.Connection) -> None:
+        kept = _asked.name_in_use(db)
+        if kept is None or not self._file.is_named(kept):
+            _asked.use_name(db, self._file.opened_as)
+        elif kept != self._file.opened_as:
+            raise LedgerError(
+                f"the ledger {self._path.name} was opened as {kept} too, at this moment.",
+                do="Start again: a run that begins later takes that name by itself.",
+            )
 
     def _refuse_another_model(self, db: sqlite3.Connection) -> None:
         model = self._opening.model

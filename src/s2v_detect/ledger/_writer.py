@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from s2v_detect.errors import LedgerError
-from s2v_detect.ledger import _damage, _schema
+from s2v_detect.ledger import _asked, _damage, _schema
 from s2v_detect.ledger._faults import as_ledger_error
 from s2v_detect.ledger._file import LedgerFile, hold, let_go
-from s2v_detect.ledger._schema import EmptyFile
+from s2v_detect.ledger._schema import EmptyFile, NotALedger
 
 _BUSY_TIMEOUT_S = 30.0
 """How long another process may hold the file; its commits take milliseconds."""
@@ -154,7 +154,7 @@ class Desk:
         if self._creates:
             make(self._path)
         if not self._path.stat().st_size:
-            raise EmptyFile
+            raise EmptyFile if self._path.is_file() else NotALedger  # a pipe, a device
         file = hold(self._path)
         try:
             self._connect(file, creates=self._creates)
@@ -234,9 +234,19 @@ class Desk:
     def _connect(self, file: LedgerFile, *, creates: bool = False) -> sqlite3.Connection:
         # If the file was renamed its journal must lie beside its present name.
         path = self._path if file.is_named(self._path) else file.path
+        connection = self._connect_as(path, file, creates=creates)
+        kept = _asked.name_in_use(connection)
+        if kept is not None and kept != file.opened_as and file.is_named(kept):
+            self._disconnect()
+            connection = self._connect_as(kept, file, creates=creates)
+        return connection
+
+    def _connect_as(self, path: Path, file: LedgerFile, *, creates: bool) -> sqlite3.Connection:
         connection = self._connection = connected(path, creates=creates)
         if not file.is_named(path):
+            self._disconnect()  # or the next batch would be written there
             raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
+        file.opened_as = path.resolve()
         return connection
 
     def _disconnect(self) -> None:

@@ -8,6 +8,7 @@ refused before the model ran. All else may have been billed: a gateway's page, h
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -277,7 +278,7 @@ def _unknown(what: str, *, billed: Billed = "unknown") -> OutcomeUnknown:
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
-        told = from_json(body)
+        told = from_json(body.removeprefix(BOM_UTF8))  # which readers of JSON may ignore
     except ValueError:
         return None
     return told if isinstance(told, dict) else None
