@@ -15,7 +15,7 @@ from cyclopts import App
 import s2v_detect
 from s2v_detect import DetectError
 from s2v_detect.cli._app import app
-from s2v_detect.cli._exits import MEANINGS
+from s2v_detect.cli._exits import MEANINGS, Exit
 from s2v_detect.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -309,10 +309,10 @@ def test_every_figure_of_the_readme_is_explained(figure: str) -> None:
 
 
 @pytest.mark.parametrize("code", MEANINGS, ids=str)
-def test_every_exit_code_is_explained_as_the_command_does(code: int) -> None:
+def test_every_exit_code_is_explained_as_the_command_does(code: Exit) -> None:
     """In the same words."""
-    meaning = MEANINGS[code].replace("--max-cost", "`--max-cost`")  # type: ignore[index]  # by its number
-    assert f"| {int(code)} | {meaning} |" in EXAMPLES
+    meaning = MEANINGS[code].replace("--max-cost", "`--max-cost`")
+    assert f"| {code.value} | {meaning} |" in EXAMPLES
 
 
 def test_every_error_is_in_the_tree() -> None:
