@@ -11,7 +11,7 @@ shorter than a `Retry-After` of the service.
 import asyncio
 import sys
 
-from tenacity import RetryCallState, stop_before_delay, wait_exponential_jitter
+from tenacity import RetryCallState, stop_before_delay, wait_random_exponential
 
 from s2v_detect import DetectClient, DetectError, RateLimited, RetryPolicy, ServiceUnavailable
 
@@ -35,7 +35,7 @@ POLICIES = {
     "tenacity": RetryPolicy(
         max_attempts=5,
         stop=stop_before_delay(20),
-        wait=wait_exponential_jitter(0.1, max=4, jitter=0.1),
+        wait=wait_random_exponential(0.1, max=4),
     ),
     "functions": RetryPolicy(stop=stop_at_the_second_fault, wait=wait_by_error),
 }

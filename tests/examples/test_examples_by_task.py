@@ -38,7 +38,7 @@ def listed(tmp_path: Path) -> Path:
 def printed(name: str, *words: object) -> list[str]:
     """Return the lines that an example prints, in a process of its own."""
     done = subprocess.run(  # noqa: S603  # our own example
-        [sys.executable, EXAMPLES / name, *map(str, words)],
+        [sys.executable, "-W", "error", EXAMPLES / name, *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
@@ -51,6 +51,16 @@ def printed(name: str, *words: object) -> list[str]:
 def names_of(name: str) -> dict[str, Any]:
     """Return what an example defines."""
     return runpy.run_path(str(EXAMPLES / name))
+
+
+def test_the_list_of_portraits_is_screened_by_an_emulator_of_its_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the page of the examples says: four portraits pass."""
+    with Emulator.run_in_thread(folder=EXAMPLES) as emulator:
+        monkeypatch.setenv("DASHSCOPE_BASE_URL", emulator.base_url)
+        lines = printed("screen_list.py", EXAMPLES / "portraits.txt")
+    assert sum(line.startswith("passed") for line in lines) == 4
 
 
 @pytest.mark.parametrize("policy", ["tenacity", "functions"])
