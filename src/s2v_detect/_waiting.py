@@ -5,7 +5,7 @@ interpreter's exit does not wait for them, and asyncio's own few threads stay fr
 the names of all connections.
 
 A loop may have a task factory. That of `asyncio.eager_task_factory` (3.12) runs a task's first
-steps inside the call that makes the task: a flight could then land before anybody waits for it. So
+steps inside the call that makes the task: a flight could then end before anybody waits for it. So
 our tasks are made past the factory.
 """
 

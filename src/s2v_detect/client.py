@@ -231,12 +231,12 @@ class DetectClient:
             raise
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
-        landing = await patience.landing(*flights.join(subject, lane))
-        if landing.fault:
-            _log.error("%s The answer is told all the same.", landing.fault)
-        if isinstance(landing.result, BaseException):
-            raise landing.result
-        return landing.result
+        ending = await patience.ending(*flights.join(subject, lane))
+        if ending.fault:
+            _log.error("%s The answer is told all the same.", ending.fault)
+        if isinstance(ending.result, BaseException):
+            raise ending.result
+        return ending.result
 
     def aiter_check(
         self,

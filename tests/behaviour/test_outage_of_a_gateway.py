@@ -5,15 +5,14 @@ The event loop's clock jumps to the next timer where nothing happens meanwhile.
 """
 
 import asyncio
-import selectors
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 import httpx
 import pytest
 
+from _attacks.jumping import JumpingLoop
 from s2v_detect import (
     BudgetSpent,
     DetectClient,
@@ -32,49 +31,6 @@ HOUR_S = 3600.0
 MOST_TRIES = 12
 LOST = Html(524, billed=True, latency_s=1.0)
 PRICE = Decimal("0.004")
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop with real sockets, whose clock jumps to the next timer where they are quiet."""
-
-    def __init__(self) -> None:
-        self.jumped_s = 0.0
-        super().__init__(_Jumping(self))
-
-    def time(self) -> float:
-        """Return the real time and all that was jumped over."""
-        return super().time() + self.jumped_s
-
-
-class _Jumping(selectors.BaseSelector):
-    _QUIET_S = 0.01
-
-    def __init__(self, loop: JumpingLoop) -> None:
-        self._loop = loop
-        self._real = selectors.DefaultSelector()
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= self._QUIET_S:
-            return self._real.select(timeout)
-        events = self._real.select(self._QUIET_S)
-        if not events:
-            self._loop.jumped_s += timeout - self._QUIET_S
-        return events
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.modify(fileobj, events, data)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._real.get_map()
-
-    def close(self) -> None:
-        self._real.close()
 
 
 def virtually(main: Callable[[], Awaitable[None]]) -> None:

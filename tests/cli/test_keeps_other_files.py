@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
+from _attacks.command import FAST
+from _attacks.files import CLASHES, NEW, OVER_A_LEDGER, RUN, WAYS, content, spelled
 from s2v_detect.bulk import read_records
 from s2v_detect.cli import main
 from s2v_detect.emulator import Emulator, Pass
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-FAST = ("--rate", "500", "--quiet")
-RUN = ("run", "in.txt", "-o", "out.csv", *FAST)
-NEW = ("run", "in.txt", *FAST)
 STATEMENT = ("ledger", "statement")
 
 
@@ -60,70 +59,6 @@ def forget_marks(ledger: Path) -> None:
         connection.execute("UPDATE run SET output = NULL")
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file in a folder, and what it holds."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def spelled(path: Path, how: str) -> str:
-    """Another name of a file: one that is there where the way of spelling needs that."""
-    if how == "plainly":
-        return path.name
-    if how == "otherwise":
-        return f"../{path.parent.name}/./{path.name}"
-    other = path.with_name(f"other-{how}-{path.name}")
-    if how == "by a symbolic link":
-        other.symlink_to(path.name)
-    elif how == "by a hard link":
-        if not path.exists():
-            pytest.skip("no hard link of what is not there")
-        os.link(path, other)
-    else:
-        (path.parent / "way").symlink_to(".")
-        return f"way/{path.name}"
-    return other.name
-
-
-WAYS = ("plainly", "otherwise", "by a symbolic link", "by a hard link", "by a linked folder")
-
-# {} is the other spelling of the file that is named first.
-CLASHES: list[tuple[str, tuple[object, ...]]] = [
-    ("l.db", ("report", "l.db", "-o", "{}")),
-    ("l.db", ("report", "{}", "-o", "l.db")),
-    ("out.csv", ("report", "out.csv", "-o", "{}")),
-    ("l.db", ("ledger", "export", "l.db", "-o", "{}", "--force")),
-    ("l.db", (*NEW, "-o", "new.csv", "--ledger", "l.db", "--report", "{}")),
-    ("l.db", (*NEW, "-o", "new.csv", "--ledger", "l.db", "--summary", "{}")),
-    ("l.db", (*NEW, "-o", "new.csv", "--ledger", "l.db", "--events", "{}")),
-    ("l.db", (*NEW, "-o", "{}", "--ledger", "l.db")),
-    ("l.db", ("run", "{}", "-o", "new.csv", "--ledger", "l.db", *FAST)),
-    ("in.txt", (*NEW, "-o", "{}")),
-    ("in.txt", (*NEW, "-o", "new.csv", "--ledger", "{}")),
-    ("in.txt", (*NEW, "-o", "new.csv", "--summary", "{}")),
-    ("in.txt", (*NEW, "-o", "new.csv", "--report", "{}")),
-    ("in.txt", (*NEW, "-o", "new.csv", "--events", "{}")),
-    ("out.csv", (*RUN, "--summary", "{}")),
-    ("out.csv", (*RUN, "--report", "{}")),
-    ("out.csv", (*RUN, "--events", "{}")),
-    ("out.csv.ledger", (*RUN, "--report", "{}")),
-    ("new.csv", (*NEW, "-o", "new.csv", "--summary", "{}")),
-    ("new.csv", (*NEW, "-o", "new.csv", "--ledger", "{}")),
-    ("new.html", (*NEW, "-o", "new.csv", "--summary", "new.html", "--report", "{}")),
-    ("l.part", ("run", "in.txt", "-o", "l", "--ledger", "{}", *FAST)),
-    ("new.csv.part", (*NEW, "-o", "new.csv", "--report", "{}")),
-    ("l.db-journal", (*NEW, "-o", "new.csv", "--ledger", "l.db", "--summary", "{}")),
-    ("l.db-wal", ("ledger", "export", "l.db", "-o", "{}")),
-    ("in.txt", ("estimate", "in.txt", "--ledger", "{}")),
-    ("l.db", ("ledger", "copy", "l.db", "{}", "--force")),
-    ("l.db-journal", ("ledger", "copy", "l.db", "{}")),
-    # Of a ledger that the command does not use.
-    ("l.db-journal", (*NEW, "-o", "{}", "--ledger", "new.db")),
-    ("l.db-journal", (*NEW, "-o", "new.csv", "--summary", "{}")),
-    ("l.db-journal", (*NEW, "-o", "new.csv", "--ledger", "{}")),
-    ("l.db-journal", ("ledger", "copy", "out.csv.ledger", "{}")),
-]
-
-
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize(
     ("name", "words"),
@@ -135,6 +70,8 @@ def test_no_file_is_two_things_at_once(  # noqa: PLR0917  # two values and a way
 ) -> None:
     """The command is refused before it opens anything, and every file is as it was."""
     other = spelled(folder / name, how)
+    if other is None:
+        pytest.skip("no hard link of what is not there")
     before, asked = content(folder), emulator.requests
     done = called(*(word.format(other) for word in words))
     assert done.returncode == 2, done.stderr
@@ -143,17 +80,7 @@ def test_no_file_is_two_things_at_once(  # noqa: PLR0917  # two values and a way
     assert emulator.requests == asked
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (*NEW, "-o", "l.db"),
-        (*NEW, "-o", "new.csv", "--summary", "l.db"),
-        (*NEW, "-o", "new.csv", "--report", "l.db"),
-        (*NEW, "-o", "new.csv", "--events", "l.db"),
-        ("report", "out.csv", "-o", "l.db"),
-        ("ledger", "export", "out.csv.ledger", "-o", "l.db", "--force"),
-    ],
-)
+@pytest.mark.parametrize("words", OVER_A_LEDGER)
 def test_nothing_is_written_over_a_ledger_of_another_run(
     called: Command, folder: Path, words: tuple[str, ...]
 ) -> None:

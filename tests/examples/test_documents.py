@@ -34,8 +34,6 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # The programs that a document may tell a reader to call. No other word begins a line of a shell.
 TOOLS = {"pip", "pytest", "ruff", "mypy", "uvicorn", "which", "apt-get", "pydoc"}
 SHELL = re.compile(r"(?:s2v-detect|python|uv|pytest|uvicorn|\.ci/run) ?")
-COMING = pytest.mark.xfail(strict=True, reason="comes with another branch; drop this mark then")
-ATTACKED = "benchmarks/attacked.py"  # that one
 
 
 class Block(NamedTuple):
@@ -133,13 +131,7 @@ def without_uv(words: list[str]) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize(
-    ("document", "command"),
-    [
-        pytest.param(*each, marks=[COMING] if ATTACKED in each[1] else [])
-        for each in sorted(set(commands()))
-    ],
-)
+@pytest.mark.parametrize(("document", "command"), sorted(set(commands())))
 def test_every_command_can_be_given(document: str, command: str) -> None:
     """The program takes these options, the script is there and has them, the paths exist."""
     words = without_uv(shlex.split(command))
@@ -174,15 +166,7 @@ def named_benchmarks() -> Iterator[tuple[str, list[str]]]:
             yield code.split()[0], code.split()[1:]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        pytest.param(
-            *each, marks=[COMING] if each[0] == ATTACKED else [], id=" ".join([each[0], *each[1]])
-        )
-        for each in named_benchmarks()
-    ],
-)
+@pytest.mark.parametrize(("name", "words"), list(named_benchmarks()))
 def test_every_figure_has_its_script(name: str, words: list[str]) -> None:
     """With the part or the option that gives the figure."""
     if not (ROOT / name).is_dir() or (ROOT / name / "__main__.py").is_file():

@@ -1,6 +1,5 @@
 """A damaged ledger: said, or answered as it was; never paid again, and never a wrong verdict."""
 
-import importlib.util
 import os
 import sqlite3
 import subprocess
@@ -8,10 +7,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from _damaging import damage
 from s2v_detect import Checked, Ledger, LedgerError, LocalLimiter
 from s2v_detect.emulator import Emulator, Pass, Reject
 from s2v_detect.ledger import _damage
@@ -20,18 +19,6 @@ Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))
 IMAGES = 150
 LEDGERS = int(os.environ.get("DAMAGED_LEDGERS", "90"))
-ROOT = Path(__file__).parents[2]
-
-
-def damaging() -> Any:
-    """The generator, which the benchmarks have too."""
-    path = ROOT / "benchmarks" / "_damaging.py"
-    spec = importlib.util.spec_from_file_location("damaging", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 async def verdicts(emulator: Emulator, path: Path, images: list[str]) -> dict[str, bool]:
@@ -50,7 +37,7 @@ async def test_no_damage_is_paid_for_and_none_changes_a_verdict(
     emulator.when("*3.jpg", Reject("InvalidFile.NoHuman"))
     sound = tmp_path / "sound.db"
     expected = await verdicts(emulator, sound, images)
-    bills, damage = emulator.billed, damaging().damage
+    bills = emulator.billed
     found: Counter[str] = Counter()
     for number in range(LEDGERS):
         path = tmp_path / f"{number}.db"

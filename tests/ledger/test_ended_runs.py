@@ -11,7 +11,7 @@ import pytest
 
 from s2v_detect import Ledger, LedgerError, LocalLimiter, Verdict
 from s2v_detect.emulator import Emulator, Error, Pass
-from s2v_detect.ledger import Ended, _pages
+from s2v_detect.ledger import Ended, _claims
 
 Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))
@@ -20,11 +20,11 @@ MODEL = "wan2.2-s2v-detect on this machine"
 
 def buried(path: Path, run: int) -> None:
     """Another run takes that one for dead, as it did where lock files were tidied up."""
-    from s2v_detect.ledger import _writer as _desk  # noqa: PLC0415  # the connection that keeps the checksums
+    from s2v_detect.ledger import _writer  # noqa: PLC0415  # the connection that keeps the checksums
 
-    db = _desk.connected(path, creates=False)
+    db = _writer.connected(path, creates=False)
     db.execute("BEGIN IMMEDIATE")
-    _pages.release(db, run)
+    _claims.release(db, run)
     db.execute("COMMIT")
     db.close()
 
@@ -71,12 +71,12 @@ async def test_an_answer_for_an_image_that_another_run_has_now_is_kept_beside_it
     path, image = tmp_path / "l.db", "https://images.example/1.jpg"
     first, second = Ledger(path), Ledger(path)
     old = first.begin(MODEL)
-    page = old.page(image, image)
+    page = old.claim(image, image)
     await old.ask(page, nullcontext())
     await old.send(page)
     buried(path, old.id)
     new = second.begin(MODEL)
-    later = new.page(image, image)
+    later = new.claim(image, image)
     assert (await new.ask(later, nullcontext()))[1] is False
     await new.send(later)
     await old.answer(page, Ended("billed"), Verdict(check_pass=True), 0.1)
@@ -98,13 +98,13 @@ async def test_an_answer_is_written_into_a_file_that_knows_nothing_of_it(tmp_pat
     older = path.read_bytes()
     with Ledger(path) as ledger:
         run = ledger.begin(MODEL)
-        page = run.page(image, image)
+        page = run.claim(image, image)
         await run.ask(page, nullcontext())
         await run.send(page)
         path.write_bytes(older)  # in a test
         await run.answer(page, Ended("billed"), Verdict(check_pass=True), 0.1)
         with pytest.raises(LedgerError, match="this run is over"):
-            await run.ask(run.page("https://images.example/2.jpg", "2"), nullcontext())
+            await run.ask(run.claim("https://images.example/2.jpg", "2"), nullcontext())
     with Ledger(path) as ledger:
         assert ledger.known([image])[image].check_pass
         assert [attempt.outcome for attempt in ledger.attempts(image)] == ["billed"]
@@ -120,10 +120,10 @@ async def test_what_no_living_run_claims_is_found_by_its_state(
     path, image = tmp_path / "l.db", "https://images.example/1.jpg"
     with Ledger(path) as ledger:
         first = ledger.begin(MODEL)
-        page = first.page(image, image)
+        page = first.claim(image, image)
         await first.ask(page, nullcontext())
         await first.send(page)
-        ledger._desk = None  # noqa: SLF001  # as a process that died
+        ledger._writer = None  # noqa: SLF001  # as a process that died
     db = sqlite3.connect(path)
     with db:
         if run == "ended":

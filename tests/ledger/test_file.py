@@ -68,7 +68,7 @@ def test_a_second_look_at_the_file_drops_no_lock(tmp_path: Path) -> None:
         second.close()
         found.append(told(script, path))
 
-    run._desk.do(look, writes=True)  # noqa: SLF001  # a transaction that is open for a while
+    run._writer.do(look, writes=True)  # noqa: SLF001  # a transaction that is open for a while
     first.close()
     assert found == ["locked"]
     assert told(script, path) == "free"

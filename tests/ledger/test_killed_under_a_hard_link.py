@@ -25,7 +25,7 @@ def half(db):
     db.execute("UPDATE run SET name = 'half'")
     db.execute("CREATE TABLE half AS SELECT hex(randomblob(9000)) FROM image")
     os.kill(os.getpid(), 9)
-Ledger(sys.argv[1])._at_desk().do(half, writes=True)
+Ledger(sys.argv[1])._opened().do(half, writes=True)
 """
 
 

@@ -1,7 +1,6 @@
 """Two processes on one ledger are told from each other's death, whatever each calls the file."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from _attacks.names import LOCKS, WAYS
 from s2v_detect import Ledger
 from s2v_detect.emulator import Emulator, Pass
 
@@ -34,37 +34,6 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def same_path(path: Path) -> Path:
-    """The control: the name as it is."""
-    return path
-
-
-def symbolic_link(path: Path) -> Path:
-    """In another folder."""
-    link = path.parent / "other" / "link.db"
-    link.symlink_to(path)
-    return link
-
-
-def hard_link(path: Path) -> Path:
-    """In another folder."""
-    link = path.parent / "other" / "hard.db"
-    os.link(path, link)
-    return link
-
-
-def tidied(path: Path) -> Path:
-    """Somebody removes what looks like waste."""
-    for waste in path.parent.glob("*-run-*"):
-        waste.unlink()
-    return path
-
-
-def renamed(path: Path) -> Path:
-    """While it is open."""
-    return path.rename(path.parent / "new.db")
-
-
 def screening(emulator: Emulator, folder: Path, locks: str) -> "subprocess.Popen[str]":
     """A process that is told the ledger's path, relative to the folder, and screens the images."""
     account = (emulator.base_url, emulator.api_key)
@@ -82,8 +51,8 @@ def begin(process: "subprocess.Popen[str]", path: str) -> None:
     process.stdin.flush()
 
 
-@pytest.mark.parametrize("locks", ["byte", "file"])
-@pytest.mark.parametrize("other", [same_path, symbolic_link, hard_link, tidied, renamed])
+@pytest.mark.parametrize("locks", LOCKS)
+@pytest.mark.parametrize("other", WAYS)
 async def test_a_living_run_is_never_taken_for_a_dead_one(
     tmp_path: Path, other: Callable[[Path], Path], locks: str
 ) -> None:

@@ -21,8 +21,7 @@ import apsw
 import pytest
 
 from s2v_detect import Ledger, Verdict
-from s2v_detect.ledger import Ended, LedgerRun
-from s2v_detect.ledger import _writer as _desk
+from s2v_detect.ledger import Ended, LedgerRun, _writer
 
 IMAGES = 60
 CUTS = 300
@@ -155,7 +154,7 @@ async def screen(run: LedgerRun, disk: Disk) -> None:
 
     async def check(image: str) -> None:
         async with room:
-            page = run.page(image, image)
+            page = run.claim(image, image)
             await run.ask(page, nullcontext())
             await run.send(page)
             disk.durable("sent", image)
@@ -173,10 +172,10 @@ async def screened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, synchrono
 
     def connected(path: Path, *, creates: bool) -> Any:
         connection: Any = Connection(path, vfs.name, synchronous)
-        _desk.configure(connection, path, creates=creates)
+        _writer.configure(connection, path, creates=creates)
         return connection
 
-    monkeypatch.setattr(_desk, "connected", connected)
+    monkeypatch.setattr(_writer, "connected", connected)
     ledger = Ledger(tmp_path / "ledger.db")
     run = await asyncio.to_thread(ledger.begin, "model")
     await screen(run, disk)

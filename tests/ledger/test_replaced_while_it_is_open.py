@@ -14,9 +14,9 @@ def test_nothing_is_written_into_the_other_file(tmp_path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.begin("a model")
         shutil.copy(path, other)
-        desk = ledger._desk  # noqa: SLF001  # no other way to a lost connection
-        assert desk is not None
-        desk.do_alone(lambda _: desk._disconnect())  # noqa: SLF001  # as a fault does
+        writer = ledger._writer  # noqa: SLF001  # no other way to a lost connection
+        assert writer is not None
+        writer.do_alone(lambda _: writer._disconnect())  # noqa: SLF001  # as a fault does
         before = other.read_bytes()
         other.replace(path)
         for _ in range(3):

@@ -6,9 +6,9 @@ slot for good). While no turn is granted the flight is free: when the last who w
 ends, and nothing was paid. From the turn on it runs to its answer and is counted, with nobody
 waiting too.
 
-A flight ends once, by `_land`: in the task's own `finally`, or, where the task was cancelled before
-its first step, in its callback. Then everybody who waits is told: the first has the whole bill, the
-others the same answer for nothing.
+A flight ends once, by `_tell_all`: in the task's own `finally`, or, where the task was cancelled
+before its first step, in its callback. Then everybody who waits is told: the first has the whole
+bill, the others the same answer for nothing.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import asyncio
 from s2v_detect._waiting import task_of
 from s2v_detect.checks._check import Check
 from s2v_detect.checks._session import Session
-from s2v_detect.checks._waiters import Landing, Waiters
+from s2v_detect.checks._waiters import Ending, Waiters
 from s2v_detect.errors import DetectError, ImageSkipped
 from s2v_detect.images import Subject
 from s2v_detect.models import Lane, Verdict
@@ -31,8 +31,8 @@ class Flight:
         self._check = Check(subject, lane, session, self._waiters)
         self._check.tell("queued")
         self.is_over = False
-        """Whether it takes no more on: it has landed, or is about to."""
-        self.task = task_of(self._fly(), "s2v-detect flight")
+        """Whether it takes no more on: it has ended, or is about to."""
+        self.task = task_of(self._run(), "s2v-detect flight")
         self.task.add_done_callback(self._ended)
 
     @property
@@ -50,7 +50,7 @@ class Flight:
         """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
         return self._check.first_line_s
 
-    def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Landing]:
+    def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Ending]:
         """Return what will be told of its end; a better lane takes the whole flight along."""
         if self._waiters:
             self._check.tell("shared")
@@ -59,7 +59,7 @@ class Flight:
             self._check.place.move_up()
         return self._waiters.join(subject.image, lane)
 
-    def leave(self, waiter: asyncio.Future[Landing]) -> None:
+    def leave(self, waiter: asyncio.Future[Ending]) -> None:
         """Wait no more. A flight nobody waits for ends here, if it may."""
         self._waiters.leave(waiter)
         if not self._waiters and self.is_free:
@@ -67,7 +67,7 @@ class Flight:
         elif self._waiters.are_streams:
             self._check.place.move_down()
 
-    def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
+    def want_no_more(self, waiter: asyncio.Future[Ending]) -> None:
         """Wait for what is under way, and not for any request after it.
 
         Where nothing is under way and nobody else wants more, it ends here: what it may have cost
@@ -77,9 +77,9 @@ class Flight:
         if self.is_free and not self._waiters.want_more:
             self.end("no more was to be sent")
 
-    def tell(self, waiter: asyncio.Future[Landing], error: DetectError) -> None:
+    def tell(self, waiter: asyncio.Future[Ending], error: DetectError) -> None:
         """Tell one of those who wait to go without the rest."""
-        self._waiters.tell(waiter, Landing(error))
+        self._waiters.tell(waiter, Ending(error))
 
     def end(self, why: str) -> None:
         """Make no further request for this image; one that is under way is finished."""
@@ -93,7 +93,7 @@ class Flight:
         """Return the error for one who gives up now."""
         return self._check.so_far(why)
 
-    async def _fly(self) -> None:
+    async def _run(self) -> None:
         result: Verdict | BaseException | None = None
         try:
             result = await self._check.run()
@@ -116,21 +116,21 @@ class Flight:
             if isinstance(result, BaseException):
                 self._check.give_up(result)
         finally:
-            self._land(result)
+            self._tell_all(result)
 
     def _last_word(self) -> DetectError:
         return self.so_far(self._waiters.ended_by or "its event loop was stopped")
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        if task.cancelled():  # before its first step, so that it could not land by itself
+        if task.cancelled():  # before its first step, so that it could not tell of it by itself
             self._check.place.arrive()
-            self._land(self._last_word())
+            self._tell_all(self._last_word())
         # All who waited were told, and perhaps nobody did; but not of a GeneratorExit, which most
         # often is the end of the loop. The loop lives, so it is an error of somebody's.
         elif isinstance(error := task.exception(), GeneratorExit):
             self._settle(error)
 
-    def _land(self, result: Verdict | BaseException) -> None:
+    def _tell_all(self, result: Verdict | BaseException) -> None:
         self.is_over = True
         check = self._check
         for place, waiter in enumerate(self._waiters.untold()):
@@ -138,15 +138,15 @@ class Flight:
         error = None if isinstance(result, Verdict) else type(result).__name__
         check.tell("settled", wait_s=check.elapsed_s, error=error, **check.costs.bill._asdict())
 
-    def _whole(self, result: Verdict | BaseException) -> Landing:
+    def _whole(self, result: Verdict | BaseException) -> Ending:
         check = self._check
         if _is_known(result):
             self._books.count("known")
             check.tell("known")
         self._count_skipped(result)
-        return Landing(result, check.attempts, check.costs.bill, check.preparing.doubt, check.fault)
+        return Ending(result, check.attempts, check.costs.bill, check.preparing.doubt, check.fault)
 
-    def _share(self, result: Verdict | BaseException) -> Landing:
+    def _share(self, result: Verdict | BaseException) -> Ending:
         """Return what one is told whose image another had asked for: the same, at no cost."""
         if _is_known(result):
             self._books.count("known")
@@ -156,7 +156,7 @@ class Flight:
         elif isinstance(result, DetectError):
             self._count_skipped(result)
             result = result.copy()
-        return Landing(result, doubt=self._check.preparing.doubt)
+        return Ending(result, doubt=self._check.preparing.doubt)
 
     def _count_skipped(self, result: Verdict | BaseException) -> None:
         """Count one that was looked at and not sent, each who asked for it by itself."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from s2v_detect._waiting import after
 from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._session import Session
-from s2v_detect.checks._waiters import Landing
+from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
 from s2v_detect.images import Subject, name_of
 from s2v_detect.models import Lane
@@ -35,7 +35,7 @@ class Patience(NamedTuple):
         if self.max_wait_s is not None and (forecast_s := self.forecast_s()) > self.max_wait_s:
             raise busy(self.image, forecast_s, self.max_wait_s)
 
-    async def landing(self, flight: Flight, waiter: asyncio.Future[Landing]) -> Landing:
+    async def ending(self, flight: Flight, waiter: asyncio.Future[Ending]) -> Ending:
         """Return how the flight ended, or what there is to say when the patience did."""
         loop = asyncio.get_running_loop()
         joined = loop.time()
@@ -76,7 +76,7 @@ class Flights:
         flight = self._by_identity.get(subject.identity)
         return None if flight is None or flight.is_over else flight
 
-    def join(self, subject: Subject, lane: Lane) -> tuple[Flight, asyncio.Future[Landing]]:
+    def join(self, subject: Subject, lane: Lane) -> tuple[Flight, asyncio.Future[Ending]]:
         """Return the image's flight, new or under way, and what will be told of its end."""
         if self._is_closed:
             raise ConfigurationError(

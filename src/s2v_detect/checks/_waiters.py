@@ -109,7 +109,7 @@ class Place:
         self.lane = lane
 
 
-class Landing(NamedTuple):
+class Ending(NamedTuple):
     """How a flight ended, as one of those who waited for it is told."""
 
     result: Verdict | BaseException
@@ -137,7 +137,7 @@ class Waiters:
     """All who wait for one image."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[Landing], _Waiting] = {}
+        self._waiting: dict[asyncio.Future[Ending], _Waiting] = {}
         self.ended_by = ""
         """Why no request is to be made any more, whoever waits; or nothing."""
 
@@ -154,28 +154,28 @@ class Waiters:
         """Whether no check is among them."""
         return all(each.lane == "bulk" for each in self._waiting.values())
 
-    def join(self, image: object, lane: Lane) -> asyncio.Future[Landing]:
+    def join(self, image: object, lane: Lane) -> asyncio.Future[Ending]:
         """Return what one more will be told."""
-        waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._waiting[waiter] = _Waiting(image, lane)
         return waiter
 
-    def leave(self, waiter: asyncio.Future[Landing]) -> None:
+    def leave(self, waiter: asyncio.Future[Ending]) -> None:
         """Let one wait no more."""
         self._waiting.pop(waiter, None)
 
-    def want_no_more(self, waiter: asyncio.Future[Landing]) -> None:
+    def want_no_more(self, waiter: asyncio.Future[Ending]) -> None:
         """Let one wait for what is under way alone."""
         self._waiting[waiter].wants_more = False
 
-    def tell(self, waiter: asyncio.Future[Landing], landing: Landing) -> None:
+    def tell(self, waiter: asyncio.Future[Ending], ending: Ending) -> None:
         """Tell one how it ended, by the name that the image has there."""
         if not waiter.done():
-            if isinstance(landing.result, DetectError):
-                landing.result.image = self._waiting[waiter].image
-            waiter.set_result(landing)
+            if isinstance(ending.result, DetectError):
+                ending.result.image = self._waiting[waiter].image
+            waiter.set_result(ending)
 
-    def untold(self) -> list[asyncio.Future[Landing]]:
+    def untold(self) -> list[asyncio.Future[Ending]]:
         """Return those who were told nothing yet, the first first."""
         return [waiter for waiter in self._waiting if not waiter.done()]
 
@@ -187,5 +187,5 @@ class Waiters:
         if not checks or not goes_on or self.ended_by:
             return False
         for waiter in checks:
-            self.tell(waiter, Landing(error.copy()))
+            self.tell(waiter, Ending(error.copy()))
         return True

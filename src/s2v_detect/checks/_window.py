@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from s2v_detect._waiting import task_of
 from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._flights import Flights
-from s2v_detect.checks._waiters import Landing
+from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
 from s2v_detect.images import Subject
 from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
@@ -26,7 +26,7 @@ _MOST_ASIDE = 10
 """Windows full of images that may wait for other processes, beside the one that goes on: each
 process claims one window full."""
 
-_Waiter = asyncio.Future[Landing]
+_Waiter = asyncio.Future[Ending]
 
 
 class _Row(NamedTuple):
@@ -106,7 +106,7 @@ class Window:
         self._reading: set[asyncio.Task[None]] = set()
         """Files that are being looked at: one that hangs holds up no other."""
         self._pending: dict[_Waiter, tuple[_Row, Flight]] = {}
-        self._landed = _InOrder() if ordered else _AsTheyFinish()
+        self._finished = _InOrder() if ordered else _AsTheyFinish()
         self._fault: BaseException | None = None
         self._is_stopped = False
         self._is_fed = False
@@ -120,7 +120,7 @@ class Window:
     async def take(self) -> Outcome:
         """Return the next outcome; at the end raise the fault, if any, or `StopAsyncIteration`."""
         while True:
-            outcome = self._landed.take()
+            outcome = self._finished.take()
             if outcome is not None:
                 self._room.set()
                 return outcome
@@ -172,7 +172,7 @@ class Window:
 
     async def _has_room(self) -> None:
         most_aside = _MOST_ASIDE * self._size
-        while len(self._reading) + len(self._pending) + len(self._landed) >= self._size + min(
+        while len(self._reading) + len(self._pending) + len(self._finished) >= self._size + min(
             self._flights.session.aside.count, most_aside
         ):
             self._room.clear()
@@ -212,7 +212,7 @@ class Window:
     def _join(self, row: _Row, subject: Subject) -> None:
         flight, waiter = self._flights.join(subject, "bulk")
         self._pending[waiter] = (row, flight)
-        waiter.add_done_callback(self._land)
+        waiter.add_done_callback(self._waiter_told)
 
     def _image(self, item: Any) -> Any:
         try:
@@ -236,19 +236,19 @@ class Window:
             )
         )
 
-    def _land(self, waiter: _Waiter) -> None:
+    def _waiter_told(self, waiter: _Waiter) -> None:
         pending = self._pending.pop(waiter, None)
         if pending is None:
             return
-        row, landing = pending[0], waiter.result()
-        if not isinstance(landing.result, Verdict) and _is_fault(landing.result):
-            self._fail(landing.result)
-        if self._is_owed(landing):
-            self._deliver(_outcome(row, landing, self._loop.time() - row.read_at))
+        row, ending = pending[0], waiter.result()
+        if not isinstance(ending.result, Verdict) and _is_fault(ending.result):
+            self._fail(ending.result)
+        if self._is_owed(ending):
+            self._deliver(_outcome(row, ending, self._loop.time() - row.read_at))
         else:
             self._pass_over(row)
-        if landing.fault:
-            self._fail(landing.fault)
+        if ending.fault:
+            self._fail(ending.fault)
 
     def _fail(self, fault: BaseException) -> None:
         self._note(fault)
@@ -259,14 +259,14 @@ class Window:
         if self._fault is None:
             self._fault = fault
 
-    def _is_owed(self, landing: Landing) -> bool:
+    def _is_owed(self, ending: Ending) -> bool:
         """Whether it gets an outcome: a fault of the run, and what it left undone, get none."""
-        error = landing.result
+        error = ending.result
         if isinstance(error, Verdict):
             return True
         if not isinstance(error, DetectError):
             return False
-        if landing.bill.cost_at_most:
+        if ending.bill.cost_at_most:
             return True
         undone = isinstance(error, NotSent | RateLimited | ServiceUnavailable)
         return not error.stops_run and not (self._is_stopped and undone)
@@ -277,11 +277,11 @@ class Window:
         self._pass_over(row)
 
     def _deliver(self, outcome: Outcome) -> None:
-        self._landed.put(outcome)
+        self._finished.put(outcome)
         self._news.set()
 
     def _pass_over(self, row: _Row) -> None:
-        self._landed.pass_over(row.number)
+        self._finished.pass_over(row.number)
         self._room.set()
         self._news.set()
 
@@ -299,21 +299,21 @@ def _is_fault(error: BaseException) -> bool:
     return error.stops_run if isinstance(error, DetectError) else True
 
 
-def _outcome(row: _Row, landing: Landing, elapsed_s: float) -> Outcome:
+def _outcome(row: _Row, ending: Ending, elapsed_s: float) -> Outcome:
     common: dict[str, Any] = {
         "index": row.number,
         "item": row.item,
         "image": row.image,
-        "attempts": landing.attempts,
+        "attempts": ending.attempts,
         "elapsed_s": elapsed_s,
-        "doubt": landing.doubt,
-        **landing.bill._asdict(),
+        "doubt": ending.doubt,
+        **ending.bill._asdict(),
     }
-    if isinstance(landing.result, Verdict):
-        return Checked(verdict=landing.result, **common)
-    if isinstance(landing.result, ImageSkipped):
-        return Skipped(reason=landing.result.reason, **common)
-    return Failed(error=landing.result, **common)
+    if isinstance(ending.result, Verdict):
+        return Checked(verdict=ending.result, **common)
+    if isinstance(ending.result, ImageSkipped):
+        return Skipped(reason=ending.result.reason, **common)
+    return Failed(error=ending.result, **common)
 
 
 async def _each(items: Items) -> AsyncIterator[Any]:

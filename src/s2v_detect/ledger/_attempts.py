@@ -31,7 +31,7 @@ WHERE run = ? AND number = ? AND image = (SELECT id FROM image WHERE identity = 
 
 
 @dataclass
-class Page:
+class Claim:
     """One check's place in the ledger.
 
     No row numbers: a group that could not be written is taken back whole, and a number that was
@@ -62,7 +62,7 @@ class Ended:
     """As how many it was billed, if it was."""
 
 
-def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> AttemptOutcome | None:
+def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
     """Return what a request was until now; None where there is nothing to close.
 
     An `unknown` one is closed too: it was another run that wrote so, for one that it took for dead.
@@ -76,9 +76,9 @@ def close(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> Atte
         ended.service_ms,
         ended.left_at,
         ended.images,
-        page.run,
+        claim.run,
         number,
-        page.identity,
+        claim.identity,
     )
     known: tuple[AttemptOutcome, ...] = ("sent", "unknown")
     for was in known:
@@ -96,38 +96,38 @@ def change(was: AttemptOutcome, ended: Ended) -> dict[str, int]:
     return added
 
 
-def count(db: sqlite3.Connection, page: Page, added: dict[str, int]) -> None:
+def count(db: sqlite3.Connection, claim: Claim, added: dict[str, int]) -> None:
     """Add to an image's counts, where they are those of this lineage."""
     if added:
         changes = ", ".join(f"{name} = max(0, {name} + {times:d})" for name, times in added.items())
         db.execute(
             f"UPDATE image SET {changes} WHERE identity = ? AND lineage = ?",  # noqa: S608  # ours
-            (page.identity, page.lineage),
+            (claim.identity, claim.lineage),
         )
 
 
-def is_known(db: sqlite3.Connection, page: Page, number: int) -> bool:
+def is_known(db: sqlite3.Connection, claim: Claim, number: int) -> bool:
     """Whether a request is in the file."""
     found = db.execute(
         "SELECT 1 FROM attempt JOIN image ON image.id = attempt.image"
         " WHERE attempt.run = ? AND number = ? AND identity = ?",
-        (page.run, number, page.identity),
+        (claim.run, number, claim.identity),
     )
     return found.fetchone() is not None
 
 
-def book_anew(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
+def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
     """Write a request that the file knows nothing of: an older copy was put in its place."""
     now = time.time()
     db.execute(
         "INSERT OR IGNORE INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
         " VALUES (?, ?, '', ?, ?, ?, ?, '')",
-        (page.run, page.lineage, secrets.token_hex(8), process_name(), now, now),
+        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now),
     )
     db.execute(
         "INSERT INTO image (identity, state, at, run, lineage, attempts)"
         " VALUES (?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
-        (_text(page.identity), now, page.run, page.lineage),
+        (_text(claim.identity), now, claim.run, claim.lineage),
     )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"
@@ -135,15 +135,15 @@ def book_anew(db: sqlite3.Connection, page: Page, ended: Ended) -> None:
         " SELECT ?, 1 + (SELECT coalesce(max(number), 0) FROM attempt WHERE run = ?), id, ?, ?, ?,"
         " ?, ?, ? FROM image WHERE identity = ?",
         (
-            page.run,
-            page.run,
+            claim.run,
+            claim.run,
             ended.left_at or now,
             now,
             ended.outcome,
             _text(ended.code),
             _text(ended.request_id),
             ended.images,
-            page.identity,
+            claim.identity,
         ),
     )
 

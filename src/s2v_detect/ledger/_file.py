@@ -16,8 +16,8 @@ Two rules of POSIX decide the rest:
 
 SQLite's journal alone does belong to a name. A run that is killed in a commit leaves the journal
 beside the name that the run used; under another hard link the next run would not see the journal,
-and the first name's next run would write old pages over new ones. So the ledger keeps the name that
-is in use, and every process opens the file by that name for as long as it is the file's.
+and the first name's next run would write old pages over new ones. So the ledger keeps the name
+that is in use, and every process opens the file by that name for as long as it is the file's.
 
 Where a system has no such locks (macOS, Windows, some file systems), a run locks a file of its own
 beside the ledger, and its row says where. A lock file that is missing proves nothing there, for

@@ -14,7 +14,7 @@ from s2v_detect.images import identity_of, image_of, name_of
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
-from s2v_detect.ledger._writer import Desk
+from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
@@ -68,7 +68,7 @@ class Ledger:
         self._max_age_s = max_age_s
         self._stale_before = time.time() if refresh else 0.0
         self._is_new_start = is_new_start
-        self._desk: Desk | None = None
+        self._writer: Writer | None = None
         self._run: LedgerRun | None = None
         self._first_run = 0
 
@@ -88,11 +88,11 @@ class Ledger:
 
     def begin(self, model: str) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The file is made."""
-        was_open = self._desk is not None
-        desk = self._at_desk(creates=True)
+        was_open = self._writer is not None
+        writer = self._opened(creates=True)
         opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
         try:
-            self._run = LedgerRun(desk, self.path, opening)
+            self._run = LedgerRun(writer, self.path, opening)
         except BaseException:
             if not was_open:
                 self.close()  # nobody else will
@@ -126,11 +126,11 @@ class Ledger:
                 do="Open a client with this ledger first.",
             )
         work = partial(_asked.mark_output, run=self._run.id, mark=mark)
-        self._at_desk().do(work, writes=True)
+        self._opened().do(work, writes=True)
 
     def output_mark(self) -> str | None:
         """Return the mark of the last run of this name that has one; None: there is none."""
-        if self._desk is None and not self._path.exists():
+        if self._writer is None and not self._path.exists():
             return None
         return self._ask(partial(_asked.output_mark, name=self.name))
 
@@ -140,9 +140,9 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the file. It is opened again when it is asked again."""
-        desk, self._desk = self._desk, None
-        if desk is not None:
-            desk.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def is_fresh(self, entry: LedgerEntry) -> bool:
         """Whether a recorded answer will do, or is to be asked for again."""
@@ -216,7 +216,7 @@ class Ledger:
 
     def forget_uploads(self) -> None:
         """Have every local image uploaded anew: for when the store has lost them all."""
-        self._at_desk().do(_asked.forget_uploads, writes=True)
+        self._opened().do(_asked.forget_uploads, writes=True)
 
     def copy(self, path: str | os.PathLike[str], *, replaces: bool = False) -> None:
         """Have a copy of the ledger as it is at this moment, also while runs write it.
@@ -226,7 +226,7 @@ class Ledger:
         (unless it `replaces` that) or is the ledger itself.
         """
         work = partial(_asked.copy, ledger=self._path, target=Path(path), replaces=replaces)
-        self._at_desk().do_alone(work)
+        self._opened().do_alone(work)
 
     def forget(self, images: Iterable[Image]) -> int:
         """Remove all that leads to these images, from the whole file. Return how many there were.
@@ -236,8 +236,8 @@ class Ledger:
         Raises `LedgerError` for an image that a run is asking for now; nothing is forgotten then.
         """
         identities = [_identity(image) for image in images]
-        removed = self._at_desk().do(lambda db: _asked.forget(db, identities), writes=True)
-        self._at_desk().do_alone(_asked.rewrite)
+        removed = self._opened().do(lambda db: _asked.forget(db, identities), writes=True)
+        self._opened().do_alone(_asked.rewrite)
         return removed
 
     def prune(self, older_than_s: float) -> tuple[int, int]:
@@ -246,8 +246,8 @@ class Ledger:
         Return how many, and how many as old stay: those under way, and the unknown ones.
         """
         before = time.time() - older_than_s
-        counts = self._at_desk().do(lambda db: _asked.prune(db, before), writes=True)
-        self._at_desk().do_alone(_asked.rewrite)
+        counts = self._opened().do(lambda db: _asked.prune(db, before), writes=True)
+        self._opened().do_alone(_asked.rewrite)
         return counts
 
     def _reconcile(
@@ -256,23 +256,23 @@ class Ledger:
         images: Iterable[Image] | None,
     ) -> int:
         identities = None if images is None else [_identity(image) for image in images]
-        return self._at_desk().do(lambda db: work(db, identities), writes=True)
+        return self._opened().do(lambda db: work(db, identities), writes=True)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        return self._at_desk().do(question)
+        return self._opened().do(question)
 
-    def _at_desk(self, *, creates: bool = False) -> Desk:
-        if self._desk is not None and not self._desk.is_of_this_process:
-            self._desk = self._run = None  # a child of a fork begins anew
-        if self._desk is None:
+    def _opened(self, *, creates: bool = False) -> Writer:
+        if self._writer is not None and not self._writer.is_of_this_process:
+            self._writer = self._run = None  # a child of a fork begins anew
+        if self._writer is None:
             if not creates and not self._path.exists():
                 raise LedgerError(
                     f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
                 )
-            desk = Desk(self._path, creates=creates)
-            desk.opened()
-            self._desk = desk
-        return self._desk
+            writer = Writer(self._path, creates=creates)
+            writer.opened()
+            self._writer = writer
+        return self._writer
 
 
 def _identity(image: Image) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from s2v_detect._waiting import task_of, unhurried
 from s2v_detect.errors import DetectError, LedgerError, NotSent
-from s2v_detect.ledger._attempts import Ended, Page
+from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerEntry
 from s2v_detect.ledger._ledger import Ledger
 from s2v_detect.ledger._run import LedgerRun
@@ -139,22 +139,22 @@ class Recorded:
     def __init__(self, run: LedgerRun, image: str, identity: str, aside: Aside) -> None:
         self._run = run
         self._aside = aside
-        self._page: Page = run.page(image, identity)
+        self._claim: Claim = run.claim(image, identity)
 
     async def ask(self) -> tuple[LedgerEntry | None, bool]:
-        return await self._run.ask(self._page, self._aside)
+        return await self._run.ask(self._claim, self._aside)
 
     async def send(self) -> None:
-        await self._run.send(self._page)
+        await self._run.send(self._claim)
 
     def uploaded(self, url: str) -> None:
-        self._run.uploaded(self._page, url)
+        self._run.uploaded(self._claim, url)
 
     def left(self) -> None:
-        self._page.left_at = time.time()
+        self._claim.left_at = time.time()
 
     def withdraw(self) -> None:
-        self._run.end_attempt(self._page, Ended("not sent"))
+        self._run.end_attempt(self._claim, Ended("not sent"))
 
     def fail_attempt(self, error: DetectError, images: int) -> None:
         ended = Ended(
@@ -162,10 +162,10 @@ class Recorded:
             error=type(error).__name__,
             code=getattr(error, "code", None),
             request_id=getattr(error, "request_id", None),
-            left_at=self._page.left_at,
+            left_at=self._claim.left_at,
             images=images,
         )
-        self._run.end_attempt(self._page, ended)
+        self._run.end_attempt(self._claim, ended)
 
     async def answer(
         self, verdict: Verdict, *, images: int, service_ms: int | None, elapsed_s: float
@@ -175,13 +175,13 @@ class Recorded:
             code=verdict.code,
             request_id=verdict.request_id,
             service_ms=service_ms,
-            left_at=self._page.left_at,
+            left_at=self._claim.left_at,
             images=images,
         )
-        await self._run.answer(self._page, ended, verdict, elapsed_s)
+        await self._run.answer(self._claim, ended, verdict, elapsed_s)
 
     def give_up(self, error: DetectError, *, elapsed_s: float) -> None:
-        self._run.give_up(self._page, error, elapsed_s)
+        self._run.give_up(self._claim, error, elapsed_s)
 
 
 UNRECORDED = Unrecorded()

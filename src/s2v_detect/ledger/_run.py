@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
-from s2v_detect.ledger import _asked, _damage, _pages
-from s2v_detect.ledger._attempts import OUTCOMES, Ended, Page
+from s2v_detect.ledger import _asked, _claims, _damage
+from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended
+from s2v_detect.ledger._claims import Settled
 from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._file import process_name
-from s2v_detect.ledger._pages import Settled
-from s2v_detect.ledger._writer import Batch, Desk, Job, Work
+from s2v_detect.ledger._writer import Batch, Job, Work, Writer
 from s2v_detect.models import Spend, Verdict
 
 _log = logging.getLogger("s2v_detect")
@@ -26,15 +26,15 @@ _log = logging.getLogger("s2v_detect")
 T = TypeVar("T")
 
 
-class Hatch:
-    """Hands in to a desk, from one event loop, all that comes up in one step of the loop together.
+class LoopWriter:
+    """Hands a writer, from one event loop, all that comes up in one step of the loop together.
 
-    One wake-up of the desk's thread and one of the loop's for all of them: one by one they would
+    One wake-up of the writer's thread and one of the loop's for all of them: one by one they would
     cost more than the writing.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._pending: list[_AwaitedJob] = []
         self._is_failing = False
@@ -57,9 +57,9 @@ class Hatch:
 
     def _hand_in(self) -> None:
         jobs, self._pending = self._pending, []
-        self._desk.hand_in(Batch(jobs, self._tell_from_the_desk, writes=True))
+        self._writer.hand_in(Batch(jobs, self._tell_from_the_thread, writes=True))
 
-    def _tell_from_the_desk(self, jobs: Sequence[Job]) -> None:
+    def _tell_from_the_thread(self, jobs: Sequence[Job]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(_tell, jobs)
 
@@ -119,53 +119,53 @@ class Opening:
 class LedgerRun:
     """A client's claim on a ledger, from its opening to its closing."""
 
-    def __init__(self, desk: Desk, path: Path, opening: Opening) -> None:
-        self._desk = desk
+    def __init__(self, writer: Writer, path: Path, opening: Opening) -> None:
+        self._writer = writer
         self._path = path
         self._opening = opening
-        self._file = desk.opened()
-        self._hatch: Hatch | None = None
+        self._file = writer.opened()
+        self._loop_writer: LoopWriter | None = None
         self.id = 0
         self.lineage = 0
         self._sent = 0
         self._looked_at = 0.0
         self._told: set[int] = set()
         """The runs for which a long wait was told."""
-        desk.do(_damage.refuse_damage)  # nothing waits for it but another's commit
+        writer.do(_damage.refuse_damage)  # nothing waits for it but another's commit
         try:
-            desk.do(self._begin, writes=True)
+            writer.do(self._begin, writes=True)
         except BaseException:
             self._file.unlock(self.id)
             raise
 
     async def ask(
-        self, page: Page, aside: AbstractContextManager[None]
+        self, claim: Claim, aside: AbstractContextManager[None]
     ) -> tuple[LedgerEntry | None, bool]:
         """Return what is known of an image, and whether that is an answer that will do.
 
         Unless it is, the image is claimed: from now on no other run asks for it. While another
         live process asks for it this waits, within `aside`; a dead one is succeeded at once.
         """
-        entry, is_answer, is_taken = await self._at_hatch().do(partial(self._ask, page=page))
+        entry, is_answer, is_taken = await self._here().do(partial(self._ask, claim=claim))
         if not is_taken:
             return entry, is_answer
         with aside:
-            return await self._ask_again(page)
+            return await self._ask_again(claim)
 
-    async def _ask_again(self, page: Page) -> tuple[LedgerEntry | None, bool]:
+    async def _ask_again(self, claim: Claim) -> tuple[LedgerEntry | None, bool]:
         began = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(_LOOK_AGAIN_S)
             now = asyncio.get_running_loop().time()
             if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
                 self._looked_at = now
-                await self._at_hatch().do(self._bury)
-            entry, is_answer, is_taken = await self._at_hatch().do(partial(self._ask, page=page))
+                await self._here().do(self._bury)
+            entry, is_answer, is_taken = await self._here().do(partial(self._ask, claim=claim))
             if not is_taken:
                 return entry, is_answer
             if entry is not None and entry.run not in self._told and now - began >= _TELL_AFTER_S:
                 self._told.add(entry.run)
-                what = await self._at_hatch().do(partial(_pages.claims_of, run=entry.run))
+                what = await self._here().do(partial(_claims.held_by, run=entry.run))
                 _log.warning(
                     "%s in the ledger %s by another run (process %s), since %s: these wait for"
                     " that run, and all others go on. If it is stopped, continue it or end it.",
@@ -175,41 +175,41 @@ class LedgerRun:
                     utc(what.since).isoformat(timespec="seconds"),
                 )
 
-    def page(self, image: str, identity: str) -> Page:
+    def claim(self, image: str, identity: str) -> Claim:
         """Return a check's place in this run."""
-        return Page(image, identity, self.id, self.lineage)
+        return Claim(image, identity, self.id, self.lineage)
 
-    async def send(self, page: Page) -> None:
+    async def send(self, claim: Claim) -> None:
         """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
         self._sent += 1
-        page.attempt, page.left_at = self._sent, None
-        await self._at_hatch().do(partial(_pages.send, page=page, number=page.attempt))
+        claim.attempt, claim.left_at = self._sent, None
+        await self._here().do(partial(_claims.send, claim=claim, number=claim.attempt))
 
-    def end_attempt(self, page: Page, ended: Ended) -> None:
+    def end_attempt(self, claim: Claim, ended: Ended) -> None:
         """Have a request's end recorded; nobody waits for it."""
-        number, page.attempt = page.attempt, 0  # it ends once
-        self._at_hatch().owe(partial(_pages.end_attempt, page=page, number=number, ended=ended))
+        number, claim.attempt = claim.attempt, 0  # it ends once
+        self._here().owe(partial(_claims.end_attempt, claim=claim, number=number, ended=ended))
 
-    async def answer(self, page: Page, ended: Ended, verdict: Verdict, elapsed_s: float) -> None:
+    async def answer(self, claim: Claim, ended: Ended, verdict: Verdict, elapsed_s: float) -> None:
         """Return when the answer is durable. After a `LedgerError` it is tried again by itself."""
-        settled = Settled(page.attempt, ended, elapsed_s)
-        work = partial(_pages.answer, page=page, settled=settled, verdict=verdict)
-        await self._at_hatch().do(work, is_owed=True)
+        settled = Settled(claim.attempt, ended, elapsed_s)
+        work = partial(_claims.answer, claim=claim, settled=settled, verdict=verdict)
+        await self._here().do(work, is_owed=True)
 
-    def uploaded(self, page: Page, url: str) -> None:
+    def uploaded(self, claim: Claim, url: str) -> None:
         """Have it recorded where in the store an image is; it may be used again."""
-        self._at_hatch().owe(partial(_pages.upload, page=page, url=url, at=time.time()))
+        self._here().owe(partial(_claims.upload, claim=claim, url=url, at=time.time()))
 
-    def give_up(self, page: Page, error: DetectError, elapsed_s: float) -> None:
+    def give_up(self, claim: Claim, error: DetectError, elapsed_s: float) -> None:
         """Have it recorded that an image ended without an answer; the claim is let go."""
         # Cut off while a request was under way: the error says whether it left.
-        ended = Ended("not sent" if error.billed == "no" else "unknown", left_at=page.left_at)
-        settled = Settled(page.attempt, ended, elapsed_s)
-        self._at_hatch().owe(partial(_pages.give_up, page=page, settled=settled, error=error))
+        ended = Ended("not sent" if error.billed == "no" else "unknown", left_at=claim.left_at)
+        settled = Settled(claim.attempt, ended, elapsed_s)
+        self._here().owe(partial(_claims.give_up, claim=claim, settled=settled, error=error))
 
     def skip(self, image: str, reason: str) -> None:
         """Have it recorded that an image was not sent, and why."""
-        self._at_hatch().owe(partial(_pages.skip, page=self.page(image, image), reason=reason))
+        self._here().owe(partial(_claims.skip, claim=self.claim(image, image), reason=reason))
 
     async def end(self) -> None:
         """Let go of all claims; whatever is still owed to the ledger is written first.
@@ -217,28 +217,29 @@ class LedgerRun:
         Raises `LedgerError` where it can't be: what is missing then is unknown to the next run.
         """
         try:
-            await self._at_hatch().do(partial(_pages.release, run=self.id))
+            await self._here().do(partial(_claims.release, run=self.id))
         finally:
             self._file.unlock(self.id)
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._desk.do(partial(_spent, lineage=self.lineage))
+        return self._writer.do(partial(_spent, lineage=self.lineage))
 
-    def _at_hatch(self) -> Hatch:
-        if self._hatch is None:  # a run is begun in a thread, and then belongs to one event loop
-            self._hatch = Hatch(self._desk)
-        return self._hatch
+    def _here(self) -> LoopWriter:
+        # A run is begun in a thread, and then belongs to one event loop.
+        if self._loop_writer is None:
+            self._loop_writer = LoopWriter(self._writer)
+        return self._loop_writer
 
-    def _ask(self, db: sqlite3.Connection, page: Page) -> tuple[LedgerEntry | None, bool, bool]:
+    def _ask(self, db: sqlite3.Connection, claim: Claim) -> tuple[LedgerEntry | None, bool, bool]:
         """Return the entry, whether it answers, and whether another run asks for the image now."""
-        entry = _pages.entry_of(db, page.identity)
+        entry = _claims.entry_of(db, claim.identity)
         if entry is not None:
-            if entry.state in _pages.LIVE_STATES and entry.run != self.id:
+            if entry.state in _claims.LIVE_STATES and entry.run != self.id:
                 return entry, False, True
             if entry.state == "answered" and self._opening.is_fresh(entry):
                 return entry, True, False
-        _pages.claim(db, page, entry)
+        _claims.take(db, claim, entry)
         return entry, False, False
 
     def _begin(self, db: sqlite3.Connection) -> None:
@@ -299,7 +300,7 @@ class LedgerRun:
         """
         for run, lock, process, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
             if ended_at is not None or not self._file.is_alive(run, lock, process):
-                _pages.release(db, run)
+                _claims.release(db, run)
 
 
 def _are_claimed(images: int) -> str:

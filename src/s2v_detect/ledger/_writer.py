@@ -60,7 +60,7 @@ class Batch:
         self.writes = writes
 
 
-class Desk:
+class Writer:
     """Does with the file what it is handed, in that order.
 
     Its thread outlives every fault of the disk: a connection that can't take a failed transaction
@@ -78,7 +78,7 @@ class Desk:
         self._at_rest = threading.Lock()
         """Held while a transaction is open: a fork waits for it."""
         self._opened: Future[LedgerFile] = Future()
-        _desks.add(self)
+        _writers.add(self)
         self._thread = threading.Thread(target=self._work, name="s2v-detect ledger", daemon=True)
         self._thread.start()
 
@@ -92,7 +92,7 @@ class Desk:
         return self._opened.result()
 
     def hand_in(self, batch: Batch) -> None:
-        """Have a batch done; it is told from the desk's thread, and each job has its own fault."""
+        """Have a batch done; it is told from the thread, and each job has its own fault."""
         if self.is_of_this_process:
             self._batches.put(batch)
             return
@@ -122,7 +122,7 @@ class Desk:
             return
         self._batches.put(None)
         self._thread.join()
-        _desks.discard(self)
+        _writers.discard(self)
         if self._fault is not None:
             raise self._fault
 
@@ -256,20 +256,20 @@ class Desk:
                 connection.close()
 
 
-_desks: "weakref.WeakSet[Desk]" = weakref.WeakSet()
-_resting: list[Desk] = []
+_writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+_resting: list[Writer] = []
 
 
 def _come_to_rest() -> None:
     """Let no transaction be open at a fork: the child's SQLite would believe to hold its locks."""
-    _resting[:] = list(_desks)
-    for desk in _resting:
-        desk._at_rest.acquire()  # noqa: SLF001  # this module's own
+    _resting[:] = list(_writers)
+    for writer in _resting:
+        writer._at_rest.acquire()  # noqa: SLF001  # this module's own
 
 
 def _go_on() -> None:
-    for desk in _resting:
-        desk._at_rest.release()  # noqa: SLF001  # as above
+    for writer in _resting:
+        writer._at_rest.release()  # noqa: SLF001  # as above
     _resting.clear()
 
 

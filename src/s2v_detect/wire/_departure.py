@@ -30,13 +30,13 @@ _NEVER_SENT = (
 )
 
 
-class Door:
+class PoolQueue:
     """Lets requests into httpx's pool one after another.
 
     The pool gives one idle connection to all that ask in the same step of the event loop; all but
     one then ask again, each with a scan of the whole pool. Measured at 50 in flight: 4.9 ms of
-    CPU a request without the door, 1.0 with it. The first trace event of a request tells that it
-    has its connection; a transport that has no events has no such pool, and needs no door.
+    CPU a request without the queue, 1.0 with it. The first trace event of a request tells that it
+    has its connection; a transport that has no events has no such pool, and needs no queue.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Departure:
         self._turn: Turn | None = turn
         self._retake = retake
         self._on_left = on_left
-        self._leave_door = _nothing
+        self._leave_queue = _nothing
         self._has_begun = False
         self._deadline: asyncio.Timeout | None = None
         self._timeout_s = 0.0
@@ -85,7 +85,7 @@ class Departure:
         if not self.has_events:
             self.has_events = True
             self.left = False  # if it was taken to have left, it had been waiting in the pool
-            self._pass_door()
+            self._pass_queue()
         # A proxy's CONNECT has the same event; only the POST's own counts.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             if self._turn is None:
@@ -107,9 +107,9 @@ class Departure:
     def _has_waited(self) -> None:
         self._was_here_before = False
 
-    async def start(self, door: Door, deadline: asyncio.Timeout, timeout_s: float) -> None:
-        """Go through the door and begin the grace; the deadline is when the bytes have left."""
-        self._leave_door = await door.enter()
+    async def start(self, queue: PoolQueue, deadline: asyncio.Timeout, timeout_s: float) -> None:
+        """Go through the queue and begin the grace; the deadline is when the bytes have left."""
+        self._leave_queue = await queue.enter()
         self._has_begun = True
         self._deadline, self._timeout_s = deadline, timeout_s
         self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over)
@@ -131,12 +131,12 @@ class Departure:
         self._end()
 
     def _end(self) -> None:
-        self._pass_door()
+        self._pass_queue()
         self._stop_grace()
         self._stop_time()
 
-    def _pass_door(self) -> None:
-        leave, self._leave_door = self._leave_door, _nothing
+    def _pass_queue(self) -> None:
+        leave, self._leave_queue = self._leave_queue, _nothing
         leave()
 
     def _depart(self) -> None:

@@ -13,7 +13,7 @@ from s2v_detect._redaction import bare
 from s2v_detect._service import BASE_URL, CHECK_PATH
 from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
 from s2v_detect.wire._answers import Answer, request_body, request_headers
-from s2v_detect.wire._departure import Departure, Door
+from s2v_detect.wire._departure import Departure, PoolQueue
 from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -60,7 +60,7 @@ class Endpoint:
         self._headers = {"Host": self._url.netloc.decode("ascii"), **standing}
         self._api_key = api_key
         self._too_late = f"no whole answer came within {timeout_s:g} s"
-        self._door = Door()
+        self._queue = PoolQueue()
         self._given = http_client
         self._http = http_client
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
@@ -74,7 +74,7 @@ class Endpoint:
         """Have an httpx client of this event loop; a given one is used as it is."""
         # No bound on connections: httpx's pool scans all of them for every one that waits in it,
         # so nothing may ever wait there. The line and max_in_flight are the bounds.
-        self._door = Door()
+        self._queue = PoolQueue()
         self._http = self._given or httpx.AsyncClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             # A proxy of the environment can't reach what listens on this machine alone.
@@ -94,7 +94,7 @@ class Endpoint:
         """
         try:
             async with asyncio.timeout(None) as deadline:
-                await departure.start(self._door, deadline, self._timeout_s)
+                await departure.start(self._queue, deadline, self._timeout_s)
                 answer = await self._answer(self._request(image, departure))
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)
@@ -104,7 +104,7 @@ class Endpoint:
                 raise _translated(error, left=departure.left) from bare(error)
             raise
         departure.answered()
-        self._door.is_needed = departure.has_events
+        self._queue.is_needed = departure.has_events
         return answer
 
     async def get(self, path: str) -> Answer:

@@ -1,6 +1,6 @@
 """What is written of one image, in the order of its check: SQL, and nothing that waits.
 
-Every function is work for the desk and takes its connection. What could not be written is tried
+Every function is work for the writer and takes its connection. What could not be written is tried
 again; done twice, none of them counts anything twice.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
 from s2v_detect.ledger import _attempts, _damage
-from s2v_detect.ledger._attempts import Ended, Page
+from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
 from s2v_detect.models import Verdict
 
@@ -35,31 +35,31 @@ def entry_of(db: sqlite3.Connection, identity: str) -> LedgerEntry | None:
     return _damage.entry_of(row) if row else None
 
 
-def claim(db: sqlite3.Connection, page: Page, entry: LedgerEntry | None) -> None:
+def take(db: sqlite3.Connection, claim: Claim, entry: LedgerEntry | None) -> None:
     """Write `asked`: from now on no other run asks for this image."""
-    refuse_ended(db, page.run)
+    refuse_ended(db, claim.run)
     now = time.time()
     if entry is None:
-        given = None if page.image == page.identity else _text(page.image)
+        given = None if claim.image == claim.identity else _text(claim.image)
         db.execute(
             "INSERT INTO image (identity, image, state, at, run, lineage)"
             " VALUES (?, ?, 'asked', ?, ?, ?)",
-            (page.identity, given, now, page.run, page.lineage),
+            (claim.identity, given, now, claim.run, claim.lineage),
         )
-    elif entry.lineage == page.lineage:
+    elif entry.lineage == claim.lineage:
         db.execute(
             "UPDATE image SET state = 'asked', at = ?, run = ? WHERE id = ?",
-            (now, page.run, entry.id),
+            (now, claim.run, entry.id),
         )
     else:  # what others paid for it stays in their attempts
         db.execute(
             "UPDATE image SET state = 'asked', at = ?, run = ?, lineage = ?,"
             " paid = 0, unsure = 0, attempts = 0, elapsed_s = 0 WHERE id = ?",
-            (now, page.run, page.lineage, entry.id),
+            (now, claim.run, claim.lineage, entry.id),
         )
 
 
-class Claims(NamedTuple):
+class Held(NamedTuple):
     """What a run is asking for now."""
 
     process: str
@@ -67,34 +67,34 @@ class Claims(NamedTuple):
     since: float
 
 
-def claims_of(db: sqlite3.Connection, run: int) -> Claims:
+def held_by(db: sqlite3.Connection, run: int) -> Held:
     """Return what a run claims, by how many images, and since when."""
     row = db.execute(
         "SELECT coalesce((SELECT process FROM run WHERE id = ?), '?'), count(*),"
         " coalesce(min(at), 0) FROM image WHERE run = ? AND state IN ('asked', 'sent')",
         (run, run),
     ).fetchone()
-    return Claims(*row)
+    return Held(*row)
 
 
-def send(db: sqlite3.Connection, page: Page, number: int) -> None:
+def send(db: sqlite3.Connection, claim: Claim, number: int) -> None:
     """Write `sent`, before the bytes leave."""
-    refuse_ended(db, page.run)
+    refuse_ended(db, claim.run)
     now = time.time()
     updated = db.execute(
         "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
         " WHERE identity = ? AND run = ?",
-        (now, page.identity, page.run),
+        (now, claim.identity, claim.run),
     )
     if not updated.rowcount:
         raise LedgerError(
-            f"another run of the ledger has {shown(page.image)} now.",
+            f"another run of the ledger has {shown(claim.image)} now.",
             do="Give each copy of a ledger a name of its own, and start again.",
         )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, outcome)"
         " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
-        (page.run, number, now, page.identity),
+        (claim.run, number, now, claim.identity),
     )
 
 
@@ -109,45 +109,45 @@ def refuse_ended(db: sqlite3.Connection, run: int) -> None:
         )
 
 
-def end_attempt(db: sqlite3.Connection, page: Page, number: int, ended: Ended) -> None:
+def end_attempt(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> None:
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
-    was = _attempts.close(db, page, number, ended)
+    was = _attempts.close(db, claim, number, ended)
     if was is None:
         return
-    _attempts.count(db, page, _attempts.change(was, ended))
+    _attempts.count(db, claim, _attempts.change(was, ended))
     if ended.outcome == "not sent":
         db.execute(
             "UPDATE image SET state = 'asked' WHERE identity = ? AND run = ? AND state = 'sent'",
-            (page.identity, page.run),
+            (claim.identity, claim.run),
         )
     if was == "unknown":  # by another run, that took this one for dead: no doubt is left
         db.execute(
             "UPDATE image SET state = CASE WHEN check_pass IS NULL THEN 'not sent'"
             " ELSE 'answered' END, error = NULL"
             " WHERE identity = ? AND run = ? AND state = 'unknown' AND NOT doubts",
-            (page.identity, page.run),
+            (claim.identity, claim.run),
         )
 
 
-def upload(db: sqlite3.Connection, page: Page, url: str, at: float) -> None:
+def upload(db: sqlite3.Connection, claim: Claim, url: str, at: float) -> None:
     """Write where in the vendor's store an image is."""
     db.execute(
-        "UPDATE image SET upload = ?, uploaded_at = ? WHERE identity = ?", (url, at, page.identity)
+        "UPDATE image SET upload = ?, uploaded_at = ? WHERE identity = ?", (url, at, claim.identity)
     )
 
 
-def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdict) -> None:
+def answer(db: sqlite3.Connection, claim: Claim, settled: Settled, verdict: Verdict) -> None:
     """Write `answered`, before anyone hears of it.
 
     Whatever became of the run meanwhile: an answer is never dropped. Where another run asks for the
     image now, the image stays that run's.
     """
     ended = settled.ended
-    was = _attempts.close(db, page, settled.number, ended)
+    was = _attempts.close(db, claim, settled.number, ended)
     if was is None:
-        if _attempts.is_known(db, page, settled.number):
+        if _attempts.is_known(db, claim, settled.number):
             return  # done already
-        _attempts.book_anew(db, page, ended)
+        _attempts.book_anew(db, claim, ended)
         was = "sent"
     added = _attempts.change(was, ended)
     now = time.time()
@@ -158,10 +158,10 @@ def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdic
         " doubts = 0, paid = paid + ? * (lineage = ?), unsure = max(0, unsure + ? * (lineage = ?))"
         " WHERE identity = ?",
         (
-            page.run,
+            claim.run,
             now,
             now,
-            page.run,
+            claim.run,
             settled.elapsed_s,
             verdict.check_pass,
             verdict.humanoid,
@@ -169,22 +169,22 @@ def answer(db: sqlite3.Connection, page: Page, settled: Settled, verdict: Verdic
             _text(verdict.message),
             _text(verdict.request_id),
             added.get("paid", 0),
-            page.lineage,
+            claim.lineage,
             added.get("unsure", 0),
-            page.lineage,
-            page.identity,
+            claim.lineage,
+            claim.identity,
         ),
     )
 
 
-def give_up(db: sqlite3.Connection, page: Page, settled: Settled, error: DetectError) -> None:
+def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: DetectError) -> None:
     """Write that a claimed image ended without an answer; an older answer of it stays."""
-    end_attempt(db, page, settled.number, settled.ended)
+    end_attempt(db, claim, settled.number, settled.ended)
     now = time.time()
     db.execute(
         "UPDATE image SET state = 'answered', at = ? WHERE identity = ? AND run = ?"
         " AND state IN ('asked', 'sent') AND check_pass IS NOT NULL",
-        (now, page.identity, page.run),
+        (now, claim.identity, claim.run),
     )
     db.execute(
         "UPDATE image SET state = ?, at = ?, elapsed_s = ?, error = ?, code = ?, message = ?,"
@@ -198,19 +198,19 @@ def give_up(db: sqlite3.Connection, page: Page, settled: Settled, error: DetectE
             _text(getattr(error, "code", "")),
             _text(_told(error)),
             _text(getattr(error, "request_id", None)),
-            page.identity,
-            page.run,
+            claim.identity,
+            claim.run,
         ),
     )
 
 
-def skip(db: sqlite3.Connection, page: Page, reason: str) -> None:
+def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
     """Write `skipped`: the service would not take it, and it was never sent."""
     db.execute(
         "INSERT INTO image (identity, state, at, run, lineage, message, error)"
         " VALUES (?, 'skipped', ?, ?, ?, ?, 'ImageSkipped')"
         " ON CONFLICT (identity) DO NOTHING",
-        (_text(page.identity), time.time(), page.run, page.lineage, _text(reason)),
+        (_text(claim.identity), time.time(), claim.run, claim.lineage, _text(reason)),
     )
 
 
