@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from _serving import emulator_process, urls
@@ -114,12 +115,16 @@ def million(folder: Path) -> None:
     with Emulator.run_in_thread(answer=Pass()) as emulator:
         words = [sys.executable, "-m", "s2v_detect.cli", "run", "in.txt", "--quiet", "-o"]
         account = {"DASHSCOPE_API_KEY": emulator.api_key, "DASHSCOPE_BASE_URL": emulator.base_url}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started_run = partial(
+            subprocess.Popen,
+            cwd=folder,
+            env=os.environ | account,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for _ in range(2):
             started = time.perf_counter()
-            process = subprocess.Popen(  # noqa: S603  # our own command
-                [*words, "out.jsonl"], cwd=folder, env=os.environ | account, **quiet
-            )
+            process = started_run([*words, "out.jsonl"])
             _, status, used = os.wait4(process.pid, 0)  # of this process alone
             assert os.waitstatus_to_exitcode(status) == 0
             took_s = time.perf_counter() - started
@@ -129,9 +134,7 @@ def million(folder: Path) -> None:
         subprocess.run([sys.executable, "-c", "pass"], check=True)  # nothing at all
         bare_s = time.perf_counter() - started
         started = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603  # our own command
-            [*words, "new.jsonl"], cwd=folder, env=os.environ | account, **quiet
-        )
+        process = started_run([*words, "new.jsonl"])
         while not emulator.requests:
             time.sleep(0.002)
         first_s = time.perf_counter() - started

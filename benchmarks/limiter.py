@@ -41,7 +41,8 @@ def ours(rate: float) -> Acquire:
 
 def of_aiolimiter() -> Acquire:
     """`AsyncLimiter.acquire`."""
-    return aiolimiter.AsyncLimiter(PLENTY, 1).acquire
+    acquire: Acquire = aiolimiter.AsyncLimiter(PLENTY, 1).acquire
+    return acquire
 
 
 def of_limits() -> Acquire:
@@ -104,7 +105,7 @@ async def wakeups_a_grant(waiting: int) -> float:
         callbacks += 1
         return call_soon(*args, **kwargs)
 
-    loop.call_soon = counted  # type: ignore[method-assign]  # this run's own loop
+    loop.call_soon = counted  # type: ignore[method-assign,assignment]  # this run's own loop
     first.left()
     await all_given.wait()
     del loop.call_soon

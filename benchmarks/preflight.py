@@ -130,7 +130,9 @@ class Origin:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while head := await reader.readuntil(b"\r\n\r\n"):
-                first, last = re.search(rb"bytes=(\d+)-(\d+)", head).groups()
+                wanted = re.search(rb"bytes=(\d+)-(\d+)", head)
+                assert wanted
+                first, last = wanted.groups()
                 part = self.page[int(first) : int(last) + 1]
                 self.sent_bytes += len(part)
                 told = f"bytes {int(first)}-{int(first) + len(part) - 1}/{len(self.page)}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from _virtual import run_virtually
 from s2v_detect.emulator._counting import Admission, Counting, counted
+from virtual import run_virtually
 
 RATE = 5.0
 VERDICT_S = (0.4, 0.8)

@@ -15,9 +15,9 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
-from pace_service import Client, Service
 from s2v_detect import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
+from service import Client, Service
 
 WORKERS = 100
 FIRST_RETRY_S = 1.0

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pace_service import Cell, Model, Network, Table
+from service import Cell, Model, Network, Table
 
 # Read on light and on dark pages: the picture brings its own paper.
 PAPER, INK, FAINT = "#ffffff", "#1f2328", "#d8dee4"

@@ -1,7 +1,7 @@
 """How much of five requests a second each client uses, and how many 429s that costs it.
 
-    python benchmarks/pace.py [--checks 1000] [--seeds 5] [--ours] [--jobs 1] [--plot FILE]
-    python benchmarks/pace.py --real [--real-s 60]
+    python benchmarks/pace [--checks 1000] [--seeds 5] [--ours] [--jobs 1] [--plot FILE]
+    python benchmarks/pace --real [--real-s 60]
 
 The first runs in virtual time; the peers run their own code. The second runs our client over real
 sockets against an emulator in another process. Both end with 1 where a goal is missed.
@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from pace_clients import CLIENTS, OURS
-from pace_plot import plot
-from pace_real import real
-from pace_service import Cell, Model, Network, Result, Table, measure
+from clients import CLIENTS, OURS
+from plot import plot
+from real import real
+from service import Cell, Model, Network, Result, Table, measure
 
 MODELS = (
     Model("sliding", "sliding"),
