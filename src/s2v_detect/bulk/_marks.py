@@ -88,7 +88,7 @@ def is_as_written(path: Path, marks: Sequence[Mark]) -> bool:
     if not path.stat().st_size:
         return True
     if path.suffix.lower() == ".parquet":
-        from s2v_detect.bulk._parquet import is_output  # noqa: PLC0415  # an extra
+        from s2v_detect.bulk._parquet_reading import is_output  # noqa: PLC0415  # an extra
 
         with path.open("rb") as file:
             found = mark_of(file)

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from s2v_detect import DetectError, __version__
+from s2v_detect._columns import OUTPUT_COLUMNS, as_text
 from s2v_detect.bulk import (
     PathError,
     as_input,
@@ -43,6 +44,7 @@ Examples:
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
   s2v-detect run portraits.parquet -o sample.csv --sample 500
   cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
+_RUN_COLUMNS = f"Columns of OUT, behind those of INPUT:\n{as_text(OUTPUT_COLUMNS)}"
 _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
@@ -124,7 +126,7 @@ def check(
     return check_images(images, account, as_json=json)
 
 
-@app.command(help_epilogue=f"{_RUN_EXAMPLES}\n\n{_CODES}")
+@app.command(help_epilogue=f"{_RUN_COLUMNS}\n\n{_RUN_EXAMPLES}\n\n{_CODES}")
 def run(
     source: Annotated[str, Parameter(name="INPUT"), _FILE],
     /,
