@@ -96,13 +96,16 @@ CODE_RULES: tuple[CodeRule, ...] = (
     CodeRule(Meaning.FAULT, ("ModelServiceFailed", "ModelUnavailable", "ServiceUnavailable")),
 )
 
-STATUS_MEANINGS: dict[int, Meaning] = {
+STATUS_MEANINGS: dict[int | range, Meaning] = {
     401: Meaning.ACCESS,
     403: Meaning.ACCESS,
     404: Meaning.ACCESS,
     429: Meaning.THROTTLED,
+    range(500): Meaning.BAD_REQUEST,
+    range(500, 1000): Meaning.FAULT,
 }
-"""For a code in no row, and for bodies with none. Other 4xx are BAD_REQUEST, 5xx are FAULT."""
+"""For a code in no row, and for bodies with none. A range is for its statuses that have no row of
+their own."""
 
 MAYBE_BILLED_STATUSES = (502, 504)
 """A gateway speaks, whatever it says: the service may have answered, and billed, behind it."""

@@ -209,9 +209,12 @@ def meaning_of(status: int, code: str, message: str) -> Meaning:
     for rule in CODE_RULES:
         if _fits(rule, status, folded, lower):
             return rule.meaning
-    if status >= 500:
-        return Meaning.FAULT
-    return STATUS_MEANINGS.get(status, Meaning.BAD_REQUEST)
+    return STATUS_MEANINGS[status if status in STATUS_MEANINGS else _range_of(status)]
+
+
+def _range_of(status: int) -> range:
+    rows = (row for row in STATUS_MEANINGS if isinstance(row, range))
+    return next(row for row in rows if status in row)
 
 
 def _fits(rule: CodeRule, status: int, folded: str, lower: str) -> bool:
