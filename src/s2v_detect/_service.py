@@ -6,7 +6,7 @@ vendor; [sdk] its Python SDK 2.0.2; [seen] other people's code. Gathered in Nove
 
 from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 MODEL = "wan2.2-s2v-detect"  # [page]
 BASE_URL = "https://dashscope.aliyuncs.com/api/v1"  # [page] Beijing, the only region
@@ -29,6 +29,26 @@ BASE_URL_VARIABLES = ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
 WORKSPACE_VARIABLES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")
 ALLOW_HTTP_VARIABLE = "S2V_DETECT_ALLOW_HTTP"  # ours
 
+ImageFormat = Literal["JPEG", "PNG", "BMP", "WEBP"]
+
+
+class FormatFacts(NamedTuple):
+    """What files of an image's format are called."""
+
+    media_type: str
+    endings: tuple[str, ...]
+    """The usual one first."""
+
+
+IMAGE_FORMATS: dict[str, FormatFacts] = {  # [page] those that the service takes
+    "JPEG": FormatFacts("image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif")),
+    "PNG": FormatFacts("image/png", (".png",)),
+    "BMP": FormatFacts("image/bmp", (".bmp", ".dib")),
+    "WEBP": FormatFacts("image/webp", (".webp",)),
+}
+*_FIRST, _LAST = IMAGE_FORMATS
+ALL_FORMATS = f"{', '.join(_FIRST)} and {_LAST}"
+ANY_FORMAT = f"{', '.join(_FIRST)} or {_LAST}"
 SHORTEST_PX, LONGEST_PX = 400, 7000  # [page] bounds of an image's width and height, both included
 IMAGE_SCHEMES = ("http", "https", "oss")  # [page] oss:// is what the temporary store gives
 

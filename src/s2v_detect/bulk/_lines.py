@@ -28,9 +28,6 @@ class OutputError(Exception):
 
 OUTCOME_KEYS = tuple(column.name for column in OUTPUT_COLUMNS)
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""By the ending of a file."""
-
 MORE = "input_more"
 """What a row of JSON lines has beyond the columns of the first, as JSON."""
 

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from s2v_detect._columns import Column
 from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._file_formats import DELIMITERS, format_of
 from s2v_detect.bulk._lines import (
-    DELIMITERS,
     OUTCOME_KEYS,
     Delimited,
     JsonLines,
@@ -160,7 +160,7 @@ def open_output(
             " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
         )
     placed: Callable[[Place], Output]
-    if ending == ".parquet":
+    if format_of(path) == "parquet":
         from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
 
         placed = ParquetOutput
@@ -198,7 +198,7 @@ def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[Column]
 
     Raises `PathError` where a database is there, and `OSError`.
     """
-    if path.suffix.lower() == ".parquet":
+    if format_of(path) == "parquet":
         from s2v_detect.bulk._parquet import write_parquet  # noqa: PLC0415  # an extra
 
         write_parquet(path, rows, columns)

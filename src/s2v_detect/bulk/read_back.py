@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from s2v_detect._columns import OUTPUT_COLUMNS
-from s2v_detect.bulk._lines import DELIMITERS, MORE, OutputError, Record, is_record, plain
+from s2v_detect.bulk._file_formats import DELIMITERS, format_of
+from s2v_detect.bulk._lines import MORE, OutputError, Record, is_record, plain
 
 _OURS = {column.name: column for column in OUTPUT_COLUMNS}
 _BOOLS = {"true": True, "false": False}
@@ -30,12 +31,11 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _rows_of(path: Path) -> Iterator[Any]:
-    ending = path.suffix.lower()
-    if ending == ".parquet":
+    if format_of(path) == "parquet":
         from s2v_detect.bulk._parquet_reading import parquet_records  # noqa: PLC0415  # an extra
 
         return parquet_records(path)
-    delimiter = DELIMITERS.get(ending)
+    delimiter = DELIMITERS.get(path.suffix.lower())
     return _delimited_records(path, delimiter) if delimiter else _json_records(path)
 
 

@@ -30,6 +30,7 @@ from s2v_detect._service import (
     Meaning,
 )
 from s2v_detect.errors import (
+    MAYBE_BILLED,
     AccessDenied,
     BadRequest,
     Billed,
@@ -271,7 +272,7 @@ def _redirected(status: int) -> OutcomeUnknown:
 
 def _unknown(what: str, *, billed: Billed = "unknown") -> OutcomeUnknown:
     do = {
-        "unknown": "It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        "unknown": MAYBE_BILLED,
         "yes": "It was billed; look for a newer version of s2v-detect before you check more.",
         "no": "It was not billed; look for a newer version of s2v-detect before you check more.",
     }
