@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -224,8 +223,7 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
-        forecast_s = partial(flights.session.line.forecast_s, lane)
-        patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
+        patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
         subject = await self._subject_of(image, flights, give_up_after_s)
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
