@@ -6,7 +6,7 @@ vendor; [sdk] its Python SDK 2.0.2; [seen] other people's code. Gathered in Nove
 
 from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 MODEL = "wan2.2-s2v-detect"  # [page]
 BASE_URL = "https://dashscope.aliyuncs.com/api/v1"  # [page] Beijing, the only region
@@ -29,6 +29,26 @@ BASE_URL_VARIABLES = ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
 WORKSPACE_VARIABLES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")
 ALLOW_HTTP_VARIABLE = "S2V_DETECT_ALLOW_HTTP"  # ours
 
+ImageFormat = Literal["JPEG", "PNG", "BMP", "WEBP"]
+
+
+class FormatFacts(NamedTuple):
+    """What files of an image's format are called."""
+
+    media_type: str
+    endings: tuple[str, ...]
+    """The usual one first."""
+
+
+IMAGE_FORMATS: dict[str, FormatFacts] = {  # [page] those that the service takes
+    "JPEG": FormatFacts("image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif")),
+    "PNG": FormatFacts("image/png", (".png",)),
+    "BMP": FormatFacts("image/bmp", (".bmp", ".dib")),
+    "WEBP": FormatFacts("image/webp", (".webp",)),
+}
+*_FIRST, _LAST = IMAGE_FORMATS
+ALL_FORMATS = f"{', '.join(_FIRST)} and {_LAST}"
+ANY_FORMAT = f"{', '.join(_FIRST)} or {_LAST}"
 SHORTEST_PX, LONGEST_PX = 400, 7000  # [page] bounds of an image's width and height, both included
 IMAGE_SCHEMES = ("http", "https", "oss")  # [page] oss:// is what the temporary store gives
 
@@ -96,13 +116,16 @@ CODE_RULES: tuple[CodeRule, ...] = (
     CodeRule(Meaning.FAULT, ("ModelServiceFailed", "ModelUnavailable", "ServiceUnavailable")),
 )
 
-STATUS_MEANINGS: dict[int, Meaning] = {
+STATUS_MEANINGS: dict[int | range, Meaning] = {
     401: Meaning.ACCESS,
     403: Meaning.ACCESS,
     404: Meaning.ACCESS,
     429: Meaning.THROTTLED,
+    range(500): Meaning.BAD_REQUEST,
+    range(500, 1000): Meaning.FAULT,
 }
-"""For a code in no row, and for bodies with none. Other 4xx are BAD_REQUEST, 5xx are FAULT."""
+"""For a code in no row, and for bodies with none. A range is for its statuses that have no row of
+their own."""
 
 MAYBE_BILLED_STATUSES = (502, 504)
 """A gateway speaks, whatever it says: the service may have answered, and billed, behind it."""

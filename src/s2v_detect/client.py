@@ -36,7 +36,7 @@ from s2v_detect.checks import (
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Subjects
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
-from s2v_detect.limiters import Limiter, shared_line
+from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, Spend, Verdict
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 from s2v_detect.wire import Endpoint, standing_headers
@@ -56,8 +56,9 @@ class DetectClient:
         base_url: ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
-        limiter: the line that requests wait in. Default: one line at 5 a second that all clients
-            of this process with the same base URL, model and key share.
+        limiter: the line that requests wait in: a `LocalLimiter`, or an object with its `turn`,
+            `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5 a second that all
+            clients of this process with the same base URL, model and key share.
         retry: how often and how long one image is asked for again.
         timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
         max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.
@@ -78,7 +79,7 @@ class DetectClient:
         on_event: called with an `Event` at every step of every check. Its exceptions are logged.
 
     Raises:
-        ConfigurationError: no key, a base URL or workspace that can't be used, no amount.
+        ConfigurationError: no key; a base URL, workspace, amount or limiter that can't be used.
 
     Example:
         >>> async def check(url: str) -> bool:
@@ -111,6 +112,7 @@ class DetectClient:
     ) -> None:
         key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
+        refuse_no_limiter(limiter)
         settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
@@ -222,8 +224,7 @@ class DetectClient:
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
-        forecast_s = partial(flights.session.line.forecast_s, lane)
-        patience = Patience(image, give_up_after_s, max_wait_s, forecast_s, now)
+        patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
         try:
             subject = await flights.session.subjects.subject_within(give_up_after_s, image)
         except ImageSkipped as skipped:

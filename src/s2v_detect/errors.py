@@ -23,7 +23,7 @@ queries and bodies are in none of them.
 from typing import Any, Literal, Self
 
 from s2v_detect._redaction import redacted, shown
-from s2v_detect._service import Meaning
+from s2v_detect._service import ANY_FORMAT, LONGEST_PX, PRICE_CNY, SHORTEST_PX, Meaning
 
 Billed = Literal["no", "yes", "unknown"]
 
@@ -105,7 +105,7 @@ class ImageSkipped(DetectError):
 
 
 _INSTEAD = {
-    "bill": "Give a JPEG, PNG, BMP or WEBP image of 400 to 7000 pixels a side.",
+    "bill": f"Give a {ANY_FORMAT} image of {SHORTEST_PX} to {LONGEST_PX} pixels a side.",
     "call": "Put it where the service can fetch it, or give the file itself.",
     "nothing": "Give the http, https or oss URL of an image, a file as a pathlib.Path, or bytes.",
 }
@@ -203,6 +203,9 @@ class LedgerError(DetectError):
     stops_run = True
 
 
+MAYBE_BILLED = f"It may have been billed: check it again if its verdict is worth CNY {PRICE_CNY}."
+"""What to do about an answer that was lost."""
+
 """The errors of a check that ends with no answer of its own, in words for whoever waits."""
 
 
@@ -251,6 +254,6 @@ def cut_off(*, left: bool) -> DetectError:
         return not_sent("the client was closed")
     return OutcomeUnknown(
         "sent, and the client was closed before its answer came.",
-        do="It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        do=MAYBE_BILLED,
         billed="unknown",
     )

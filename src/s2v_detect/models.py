@@ -18,6 +18,7 @@ from pydantic import (
     model_serializer,
 )
 
+from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._redaction import path_text, redacted, shown, text_of
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.errors import Billed, DetectError
@@ -112,25 +113,18 @@ class _Outcome(Value):
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:
         """One flat line of JSON, the same keys for every kind."""
-        own = self._line()
-        return {
+        told = {
             "index": self.index,
             "image": _named(self.image),
-            "kind": own["kind"],
-            "check_pass": own.get("check_pass"),
-            "humanoid": own.get("humanoid"),
-            "code": own.get("code", ""),
-            "message": own.get("message", ""),
-            "request_id": own.get("request_id"),
-            "error": own.get("error"),
-            "source": own.get("source"),
             "billed": self.billed,
             "cost": float(self.cost),
             "cost_at_most": float(self.cost_at_most),
             "attempts": self.attempts,
             "elapsed_s": round(self.elapsed_s, 3),
+            "doubt": self.doubt,
             "at": self.at.isoformat(timespec="milliseconds"),
         }
+        return filled(OUTCOME_COLUMNS, told | self._line())
 
 
 class Checked(_Outcome):

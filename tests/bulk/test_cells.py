@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from s2v_detect._columns import LEDGER_COLUMNS
 from s2v_detect.bulk import open_output, read_records, write_table
 from s2v_detect.bulk._lines import GUARDED, MORE, OUTCOME_KEYS, Delimited, delimited, guarded, plain
 from s2v_detect.bulk.inputs import Input
@@ -84,7 +85,7 @@ def test_an_export_is_guarded_as_an_output_is(tmp_path: Path, ending: str) -> No
     """It has the same strangers in it."""
     path = tmp_path / f"all.{ending}"
     rows = [{"image": text, "state": "skipped", "message": text} for text in HOSTILE]
-    write_table(path, rows, columns=["image", "state", "message"])
+    write_table(path, rows, columns=[each for each in LEDGER_COLUMNS if each.name in rows[0]])
     with path.open(newline="") as file:
         raw = list(csv.DictReader(file, delimiter="," if ending == "csv" else "\t"))
     assert [plain(row["image"]) for row in raw] == HOSTILE

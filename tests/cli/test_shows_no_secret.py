@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from s2v_detect.cli._account import Account
+from s2v_detect.cli._account import Account, Sending
 from s2v_detect.emulator import Emulator, Error, Reject
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -109,5 +109,5 @@ async def test_every_command_that_asks_can_be_allowed_one(
     """The option reaches the client."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     meant = Account(base_url=PLAIN, allow_http=True)
-    async with meant.client(folder=tmp_path, rate=5, on_event=lambda _: None) as client:
+    async with meant.client(Sending(), folder=tmp_path, on_event=lambda _: None) as client:
         assert PLAIN in repr(client)

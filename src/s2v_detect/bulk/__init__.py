@@ -5,6 +5,7 @@ environment and no signal. Those are the command's.
 """
 
 from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._file_formats import Format
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
 from s2v_detect.bulk.inputs import Input, InputError, Row
 from s2v_detect.bulk.outputs import (
@@ -36,6 +37,7 @@ from s2v_detect.bulk.tally import Tally
 
 __all__ = [
     "Files",
+    "Format",
     "Input",
     "InputError",
     "Interval",

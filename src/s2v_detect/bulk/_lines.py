@@ -16,31 +16,17 @@ from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from s2v_detect._columns import OUTPUT_COLUMNS
+
 Record = dict[str, Any]
 """The input row's columns, and what came of its image."""
 
-OUTCOME_KEYS = (
-    "line",
-    "index",
-    "image",
-    "kind",
-    "check_pass",
-    "humanoid",
-    "code",
-    "message",
-    "request_id",
-    "error",
-    "source",
-    "billed",
-    "cost",
-    "cost_at_most",
-    "attempts",
-    "elapsed_s",
-    "at",
-)
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""By the ending of a file."""
+class OutputError(Exception):
+    """The output can't be begun or read; the message says what to do."""
+
+
+OUTCOME_KEYS = tuple(column.name for column in OUTPUT_COLUMNS)
 
 MORE = "input_more"
 """What a row of JSON lines has beyond the columns of the first, as JSON."""
@@ -52,7 +38,7 @@ _LINE_BREAKS = {
     "\u2029".encode(): b"\\u2029",
 }
 
-GUARDED = frozenset(("image", "code", "message"))
+GUARDED = frozenset(column.name for column in OUTPUT_COLUMNS if column.is_guarded)
 """Columns of ours whose text a stranger has chosen."""
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")

@@ -16,7 +16,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from s2v_detect.bulk._lines import DELIMITERS, MORE, OUTCOME_KEYS, is_record
+from s2v_detect.bulk._file_formats import DELIMITERS, format_of
+from s2v_detect.bulk._lines import MORE, OUTCOME_KEYS, is_record
 
 _KINDS = ("checked", "skipped", "failed")
 _PIECE = 1 << 20
@@ -87,8 +88,8 @@ def is_as_written(path: Path, marks: Sequence[Mark]) -> bool:
     """
     if not path.stat().st_size:
         return True
-    if path.suffix.lower() == ".parquet":
-        from s2v_detect.bulk._parquet import is_output  # noqa: PLC0415  # an extra
+    if format_of(path) == "parquet":
+        from s2v_detect.bulk._parquet_reading import is_output  # noqa: PLC0415  # an extra
 
         with path.open("rb") as file:
             found = mark_of(file)

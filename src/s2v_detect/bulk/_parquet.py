@@ -1,41 +1,23 @@
-"""Records in a Parquet file: the only module that writes one, and it needs the extra `parquet`."""
+"""Records into a Parquet file: the only module that writes one. It needs the extra `parquet`."""
 
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from s2v_detect._columns import OUTPUT_COLUMNS, Column
 from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._lines import Record
 from s2v_detect.bulk._marks import mark_of
+from s2v_detect.bulk._parquet_reading import pa, parquet, rows_in
 from s2v_detect.bulk._placing import Place
-from s2v_detect.bulk.outputs import OUTCOME_KEYS, OutputError, Record
-
-try:
-    import pyarrow as pa
-    from pyarrow import parquet
-except ModuleNotFoundError as error:
-    raise OutputError(
-        'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
-    ) from error
-
-DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError)
-"""What pyarrow raises, seen with each bit of a file flipped."""
 
 _GROUP = 5000
-_OURS = {
-    "line": pa.int64(),
-    "index": pa.int64(),
-    "attempts": pa.int64(),
-    "check_pass": pa.bool_(),
-    "humanoid": pa.bool_(),
-    "cost": pa.float64(),
-    "cost_at_most": pa.float64(),
-    "elapsed_s": pa.float64(),
-}
+_TYPES = {int: pa.int64(), bool: pa.bool_(), float: pa.float64(), str: pa.string()}
 
 
 class ParquetOutput:
@@ -47,7 +29,7 @@ class ParquetOutput:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._rows_there = _rows_in(place.path)
+        self._rows_there = rows_in(place.path)
         self._rows = 0
         self._waiting: list[Record] = []
         self._file = os.fdopen(place.descriptor, "wb", closefd=False)
@@ -70,7 +52,7 @@ class ParquetOutput:
     def _flush(self) -> None:
         records, self._waiting = self._waiting, []
         if self._writer is None:
-            self._schema = _schema_of(records, OUTCOME_KEYS)
+            self._schema = _schema_of(records, OUTPUT_COLUMNS)
             self._writer = parquet.ParquetWriter(self._file, self._schema)
         self._writer.write_table(_table(records, self._schema))
 
@@ -89,20 +71,20 @@ class ParquetOutput:
         return self._place.is_taken
 
 
-def write_parquet(path: Path, rows: Iterable[Record]) -> None:
-    """Write rows of any columns to a file, whole or not at all."""
+def write_parquet(path: Path, rows: Iterable[Record], columns: Sequence[Column]) -> None:
+    """Write rows of these columns to a file, whole or not at all."""
     source = iter(rows)
     first = list(islice(source, _GROUP))
-    schema = _schema_of(first)
+    schema = _schema_of(first, columns)
     with replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
         while first:
             writer.write_table(_table(first, schema))
             first = list(islice(source, _GROUP))
 
 
-def _schema_of(records: Sequence[Record], wanted: Sequence[str] = ()) -> Any:
-    names = list(dict.fromkeys([*(name for record in records for name in record), *wanted]))
-    types = _OURS | {name: pa.string() for name in OUTCOME_KEYS if name not in _OURS}
+def _schema_of(records: Sequence[Record], ours: Sequence[Column]) -> Any:
+    types = {column.name: _TYPES[column.type] for column in ours}
+    names = list(dict.fromkeys([*(name for record in records for name in record), *types]))
     fields = [(name, types.get(name) or _inferred(name, records)) for name in names]
     return pa.schema([*fields, ("input_more", pa.string())])
 
@@ -150,34 +132,3 @@ def _text(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.encode(errors="backslashreplace").decode()
-
-
-def _rows_in(path: Path) -> int:
-    try:
-        return int(parquet.ParquetFile(path).metadata.num_rows)
-    except DAMAGED:  # none, or none of ours: kept under another name, where it is replaced
-        return 0
-
-
-def is_output(path: Path) -> bool:
-    """Whether a file has the columns of an output."""
-    try:
-        names = parquet.ParquetFile(path).schema_arrow.names
-    except DAMAGED:
-        return False
-    return set(names) >= set(OUTCOME_KEYS)
-
-
-def parquet_records(path: Path) -> Iterator[Record]:
-    """Yield the records of an output."""
-    try:
-        file = parquet.ParquetFile(path)
-    except DAMAGED as error:
-        raise OutputError(f"{path} is no Parquet file. Give an output of a run.") from error
-    if not set(file.schema_arrow.names) >= {"kind", "at"}:
-        raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
-    try:
-        for batch in file.iter_batches(batch_size=1000):
-            yield from batch.to_pylist()
-    except DAMAGED as error:
-        raise OutputError(f"{path} is damaged. Give another output, or a ledger.") from error

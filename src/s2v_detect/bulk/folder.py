@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._formats import InputError, Row
 from s2v_detect.bulk.paths import OwnFiles, begins_as_image
@@ -14,9 +15,9 @@ FILES_AT_ONCE = 32
 """Rows in a batch of files. The ledger reads each of them whole before the first of a batch is
 asked for: a thousand of 8 MB would keep the line waiting for 20 s."""
 
-_FORMATS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp")
+_TAKEN = tuple(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
 _OTHERS = (".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".svg", ".jp2", ".jxl")
-_IMAGES = frozenset((*_FORMATS, *_OTHERS))
+_IMAGES = frozenset((*_TAKEN, *_OTHERS))
 """Endings of what is taken from a folder, with files that have none: the others are no images, nor
 meant to be. What such a file is in truth, its content says."""
 _MARKS = re.compile(r"[*?\[]")

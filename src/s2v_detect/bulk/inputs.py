@@ -10,9 +10,10 @@ import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from s2v_detect._waiting import in_thread
+from s2v_detect.bulk._file_formats import FORMATS, Format, format_of
 from s2v_detect.bulk._formats import (
     CsvRows,
     InputError,
@@ -29,16 +30,7 @@ from s2v_detect.bulk.paths import OwnFiles
 
 __all__ = ["Format", "Input", "InputError", "Row"]
 
-Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
-
 _BATCH = 1000
-_ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
 
 
 class Input:
@@ -153,15 +145,14 @@ class Input:
 
 
 def _format_of(path: Path) -> Format:
-    name = path.name.lower().removesuffix(".gz")
-    return _ENDINGS.get(Path(name).suffix, "text")
+    return format_of(path.with_suffix("") if path.suffix.lower() == ".gz" else path)
 
 
 def _rows_of(format_: Format, column: str | None) -> Rows:
     if format_ == "jsonl":
         return JsonRows(column)
-    if format_ in ("csv", "tsv"):
-        return CsvRows("," if format_ == "csv" else "\t", column)
+    if delimiter := FORMATS[format_].delimiter:
+        return CsvRows(delimiter, column)
     return TextRows()
 
 

@@ -12,14 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from s2v_detect._columns import Column
 from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._file_formats import DELIMITERS, format_of
 from s2v_detect.bulk._lines import (
-    DELIMITERS,
-    GUARDED,
     OUTCOME_KEYS,
     Delimited,
     JsonLines,
     Lines,
+    OutputError,
     Record,
     cell,
     delimited,
@@ -43,10 +44,6 @@ __all__ = [
 
 _NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
 """Endings that promise something else."""
-
-
-class OutputError(Exception):
-    """The output can't be begun; the message says what to do."""
 
 
 class Output(Protocol):
@@ -163,7 +160,7 @@ def open_output(
             " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
         )
     placed: Callable[[Place], Output]
-    if ending == ".parquet":
+    if format_of(path) == "parquet":
         from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
 
         placed = ParquetOutput
@@ -196,22 +193,22 @@ def _placed_at(path: Path, marks: Marks | None, on_kept: OnKept | None) -> Place
         ) from error
 
 
-def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[str]) -> None:
+def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[Column]) -> None:
     """Write rows of these columns to a file, in the format of its ending; whole or not at all.
 
     Raises `PathError` where a database is there, and `OSError`.
     """
-    if path.suffix.lower() == ".parquet":
+    if format_of(path) == "parquet":
         from s2v_detect.bulk._parquet import write_parquet  # noqa: PLC0415  # an extra
 
-        write_parquet(path, rows)
+        write_parquet(path, rows, columns)
         return
     mark = DELIMITERS.get(path.suffix.lower())
     with replacing(path) as file:
         if mark:
-            file.write(delimited([columns], mark))
+            file.write(delimited([[column.name for column in columns]], mark))
         for row in rows:
-            cells = [cell(row[name], guards=name in GUARDED) for name in columns]
+            cells = [cell(row[column.name], guards=column.is_guarded) for column in columns]
             file.write(delimited([cells], mark) if mark else json_line(row))
 
 

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s2v_detect.bulk._lines import DELIMITERS, GUARDED, MORE, Record, is_record, plain
-from s2v_detect.bulk.outputs import OutputError
+from s2v_detect._columns import OUTPUT_COLUMNS
+from s2v_detect.bulk._file_formats import DELIMITERS, format_of
+from s2v_detect.bulk._lines import MORE, OutputError, Record, is_record, plain
+
+_OURS = {column.name: column for column in OUTPUT_COLUMNS}
+_BOOLS = {"true": True, "false": False}
 
 
 def read_records(path: Path) -> Iterator[Record]:
@@ -27,12 +31,11 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _rows_of(path: Path) -> Iterator[Any]:
-    ending = path.suffix.lower()
-    if ending == ".parquet":
-        from s2v_detect.bulk._parquet import parquet_records  # noqa: PLC0415  # an extra
+    if format_of(path) == "parquet":
+        from s2v_detect.bulk._parquet_reading import parquet_records  # noqa: PLC0415  # an extra
 
         return parquet_records(path)
-    delimiter = DELIMITERS.get(ending)
+    delimiter = DELIMITERS.get(path.suffix.lower())
     return _delimited_records(path, delimiter) if delimiter else _json_records(path)
 
 
@@ -60,15 +63,14 @@ def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
 
 
 def _typed(key: str, value: str) -> Any:
-    if key in ("line", "index", "attempts"):
-        return int(value) if value else None
-    if key in ("cost", "cost_at_most", "elapsed_s"):
-        return float(value) if value else None
-    if key in ("check_pass", "humanoid"):
-        return {"true": True, "false": False}.get(value)
-    if key in GUARDED:
-        return plain(value)
-    return value or (None if key in ("request_id", "error", "source") else "")
+    column = _OURS.get(key)
+    if column is None:
+        return value or ""
+    if not value:
+        return column.empty
+    if column.type is bool:
+        return _BOOLS.get(value)
+    return column.type(plain(value) if column.is_guarded else value)
 
 
 def _no_output(path: Path, number: int) -> OutputError:

@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 from s2v_detect import Checked, Failed, LedgerEntry, Skipped
+from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk.inputs import Row
 from s2v_detect.bulk.outputs import OUTCOME_KEYS, Record
 
 _OURS = frozenset(OUTCOME_KEYS)
+_EMPTY = filled(OUTCOME_COLUMNS, {})
 _COSTS = tuple(float(count * PRICE_CNY) for count in range(4))
 """Of an image's requests: two in the worst case, and more only after somebody allowed a resend."""
 
@@ -48,6 +50,7 @@ def known_record(row: Row, index: int, entry: LedgerEntry, *, is_own: bool, now:
     """
     record = _own_columns(row)
     is_answered = entry.check_pass is not None
+    record |= _EMPTY
     record |= {
         "index": index,
         "image": row.image,

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
 from s2v_detect._waiting import after
 from s2v_detect.checks._flight import Flight
+from s2v_detect.checks._line import Line
 from s2v_detect.checks._session import Session
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
@@ -26,13 +26,18 @@ class Patience(NamedTuple):
     """Of the whole check, from `began` on."""
     max_wait_s: float | None
     """Of the line alone: a look or an upload before it is none."""
-    forecast_s: Callable[[], float]
-    """Returns how long the line would be now."""
+    line: Line
+    lane: Lane
     began: float
+
+    @property
+    def forecast_s(self) -> float:
+        """How long the line would be now."""
+        return self.line.forecast_s(self.lane)
 
     def refuse_a_long_line(self) -> None:
         """Raise `Busy` where the line is longer than there is patience for."""
-        if self.max_wait_s is not None and (forecast_s := self.forecast_s()) > self.max_wait_s:
+        if self.max_wait_s is not None and (forecast_s := self.forecast_s) > self.max_wait_s:
             raise busy(self.image, forecast_s, self.max_wait_s)
 
     async def ending(self, flight: Flight, waiter: asyncio.Future[Ending]) -> Ending:
@@ -52,7 +57,7 @@ class Patience(NamedTuple):
             too_soon_s = most_s - min(waited_s, loop.time() - joined)
             if not waited_s or too_soon_s > 0:
                 return max(too_soon_s, _LOOK_AGAIN_S)
-            flight.tell(waiter, busy(self.image, waited_s + self.forecast_s(), most_s))
+            flight.tell(waiter, busy(self.image, waited_s + self.forecast_s, most_s))
             return None
 
         try:

@@ -29,8 +29,7 @@ class Line:
         self._limiter = limiter
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
-        rate = getattr(limiter, "rate", REQUESTS_PER_S)  # a user's own limiter may tell none
-        self._own_gap_s = getattr(limiter, "per_s", 1.0) / rate
+        self._own_gap_s = limiter.per_s / limiter.rate
         self._granted_at = 0.0
         self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
         """How many images are on their way to each lane, and not in it yet."""

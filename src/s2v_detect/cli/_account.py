@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from s2v_detect import DetectClient, Event, LocalLimiter, Preflight
+from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Preflight
+from s2v_detect._service import REQUESTS_PER_S
 
 POSITIVE = Number(gt=0)
 
@@ -18,6 +19,22 @@ _EMULATOR_EXTRA = ("aiohttp", "skimage", "PIL", "numpy")
 
 class EmulatorMissing(Exception):
     """The extra `emulator` is not installed."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sending:
+    """How the images of one run are sent, and told of."""
+
+    _: KW_ONLY
+    rate: Annotated[float, Parameter(validator=POSITIVE)] = REQUESTS_PER_S
+    """Requests a second: lower where others use the account, higher where it was raised."""
+    ordered: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """Write in the order of the input; one slow image then holds up those after it."""
+    max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300
+    """Images asked for and not yet written, at most."""
+    quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """No progress on stderr; the closing summary stays."""
 
 
 @Parameter(name="*", group="Account")
@@ -48,36 +65,58 @@ class Account:
 
     @asynccontextmanager
     async def client(
-        self, *, folder: Path, rate: float, on_event: Callable[[Event], None], **options: Any
+        self,
+        sending: Sending,
+        *,
+        folder: Path,
+        on_event: Callable[[Event], None],
+        ledger: Ledger | None = None,
+        max_cost: str | None = None,
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""
-        common: dict[str, Any] = {
-            "limiter": LocalLimiter(rate),
-            "timeout_s": self.timeout_s,
-            "on_unknown": self.on_unknown,
-            "on_event": on_event,
-            "preflight": self._rules(),
-            **options,
-        }
-        if not self.emulator:
-            async with DetectClient(
-                base_url=self.base_url,
-                workspace=self.workspace,
-                allow_http=self.allow_http,
-                **common,
-            ) as client:
-                yield client
-            return
         async with (
-            emulator_class()(folder=folder, counting="sliding") as emulator,
-            DetectClient(emulator.api_key, base_url=emulator.base_url, **common) as client,
+            self._asked(folder) as asked,
+            DetectClient(
+                asked.api_key,
+                base_url=asked.base_url,
+                workspace=asked.workspace,
+                allow_http=asked.allow_http,
+                limiter=LocalLimiter(sending.rate),
+                max_in_flight=sending.max_in_flight,
+                timeout_s=self.timeout_s,
+                on_unknown=self.on_unknown,
+                preflight=self._rules(),
+                ledger=ledger,
+                max_cost=max_cost,
+                on_event=on_event,
+            ) as client,
         ):
             yield client
+
+    @asynccontextmanager
+    async def _asked(self, folder: Path) -> AsyncGenerator["_Asked"]:
+        """Have whoever is asked: the service, or an emulator that runs as long as that."""
+        if not self.emulator:
+            yield _Asked(None, self.base_url, self.workspace, allow_http=self.allow_http)
+            return
+        async with emulator_class()(folder=folder, counting="sliding") as emulator:
+            yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
     def _rules(self) -> Preflight | None:
         if not self.preflight:
             return None
         return Preflight(allow_private=self.emulator, skip_missing=not self.send_missing)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Whom a client asks. None: as the environment says."""
+
+    api_key: str | None
+    base_url: str | None
+    workspace: str | None
+    _: KW_ONLY
+    allow_http: bool
 
 
 def emulator_class() -> Any:

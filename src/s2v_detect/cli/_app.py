@@ -11,7 +11,9 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from s2v_detect import DetectError, __version__
+from s2v_detect._columns import OUTPUT_COLUMNS, as_text
 from s2v_detect.bulk import (
+    Format,
     PathError,
     as_input,
     as_ledger,
@@ -19,13 +21,13 @@ from s2v_detect.bulk import (
     is_database,
     refuse_conflicts,
 )
-from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing
+from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing, Sending
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._run import STANDARD, Format, Plan, screen_file
+from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -44,6 +46,7 @@ Examples:
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
   s2v-detect run portraits.parquet -o sample.csv --sample 500
   cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
+_RUN_COLUMNS = f"Columns of OUT, behind those of INPUT:\n{as_text(OUTPUT_COLUMNS)}"
 _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
@@ -128,17 +131,14 @@ def check(
     return check_images(images, account, as_json=json)
 
 
-@app.command(help_epilogue=f"{_RUN_EXAMPLES}\n\n{_CODES}")
+@app.command(help_epilogue=f"{_RUN_COLUMNS}\n\n{_RUN_EXAMPLES}\n\n{_CODES}")
 def run(
     source: Annotated[str, Parameter(name="INPUT"), _FILE],
     /,
     *,
     out: Annotated[str, Parameter(name=("--out", "-o")), _FILE],
-    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
-    ordered: Annotated[bool, _FLAG] = False,
-    max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300,
-    quiet: Annotated[bool, _FLAG] = False,
-    plan: Plan = Plan(),  # noqa: B008  # frozen: a shared default is safe
+    sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
+    plan: Plan = Plan(),  # noqa: B008  # as above
     account: Account = Account(),  # noqa: B008  # as above
 ) -> int:
     """Screen a folder or a list of images into a file of verdicts; started again, it goes on.
@@ -156,15 +156,11 @@ def run(
             http://photographs.example/NAME is beside it.
         out: JSON lines, CSV, TSV or Parquet by its ending; - is stdout. Other columns of the input
             pass through.
-        rate: Requests a second: lower where others use the account, higher where it was raised.
-        ordered: Write in the order of the input; one slow image then holds up those after it.
-        max_in_flight: Images asked for and not yet written, at most.
-        quiet: No progress on stderr; the closing summary stays.
+        sending: How it is sent.
         plan: What is asked and kept.
         account: Whom to ask.
     """
-    options = {"rate": rate, "ordered": ordered, "max_in_flight": max_in_flight, "quiet": quiet}
-    return screen_file(source, out, account, plan, options)
+    return screen_file(source, out, account, plan, sending)
 
 
 @app.command

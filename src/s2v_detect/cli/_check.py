@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect.bulk import Record, Row, file_row
-from s2v_detect.cli._account import Account
+from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening
@@ -30,8 +30,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         account=account,
         console=console,
         folder=Path(),
-        ordered=True,
-        quiet=True,
+        sending=Sending(ordered=True, quiet=True),
     )
     summary = asyncio.run(screening.run())
     if table:

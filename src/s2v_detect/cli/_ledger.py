@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
+from s2v_detect._columns import LEDGER_COLUMNS, as_text, filled
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import OutputError, as_ledger, as_written, refuse_conflicts, write_table
@@ -23,23 +24,6 @@ from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
-_COLUMNS = (
-    "image",
-    "state",
-    "check_pass",
-    "humanoid",
-    "code",
-    "message",
-    "error",
-    "request_id",
-    "attempts",
-    "cost",
-    "cost_at_most",
-    "elapsed_s",
-    "answered_at",
-    "at",
-    "run",
-)
 _FLAG = Parameter(negative=(), show_default=False)
 _EXAMPLES = """\
 Examples:
@@ -50,6 +34,7 @@ Examples:
   s2v-detect ledger copy verdicts.jsonl.ledger monday.ledger
   s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
   s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
+_EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
 ledger_app = App(
     name="ledger",
@@ -126,7 +111,7 @@ def statement(
     return Exit.DONE
 
 
-@ledger_app.command
+@ledger_app.command(help_epilogue=_EXPORT_COLUMNS)
 def export(
     ledger: Path,
     /,
@@ -153,7 +138,7 @@ def export(
         if path.exists() and not force:
             raise Unusable(f"{printable(out)} exists. Give another name after -o, or --force.")
         try:
-            write_table(path, rows, columns=_COLUMNS)
+            write_table(path, rows, columns=LEDGER_COLUMNS)
         except OutputError as error:
             raise Unusable(str(error)) from error
         except OSError as error:
@@ -245,23 +230,20 @@ def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
 
 
 def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
-    return {
+    told = {
+        **entry._asdict(),
         "image": entry.image,
-        "state": entry.state,
         "check_pass": None if entry.check_pass is None else bool(entry.check_pass),
         "humanoid": None if entry.humanoid is None else bool(entry.humanoid),
         "code": without_key(entry.code),  # an older release may have kept what was echoed
         "message": without_key(entry.message),
-        "error": entry.error,
-        "request_id": entry.request_id,
-        "attempts": entry.attempts,
         "cost": float(entry.cost),
         "cost_at_most": float(entry.cost_at_most),
         "elapsed_s": round(entry.elapsed_s, 3),
         "answered_at": None if entry.answered_at is None else _iso(entry.answered_at),
         "at": _iso(entry.at),
-        "run": entry.run,
     }
+    return filled(LEDGER_COLUMNS, told)
 
 
 def _attempt_fields(attempt: LedgerAttempt) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -16,6 +16,7 @@ from rich.console import Console
 from s2v_detect import Ledger
 from s2v_detect.bulk import (
     Files,
+    Format,
     Input,
     InputError,
     Output,
@@ -37,7 +38,7 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import POSITIVE, Account
+from s2v_detect.cli._account import POSITIVE, Account, Sending
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._report import write_page
@@ -46,7 +47,6 @@ from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
 
 STANDARD = "-"
-Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -136,9 +136,7 @@ class Plan:
         )
 
 
-def screen_file(
-    source: str, out: str, account: Account, plan: Plan, options: Mapping[str, Any]
-) -> Exit:
+def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Sending) -> Exit:
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     refuse_conflicts(plan.used_by(source, out))
@@ -161,13 +159,13 @@ def screen_file(
             source=sample or rows,
             open_output=output_opener(out, rows, plan, ledger, console),
             account=account,
+            sending=sending,
             console=console,
             folder=Path() if source == STANDARD else steady_folder(source),
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
             on_event=events.write if events else None,
-            **options,
         )
         try:
             summary = asyncio.run(_counted(rows, screening))
@@ -293,7 +291,6 @@ async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
 
 __all__ = [
     "STANDARD",
-    "Format",
     "Plan",
     "Rows",
     "opened_input",

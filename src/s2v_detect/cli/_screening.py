@@ -4,13 +4,13 @@ import os
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 
 from s2v_detect import DetectClient, Event, Ledger, Spend
 from s2v_detect.bulk import Output, Row, Run, RunSummary, Tally
-from s2v_detect.cli._account import Account
+from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
@@ -42,10 +42,7 @@ class Screening:
     console: Console
     folder: Path
     """Whose files the emulator serves."""
-    rate: float = 5.0
-    ordered: bool = False
-    quiet: bool = False
-    max_in_flight: int = 300
+    sending: Sending
     ledger: Ledger | None = None
     max_cost: str | None = None
     retry_failed: bool = False
@@ -61,14 +58,13 @@ class Screening:
             )
             if self.ledger and self.ledger.path.exists():
                 self.ledger.forget_uploads()  # its store begins empty
-        options: dict[str, Any] = {
-            "max_in_flight": self.max_in_flight,
-            "rate": self.rate,
-            "ledger": self.ledger,
-            "max_cost": self.max_cost,
-            "on_event": self._watcher(tally),
-        }
-        async with self.account.client(folder=self.folder, **options) as client:
+        async with self.account.client(
+            self.sending,
+            folder=self.folder,
+            on_event=self._watcher(tally),
+            ledger=self.ledger,
+            max_cost=self.max_cost,
+        ) as client:
             output = self.open_output()
             try:
                 run = Run(
@@ -77,7 +73,7 @@ class Screening:
                     tally,
                     ledger=self.ledger,
                     retry_failed=self.retry_failed,
-                    ordered=self.ordered,
+                    ordered=self.sending.ordered,
                 )
                 await self._finish(run, _Watched(tally, client, self.source))
             finally:
@@ -100,7 +96,8 @@ class Screening:
         return watch
 
     async def _finish(self, run: Run, watched: "_Watched") -> None:
-        progress = Progress(watched, self.console, rate=self.rate, quiet=self.quiet)
+        sending = self.sending
+        progress = Progress(watched, self.console, rate=sending.rate, quiet=sending.quiet)
 
         def stop() -> None:
             run.stop()

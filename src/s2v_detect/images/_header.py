@@ -7,11 +7,8 @@ would turn them: both bounds of the service are the same for width and height.
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
-from s2v_detect._service import LONGEST_PX, SHORTEST_PX
-
-Format = Literal["JPEG", "PNG", "BMP", "WEBP"]
+from s2v_detect._service import ALL_FORMATS, LONGEST_PX, SHORTEST_PX, ImageFormat
 
 FIRST_BYTES = 512
 """What tells the size of nearly every image: a JPEG's EXIF or ICC profile may stand before it."""
@@ -58,7 +55,7 @@ _MARKUP: list[tuple[re.Pattern[bytes], str]] = [
 class Header:
     """One of the four formats, and its size."""
 
-    format: Format
+    format: ImageFormat
     width_px: int
     height_px: int
 
@@ -110,7 +107,7 @@ def refusal(finding: Header | Foreign) -> str:
         'it is 512 x 399 pixels; both sides must have 400 to 7000'
     """
     if isinstance(finding, Foreign):
-        return f"it is {finding.what}; JPEG, PNG, BMP and WEBP are taken"
+        return f"it is {finding.what}; {ALL_FORMATS} are taken"
     width, height = finding.width_px, finding.height_px
     if min(width, height) >= SHORTEST_PX and max(width, height) <= LONGEST_PX:
         return ""

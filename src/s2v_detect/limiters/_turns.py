@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from s2v_detect.errors import ConfigurationError
 from s2v_detect.models import Lane
 
 
@@ -16,7 +17,15 @@ class Turn(Protocol):
 
 
 class Limiter(Protocol):
-    """One line for one account. Anything with these three will do as `limiter=`."""
+    """One line for one account. Anything with these five will do as `limiter=`."""
+
+    @property
+    def rate(self) -> float:
+        """Requests in `per_s` seconds, more than 0; `math.inf` where there is no line."""
+
+    @property
+    def per_s(self) -> float:
+        """Seconds, more than 0."""
 
     async def turn(self, lane: Lane) -> Turn:
         """Return when it is this request's turn. Cancelling leaves the line; nothing is owed."""
@@ -26,3 +35,19 @@ class Limiter(Protocol):
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""
+
+
+def refuse_no_limiter(value: object) -> None:
+    """Raise `ConfigurationError` for what is neither None nor a limiter; say what one has."""
+    if value is None:
+        return
+    names = [name for name in vars(Limiter) if not name.startswith("_")]
+    missing = [name for name in names if not hasattr(value, name)]
+    do = f"Give LocalLimiter(2.5), say, or an object with {', '.join(names[:-1])} and {names[-1]}."
+    if missing:
+        what = f"limiter is of type {type(value).__name__}, without {', '.join(missing)}."
+        raise ConfigurationError(what, do=do)
+    for name in ("rate", "per_s"):
+        amount = getattr(value, name)
+        if not isinstance(amount, int | float) or not amount > 0:
+            raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)

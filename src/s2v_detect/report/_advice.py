@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from s2v_detect._service import ALL_FORMATS, ANY_FORMAT, LONGEST_PX, SHORTEST_PX
+
 _PREFIXES = ("InvalidFile.", "InvalidImage.", "InvalidImage")
 
 
@@ -14,7 +16,8 @@ class Advice(NamedTuple):
 
 _ONE_PERSON = "Use a portrait of one person, alone in the picture."
 _FACING = "Use a picture taken from the front, the whole face free and turned to the camera."
-_SIZED = "Scale or crop it: each side from 400 to 7,000 pixels."
+_SIZED = f"Scale or crop it: each side from {SHORTEST_PX} to {LONGEST_PX:,} pixels."
+_SAVED = f"Save it as {ANY_FORMAT}."
 
 _BY_CODE = {
     "NoHuman": Advice("No person was found.", _ONE_PERSON),
@@ -33,8 +36,8 @@ _BY_CODE = {
     "Size": Advice("The file is too large.", "Save it smaller: at most 5 MB."),
     "ImageSize": Advice("Its size is out of bounds.", _SIZED),
     "AspectRatio": Advice("It is too wide or too tall.", "Crop it."),
-    "Format": Advice("The format can't be read.", "Save it as JPEG, PNG, BMP or WEBP."),
-    "FileFormat": Advice("The format can't be read.", "Save it as JPEG, PNG, BMP or WEBP."),
+    "Format": Advice("The format can't be read.", _SAVED),
+    "FileFormat": Advice("The format can't be read.", _SAVED),
     "Openerror": Advice("The file can't be opened.", "Save it anew; it may be damaged."),
 }
 _BY_ERROR = {
@@ -63,11 +66,11 @@ _SKIPS = [
         Advice("Looked at, and not paid for: its size in pixels is out of bounds.", _SIZED),
     ),
     (
-        "JPEG, PNG, BMP and WEBP are taken",
+        f"{ALL_FORMATS} are taken",
         "Format",
         Advice(
             "Looked at, and not paid for: it is none of the four formats, or damaged.",
-            "Save it as JPEG, PNG, BMP or WEBP.",
+            _SAVED,
         ),
     ),
     (

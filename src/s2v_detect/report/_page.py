@@ -24,8 +24,8 @@ from s2v_detect.report._advice import advice_for, skip_of
 from s2v_detect.report._chart import HEIGHT, WIDTH, Timeline, chart_of
 from s2v_detect.report._sample import Sample
 
-_SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
-_TOLD = ("kind", "check_pass")
+SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
+TOLD = ("kind", "check_pass")
 """By the row's group."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _GROUPS = ("rejected", "failed", "skipped")
@@ -207,13 +207,13 @@ def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a row as the page shows them, and where that is another its address."""
     values: dict[str, Any] = {
         name: _plain(record[name])[:_LONGEST_VALUE]
-        for name in _SHOWN
+        for name in SHOWN
         if record.get(name) not in (None, "")
     }
     address = str(record.get("image") or "")
     if address != values.get("image", ""):  # whole, to be loaded from, or not at all
         values["url"] = address if len(address) <= _LONGEST_ADDRESS else ""
-    own = {str(name): value for name, value in record.items() if name not in (*_SHOWN, *_TOLD)}
+    own = {str(name): value for name, value in record.items() if name not in (*SHOWN, *TOLD)}
     values["more"] = {
         _column(name): _plain(value)[:_LONGEST_VALUE]
         for name, value in own.items()

@@ -31,6 +31,7 @@ from s2v_detect._service import (
     Meaning,
 )
 from s2v_detect.errors import (
+    MAYBE_BILLED,
     AccessDenied,
     BadRequest,
     Billed,
@@ -210,9 +211,12 @@ def meaning_of(status: int, code: str, message: str) -> Meaning:
     for rule in CODE_RULES:
         if _fits(rule, status, folded, lower):
             return rule.meaning
-    if status >= 500:
-        return Meaning.FAULT
-    return STATUS_MEANINGS.get(status, Meaning.BAD_REQUEST)
+    return STATUS_MEANINGS[status if status in STATUS_MEANINGS else _range_of(status)]
+
+
+def _range_of(status: int) -> range:
+    rows = (row for row in STATUS_MEANINGS if isinstance(row, range))
+    return next(row for row in rows if status in row)
 
 
 def _fits(rule: CodeRule, status: int, folded: str, lower: str) -> bool:
@@ -269,7 +273,7 @@ def _redirected(status: int) -> OutcomeUnknown:
 
 def _unknown(what: str, *, billed: Billed = "unknown") -> OutcomeUnknown:
     do = {
-        "unknown": "It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        "unknown": MAYBE_BILLED,
         "yes": "It was billed; look for a newer version of s2v-detect before you check more.",
         "no": "It was not billed; look for a newer version of s2v-detect before you check more.",
     }

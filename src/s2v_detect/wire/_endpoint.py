@@ -11,7 +11,13 @@ from pydantic import SecretStr
 
 from s2v_detect._redaction import bare
 from s2v_detect._service import BASE_URL, CHECK_PATH
-from s2v_detect.errors import ConfigurationError, DetectError, NotSent, OutcomeUnknown
+from s2v_detect.errors import (
+    MAYBE_BILLED,
+    ConfigurationError,
+    DetectError,
+    NotSent,
+    OutcomeUnknown,
+)
 from s2v_detect.wire._answers import Answer, request_body, request_headers
 from s2v_detect.wire._departure import Departure, PoolQueue
 from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
@@ -253,6 +259,6 @@ def _not_uploaded(what: str, error: BaseException) -> NotSent:
 def _unknown(what: str, error: BaseException) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"sent, but {what} ({type(error).__name__}).",
-        do="It may have been billed: check it again if its verdict is worth CNY 0.004.",
+        do=MAYBE_BILLED,
         billed="unknown",
     )

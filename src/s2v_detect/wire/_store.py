@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.errors import BadRequest, DetectError, ImageSkipped, NotSent
 
 UPLOADS_PATH = "/uploads"
@@ -25,8 +26,6 @@ _MAY_PASS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MAN
 """A conflict is about the name, and the next try has another."""
 _CODE = re.compile(rb"<Code>([^<]{1,100})</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,500})</Message>")
-_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
-_ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}
 
 
 class Credential(BaseModel):
@@ -77,11 +76,12 @@ def credential_in(body: bytes) -> Credential | None:
 
 def key_in(credential: Credential, unique: str, format: str) -> str:  # noqa: A002  # an image's
     """Return where a file goes: overwriting is forbidden, so its name is used once."""
-    return f"{credential.upload_dir}/{unique}.{_ENDINGS[format]}"
+    return f"{credential.upload_dir}/{unique}{IMAGE_FORMATS[format].endings[0]}"
 
 
 def form_for(credential: Credential, key: str, format: str, *, boundary: str, size: int) -> Form:  # noqa: A002  # as above
     """Return the form of an upload: the fields that the policy signs, and `file` as the last."""
+    media_type = IMAGE_FORMATS[format].media_type
     fields: Mapping[str, str] = {
         "OSSAccessKeyId": credential.oss_access_key_id,
         "Signature": credential.signature,
@@ -90,7 +90,7 @@ def form_for(credential: Credential, key: str, format: str, *, boundary: str, si
         "x-oss-object-acl": credential.x_oss_object_acl,
         "x-oss-forbid-overwrite": credential.x_oss_forbid_overwrite,
         "success_action_status": "200",
-        "x-oss-content-type": _TYPES[format],
+        "x-oss-content-type": media_type,
     }
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -99,7 +99,7 @@ def form_for(credential: Credential, key: str, format: str, *, boundary: str, si
     name = key.rpartition("/")[2]
     parts.append(
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        f"Content-Type: {_TYPES[format]}\r\n\r\n"
+        f"Content-Type: {media_type}\r\n\r\n"
     )
     before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
     headers = {

@@ -1,0 +1,44 @@
+"""What a list of images, an output and an export may be: each format of a file stands here once."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
+
+
+class FileFormat(NamedTuple):
+    """One format of a file."""
+
+    words: str
+    """As a person calls it."""
+    endings: tuple[str, ...] = ()
+    """Of files; what has no ending of any format is text."""
+    delimiter: str = ""
+    """Between the cells of a line."""
+
+
+FORMATS: dict[Format, FileFormat] = {
+    "text": FileFormat("text"),
+    "csv": FileFormat("CSV", (".csv",), ","),
+    "tsv": FileFormat("TSV", (".tsv",), "\t"),
+    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson")),
+    "parquet": FileFormat("Parquet", (".parquet",)),
+}
+"""Each can be an input. Each but text is written too: what has no ending of its own is then JSON
+lines."""
+
+_BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
+DELIMITERS = {
+    ending: each.delimiter for each in FORMATS.values() if each.delimiter for ending in each.endings
+}
+"""By the ending of a file."""
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that a file's ending says.
+
+    Example:
+        >>> format_of(Path("faces.CSV")), format_of(Path("faces"))
+        ('csv', 'text')
+    """
+    return _BY_ENDING.get(path.suffix.lower(), "text")
