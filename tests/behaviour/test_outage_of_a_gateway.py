@@ -23,6 +23,7 @@ from s2v_detect import (
     Outcome,
     OutcomeUnknown,
     RetryPolicy,
+    ServiceUnavailable,
 )
 from s2v_detect.emulator import Emulator, Error, Html, Pass
 
@@ -273,7 +274,7 @@ def test_five_faults_in_an_afternoon_are_no_outage() -> None:
 
 async def fails(client: DetectClient, number: int) -> None:
     """Have a check fail."""
-    with pytest.raises(Exception, match="InternalError"):
+    with pytest.raises(ServiceUnavailable, match="InternalError"):
         await client.check(f"https://images.example/{number}.jpg")
 
 

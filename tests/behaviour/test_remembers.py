@@ -18,8 +18,10 @@ import pytest
 from s2v_detect import (
     BudgetSpent,
     Checked,
+    ConfigurationError,
     DetectClient,
     Event,
+    ImageUnusable,
     Ledger,
     LedgerError,
     LocalLimiter,
@@ -80,7 +82,7 @@ async def test_old_answers_are_asked_for_again_if_wanted(emulator: Emulator, pat
         assert (await client.check(URL)).source == "ledger"
     emulator.when("*", Error(400, "InvalidURL"), Reject("InvalidFile.FacePose"))
     async with emulator.client(ledger=Ledger(path, refresh=True)) as client:
-        with pytest.raises(Exception, match=r"fetch|URL"):
+        with pytest.raises(ImageUnusable, match=r"fetch|URL"):
             await client.check(URL)
         with Ledger(path) as ledger:
             assert ledger.known([URL])[URL].check_pass
@@ -263,7 +265,7 @@ async def test_a_budget_without_a_ledger_is_the_clients_own(emulator: Emulator) 
     """Free errors do not count."""
     emulator.when("*/bad.jpg", Error(400, "InvalidURL"))
     async with emulator.client(max_cost="0.004") as client:
-        with pytest.raises(Exception, match=r"fetch|URL"):
+        with pytest.raises(ImageUnusable, match=r"fetch|URL"):
             await client.check("https://images.example/bad.jpg")
         await client.check(URL)
         with pytest.raises(BudgetSpent):
@@ -484,7 +486,7 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading(path: Path) -> None:
 def test_what_is_no_amount_is_refused() -> None:
     """Before anything is asked."""
     for amount in ("much", -1, float("nan"), "inf"):
-        with pytest.raises(Exception, match="max_cost"):
+        with pytest.raises(ConfigurationError, match="max_cost"):
             DetectClient("sk-1", max_cost=amount)
 
 

@@ -44,7 +44,7 @@ async def test_an_upload_is_used_again_and_made_anew_when_it_is_gone(
     emulator.when("*", Error(500, "InternalError"))
     for _ in range(2):
         async with emulator.client(ledger=tmp_path / "a.db", retry=FAST) as client:
-            with pytest.raises(Exception, match="fault"):
+            with pytest.raises(ServiceUnavailable, match="fault"):
                 await client.check(picture())
     assert emulator.store.uploaded == 1
     with Ledger(tmp_path / "a.db") as ledger:
@@ -63,7 +63,7 @@ async def test_a_file_lives_for_48_hours(tmp_path: Path) -> None:
     async with Emulator(answer=Pass(), clock=lambda: now[0]) as emulator:
         emulator.when("*", Error(500, "InternalError"))
         async with emulator.client(ledger=tmp_path / "a.db", retry=FAST) as client:
-            with pytest.raises(Exception, match="fault"):
+            with pytest.raises(ServiceUnavailable, match="fault"):
                 await client.check(picture())
         now[0] += 48 * 3600
         emulator.when("*", Pass())
