@@ -288,6 +288,7 @@ async def test_odd_servers_are_read_all_the_same(
     assert [event.doubt for event in events if event.kind == "looked"] == [""]
 
 
+@pytest.mark.real_time
 async def test_a_server_that_never_ends_is_left(emulator: Emulator, origin: Origin) -> None:
     """A byte at a time, or without end: bounded in bytes and in time."""
     sent = 0

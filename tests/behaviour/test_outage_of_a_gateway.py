@@ -199,6 +199,7 @@ def test_an_hour_costs_no_more_where_only_checks_come() -> None:
 
 
 @pytest.mark.parametrize("has_answered", [True, False])
+@pytest.mark.real_time
 def test_where_nothing_answers_no_image_is_tried(
     has_answered: bool,  # noqa: FBT001  # pytest's way of giving it
 ) -> None:

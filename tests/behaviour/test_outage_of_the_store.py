@@ -104,6 +104,7 @@ async def test_no_network_is_no_upload_and_no_bill() -> None:
             await client.check(picture(), give_up_after_s=20)
 
 
+@pytest.mark.real_time
 async def test_a_stream_waits_out_an_outage_of_the_store(emulator: Emulator) -> None:
     """At no image's cost; those who wait for room when it begins do not knock either."""
     events: list[Event] = []
@@ -191,6 +192,7 @@ async def test_files_that_go_during_an_outage_do_not_keep_it_up(
     assert emulator.billed == emulator.store.uploaded == 10
 
 
+@pytest.mark.real_time
 async def test_a_check_ends_in_an_outage_and_the_streams_share_goes_on(
     emulator: Emulator,
 ) -> None:

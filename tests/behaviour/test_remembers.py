@@ -195,6 +195,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.real_time
 async def test_a_process_that_died_holding_an_image_blocks_nobody(
     emulator: Emulator, path: Path
 ) -> None:
@@ -313,6 +314,7 @@ async def test_what_was_left_before_its_retry_has_not_failed(
     assert (entry.state, entry.attempts) == ("not sent", 1)
 
 
+@pytest.mark.real_time
 async def test_an_outage_costs_no_image_its_retries(emulator: Emulator, urls: Urls) -> None:
     """Few requests while it lasts, none failed for it; a new check is told so at once."""
     kinds: list[str] = []
@@ -341,6 +343,7 @@ async def test_an_outage_costs_no_image_its_retries(emulator: Emulator, urls: Ur
     assert "restored" in kinds
 
 
+@pytest.mark.real_time
 async def test_an_outage_is_tried_with_one_image_at_a_time(emulator: Emulator, urls: Urls) -> None:
     """Until it answers: one request, and seconds later another."""
     out = asyncio.Event()
@@ -367,6 +370,7 @@ async def test_an_outage_is_tried_with_one_image_at_a_time(emulator: Emulator, u
 
 
 @pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.real_time
 async def test_those_in_line_when_an_outage_begins_are_held_too(
     emulator: Emulator, urls: Urls, path: Path, *, remembers: bool
 ) -> None:
@@ -500,6 +504,7 @@ def test_the_ledger_is_as_durable_as_the_disk(path: Path) -> None:
     db.close()
 
 
+@pytest.mark.real_time
 def test_a_run_killed_at_random_instants_accounts_for_every_bill() -> None:
     """The benchmark's own looks, on a few kills; its figure in the README is from a hundred."""
     script = Path(__file__).parents[2] / "benchmarks" / "killed.py"

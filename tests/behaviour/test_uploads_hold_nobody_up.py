@@ -39,6 +39,7 @@ async def test_a_visitors_upload_does_not_wait_behind_a_streams(emulator: Emulat
         await stream.aclose()
 
 
+@pytest.mark.real_time
 async def test_a_wait_for_room_is_no_retry(emulator: Emulator) -> None:
     """Images behind slow uploads have all of their own patience."""
     pages = [picture(number) for number in range(100)]
@@ -91,6 +92,7 @@ async def test_leaving_during_an_upload_costs_nothing(
     assert emulator.billed == 1
 
 
+@pytest.mark.real_time
 async def test_credentials_are_asked_for_within_their_own_limit() -> None:
     """A hundred a second, also where each of them is over as soon as it is used."""
     days = itertools.count(step=86_400)
