@@ -13,7 +13,7 @@ from s2v_detect.emulator import Emulator, Silent
 LOADED = (
     "httpx._models",
     "pydantic_core",
-    "pydantic.fields",
+    "pydantic._internal._fields",
     "s2v_detect.errors",
     "s2v_detect.models",
     "s2v_detect.client",
