@@ -21,6 +21,7 @@ COUNTINGS: list[Counting] = ["sliding", "fixed", "bucket", "spaced"]
 
 
 @pytest.mark.parametrize("counting", COUNTINGS)
+@pytest.mark.real_time
 async def test_five_a_second_is_never_refused_however_the_service_counts(
     urls: Urls, counting: Counting
 ) -> None:
@@ -33,6 +34,7 @@ async def test_five_a_second_is_never_refused_however_the_service_counts(
     assert emulator.busiest_second <= 5
 
 
+@pytest.mark.real_time
 async def test_clients_of_one_account_share_one_line(urls: Urls) -> None:
     """Three clients made without a limiter, one of them after another was closed: one line."""
     async with Emulator(answer=Pass(), counting="sliding") as emulator:
@@ -223,6 +225,7 @@ async def test_a_connection_that_hangs_stops_nobody(emulator: Emulator, urls: Ur
     assert sent[-1] == urls(1)[0]
 
 
+@pytest.mark.real_time
 async def test_slow_connections_do_not_break_the_pace(urls: Urls) -> None:
     """Every other connection is slow; the turn that counts is the one at which the bytes leave."""
     async with Emulator(answer=Pass(), counting="sliding", rate=20.0) as emulator:

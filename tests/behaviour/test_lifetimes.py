@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from s2v_detect import (
+    AccessDenied,
     ConfigurationError,
     DetectClient,
     Event,
@@ -240,9 +241,9 @@ def test_check_all_loses_no_answer_to_a_fault_of_the_run(s2v_emulator: Emulator)
     """The fault carries the outcomes that had come by then."""
     s2v_emulator.when("*/fault.jpg", Error(401, "InvalidApiKey"))
     images = ["https://images.example/1.jpg", "https://images.example/fault.jpg"]
-    with pytest.raises(Exception, match="API key") as raised:
+    with pytest.raises(AccessDenied, match="API key") as raised:
         check_all(images, api_key=s2v_emulator.api_key, base_url=s2v_emulator.base_url)
-    assert [outcome.image for outcome in raised.value.outcomes] == images[:1]  # type: ignore[attr-defined]  # a DetectError
+    assert [outcome.image for outcome in raised.value.outcomes] == images[:1]
 
 
 async def test_given_up_while_the_answer_is_to_come_the_check_is_finished_all_the_same(

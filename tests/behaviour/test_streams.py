@@ -429,6 +429,7 @@ async def test_several_consumers_may_share_a_stream(emulator: Emulator, urls: Ur
     assert sorted(taken) == list(range(60))
 
 
+@pytest.mark.real_time
 async def test_latency_never_limits_the_rate(emulator: Emulator, urls: Urls) -> None:
     """At 100 a second and two seconds' latency, 60 are in flight together."""
     emulator.when("*", Pass(latency_s=2.0))

@@ -64,6 +64,7 @@ async def lines_of(process: Process) -> list[str]:
 
 
 @pytest.mark.parametrize("answer", [Pass(latency_s=0.3), Trickle(over_s=0.3)])
+@pytest.mark.real_time
 async def test_answers_that_came_during_a_stop_are_taken(
     emulator: Emulator, answer: Answer
 ) -> None:
@@ -78,6 +79,7 @@ async def test_answers_that_came_during_a_stop_are_taken(
     assert emulator.billed == IMAGES
 
 
+@pytest.mark.real_time
 async def test_answers_that_came_while_a_closing_process_was_stopped_are_taken(
     emulator: Emulator,
 ) -> None:
@@ -91,6 +93,7 @@ async def test_answers_that_came_while_a_closing_process_was_stopped_are_taken(
         assert await lines_of(process) == ["checked yes"] * IMAGES
 
 
+@pytest.mark.real_time
 async def test_where_nothing_came_the_time_out_holds(emulator: Emulator) -> None:
     """A stop does not make a silent service wait for ever."""
     emulator.when("*", Silent())

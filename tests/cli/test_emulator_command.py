@@ -5,10 +5,13 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Started = Callable[..., subprocess.Popen[str]]
 
 
+@pytest.mark.real_time
 def test_its_two_lines_send_a_client_there(
     started: Started, command: Command, clean_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -25,6 +28,7 @@ def test_its_two_lines_send_a_client_there(
     assert serving.wait() == 0
 
 
+@pytest.mark.real_time
 def test_a_port_that_is_taken_is_told(command: Command, started: Started) -> None:
     """Exit 2, with what to do."""
     first = started("emulator", "--port", "0")

@@ -13,7 +13,7 @@ from s2v_detect.emulator import Emulator, Silent
 LOADED = (
     "httpx._models",
     "pydantic_core",
-    "pydantic.fields",
+    "pydantic._internal._fields",
     "s2v_detect.errors",
     "s2v_detect.models",
     "s2v_detect.client",
@@ -59,6 +59,7 @@ def ended(process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize("module", LOADED)
+@pytest.mark.real_time
 def test_while_it_is_loaded(program: "subprocess.Popen[str]", module: str) -> None:
     """Within whichever import is going on."""
     assert program.stderr
@@ -67,6 +68,7 @@ def test_while_it_is_loaded(program: "subprocess.Popen[str]", module: str) -> No
 
 
 @pytest.mark.parametrize("name", ["out.jsonl.ledger", ".out.jsonl.lock"])
+@pytest.mark.real_time
 def test_while_it_opens_its_files(
     program: "subprocess.Popen[str]", tmp_path: Path, name: str
 ) -> None:
@@ -77,6 +79,7 @@ def test_while_it_opens_its_files(
     assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.real_time
 def test_while_its_first_request_is_on_its_way(
     program: "subprocess.Popen[str]", emulator: Emulator
 ) -> None:

@@ -210,6 +210,7 @@ def test_an_output_without_a_mark_is_known_by_its_records(called: Command, folde
     assert [path.name for path in folder.glob("*.kept-*")] == ["out.csv.kept-1"]
 
 
+@pytest.mark.real_time
 def test_two_runs_on_one_new_output_through_two_names(
     started: Callable[..., subprocess.Popen[str]],
     called: Command,
@@ -238,6 +239,7 @@ def test_two_runs_on_one_new_output_through_two_names(
 
 
 @pytest.mark.parametrize("name", ["real.csv", "link.csv", "../{}/real.csv"])
+@pytest.mark.real_time
 def test_an_output_that_is_about_to_be_written_is_locked(
     started: Callable[..., subprocess.Popen[str]], called: Command, tmp_path: Path, name: str
 ) -> None:
@@ -269,6 +271,7 @@ def grown(folder: Path, ending: str) -> int:
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.real_time
 def test_a_killed_run_leaves_nothing_that_looks_like_a_person_s(
     started: Callable[..., subprocess.Popen[str]], called: Command, many: Path, ending: str
 ) -> None:
@@ -293,6 +296,7 @@ def test_a_killed_run_leaves_nothing_that_looks_like_a_person_s(
 
 
 @pytest.mark.parametrize("change", ["written into", "replaced", "moved away"])
+@pytest.mark.real_time
 def test_an_output_that_is_changed_while_it_is_written_is_left_alone(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path, change: str
 ) -> None:

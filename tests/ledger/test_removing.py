@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from s2v_detect import Checked, Ledger, LedgerError, LocalLimiter
+from s2v_detect import Checked, Ledger, LedgerError, LocalLimiter, OutcomeUnknown
 from s2v_detect.emulator import Cut, Emulator, Pass
 
 Urls = Callable[[int], list[str]]
@@ -91,7 +91,7 @@ async def test_pruning_keeps_what_is_in_doubt(
     await screened(emulator, path, [old])
     emulator.when(lost, Cut(billed=True))
     async with emulator.client(ledger=path, on_unknown="keep") as client:
-        with pytest.raises(Exception, match="sent"):
+        with pytest.raises(OutcomeUnknown, match="sent"):
             await client.check(lost)
     started = time.time()
     await screened(emulator, path, [new])

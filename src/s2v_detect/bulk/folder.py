@@ -155,6 +155,8 @@ def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
 
 def _matching(pattern: str) -> Iterator[Path]:
     path = Path(f"{pattern}/*" if pattern.endswith("**") else pattern)
+    if any("**" in part != "**" for part in path.parts):  # pathlib itself takes it since 3.13, as *
+        raise ValueError("'**' can only be an entire path component")
     found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
     below = len(steady_folder(str(path)).parts)
     takes_hidden = _has_hidden(path.parts[below:])
