@@ -1,8 +1,19 @@
 """The bounded window: an input of any length into a stream of outcomes.
 
-A feeder task reads the input, never further than the window allows, and starts flights; their
-outcomes wait in the window until they are taken. The window does not know the stream that the user
-holds: a stream that nobody refers to any more can then stop its window.
+The theory. Four things count together, and never pass `size`: rows that are being read (a local
+file's), flights that are awaited, and outcomes that nobody has taken yet. (Flights that wait for
+another process's claim count beside them, up to a bound.)
+
+* The *feeder* task reads the input, one item at a time, and only while there is room: it waits for
+  `_room`. It alone starts flights. It ends with the input, with the input's fault, or by `stop`.
+* A *flight's future* comes back in `_waiter_told`, in the loop's own step: its outcome is kept, or,
+  where every other image would meet the same, it is the fault of the stream.
+* The *taker* waits for `_news`. It gets what is finished, and raises the end only when the feeder's
+  end is known and nothing is awaited any more: a stream whose input failed never looks complete.
+
+`stop` cancels the feeder, drops what has cost nothing, and lets the rest end. The window does not
+know the stream that the user holds: a stream that nobody refers to any more can then stop its
+window.
 """
 
 import asyncio

@@ -1,4 +1,14 @@
-"""The one thread that holds the file's one connection, and what is written there in groups.
+"""The writer thread: it holds the file's one connection, and commits in groups.
+
+The theory. Whoever has work hands in a batch of jobs and is told from the thread, once they are
+durable. The thread takes all batches that are waiting, does them in one transaction, in the order
+in which they came, and commits once. A job that fails by itself fails alone. Where the transaction
+fails, it is taken back whole and everybody is told; jobs that record what has happened already
+(`is_owed`) are kept, and done again before all else with the next batch. Done twice, no job counts
+anything twice. What is still owed at the closing is the closing's `LedgerError`.
+
+The thread waits for one thing, the queue; nobody waits for the thread but for their own batch. At a
+fork no transaction is open (`_at_rest`), and the child opens anew.
 
 One connection: SQLite before 3.51.3 can lose what was committed to a write-ahead log when two
 connections write and checkpoint at once, and Python brings 3.40. So no log either: a rollback

@@ -1,4 +1,16 @@
-"""One line for one process."""
+"""One line for one process.
+
+The theory. A request that wants a turn takes the semaphore's one permit, in its lane. Whoever holds
+the permit is next: it asks the pacer for the earliest start, sleeps to it, asks again (a 429 may
+have moved it), and returns with the turn, the permit still in its hands. The permit goes on when
+the turn is told `left()`, at the instant when the bytes leave, or `withdrawn()`. So one request at
+a time is between its start and its bytes, the pace is counted on the wire, and nothing polls.
+
+Cancelled in the queue, a waiter leaves; cancelled while it sleeps, it passes the permit on. A
+holder whose event loop was closed will not bring the permit back: the next who asks takes it. A
+connection that does not open in time gives its turn back and takes another (see `wire`): nothing
+that hangs stops the line.
+"""
 
 import asyncio
 import math
