@@ -1,6 +1,6 @@
 """The bounded window: an input of any length into a stream of outcomes.
 
-The theory. Four things count together, and never pass `size`: rows that are being read (a local
+The theory. Three things count together, and never pass `size`: rows that are being read (a local
 file's), flights that are awaited, and outcomes that nobody has taken yet. (Flights that wait for
 another process's claim count beside them, up to a bound.)
 
