@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import httpx
 import pytest
+from tests.uploading import Between
 
 from _attacks.jumping import JumpingLoop
 from s2v_detect import (
@@ -200,18 +201,6 @@ def test_where_nothing_answers_no_image_is_tried(
                 await stream.aclose()
 
     virtually(main)
-
-
-class Between(httpx.AsyncHTTPTransport):
-    """The network, with somebody in between who may answer himself."""
-
-    def __init__(self, meet: Callable[[httpx.Request], Awaitable[httpx.Response | None]]) -> None:
-        super().__init__()
-        self._meet = meet
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Let it go on unless it was answered."""
-        return await self._meet(request) or await super().handle_async_request(request)
 
 
 def test_five_faults_in_an_afternoon_are_no_outage() -> None:
