@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from s2v_detect._waiting import task_of
-from s2v_detect.errors import DetectError, NotSent
+from s2v_detect.errors import DetectError, NotSent, out
 
 _IN_A_ROW = 5
 """At one fault in twenty this happens by chance in three of ten million."""
@@ -168,11 +168,7 @@ class Breaker:
     def _refusal(self) -> NotSent:
         now = asyncio.get_running_loop().time()
         again_s = 1.0 if self._timer is None else max(1.0, self._timer.when() - now)
-        return NotSent(
-            f"not sent, the service has been out for {now - self._opened_at:.0f} s"
-            f" ({self._last_fault}).",
-            do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
-        )
+        return out(now - self._opened_at, self._last_fault, again_s)
 
     def _set_timer(self) -> None:
         self._stop_timer()
