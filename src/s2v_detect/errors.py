@@ -249,7 +249,7 @@ def busy(image: object, forecast_s: float, max_wait_s: float) -> Busy:
 
 
 def out(since_s: float, fault: str, again_s: float) -> NotSent:
-    """Return the error of a check that came in an outage; `fault` is the class of its last error."""
+    """Return the error of a check that came in an outage; `fault` is the class of its error."""
     return NotSent(
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
