@@ -1,7 +1,6 @@
 """A column stands once, in the table: what writes, reads or explains it walks that."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import uncovered
 
 import s2v_detect
 from s2v_detect._columns import LEDGER_COLUMNS, LINE, OUTCOME_COLUMNS, OUTPUT_COLUMNS, Column
@@ -70,7 +70,7 @@ def add_row(source: Path, column: str, *, behind: str) -> None:
 
 def run(source: Path, *arguments: str) -> str:
     """Return what a Python of its own prints, which has that package."""
-    environ = {**os.environ, "PYTHONPATH": str(source)}
+    environ = uncovered() | {"PYTHONPATH": str(source)}
     done = subprocess.run(  # noqa: S603  # our own line
         [sys.executable, *arguments], capture_output=True, text=True, check=True, env=environ
     )

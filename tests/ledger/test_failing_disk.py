@@ -3,7 +3,6 @@
 `benchmarks/attacked.py` has the same disk.
 """
 
-import os
 import resource
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+from tests.processes import uncovered
 
 from _attacks.failing_disk import ERRORS, Disk, failing, threads
 from s2v_detect import Ledger, LedgerError, LocalLimiter
@@ -95,13 +95,11 @@ def test_the_command_ends_with_2_on_a_full_disk(tmp_path: Path, urls: Urls) -> N
 
     with Emulator.run_in_thread(answer=Pass()) as emulator:
         account = {"DASHSCOPE_API_KEY": emulator.api_key, "DASHSCOPE_BASE_URL": emulator.base_url}
-        # What measures the coverage has files of its own, which the limit would hold too.
-        uncovered = {name: os.environ[name] for name in os.environ if "COVERAGE" not in name}
         words = [sys.executable, "-m", "s2v_detect.cli", "run", str(source), "--quiet", "-o"]
         out = str(tmp_path / "out.jsonl")
         done = subprocess.run(  # noqa: S603  # our own command
             [*words, out, "--rate", "100000"],
-            env=uncovered | account,
+            env=uncovered() | account,
             preexec_fn=limit,  # no thread is in the way here
             capture_output=True,
             text=True,
