@@ -41,14 +41,10 @@ FreeCall = Callable[[], Coroutine[Any, Any, bool]]
 
 
 class Passage:
-    """The right to make one request. Each is only like itself."""
-
-    def __init__(self, *, is_trial: bool) -> None:
-        self.is_trial = is_trial
-        """Whether it tries whether the service is back."""
+    """The right to make one request. Each is only like itself: so a trial is known."""
 
 
-FREE = Passage(is_trial=False)
+FREE = Passage()
 """That of every request while the breaker is closed."""
 
 
@@ -207,7 +203,7 @@ class Breaker:
 
     def _begin_trial(self) -> Passage:
         self._is_half_open = False
-        self._trial = Passage(is_trial=True)
+        self._trial = Passage()
         return self._trial
 
     def _stop_timer(self) -> None:
