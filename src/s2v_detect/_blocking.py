@@ -2,23 +2,26 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
+
+import sniffio
 
 from s2v_detect._settings import sealed
-from s2v_detect.checks import Items
-from s2v_detect.client import DetectClient
+from s2v_detect.checks import Items, refuse_no_items
+from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import DetectError
-from s2v_detect.models import Outcome
+from s2v_detect.models import ItemT, Outcome
 
 
 def check_all(
-    items: Items,
+    items: Items[ItemT],
     *,
-    image: Callable[[Any], Any] | str | None = None,
+    image: Callable[[ItemT], Any] | str | None = None,
     ordered: bool = True,
-    **options: Any,
-) -> list[Outcome]:
+    **options: Unpack[ClientOptions],
+) -> list[Outcome[ItemT]]:
     """Return the outcomes of all items, in their order, for code that is not async.
 
     Works in a notebook too, where an event loop runs already. The whole list is held in memory:
@@ -44,26 +47,34 @@ def check_all(
     """
     if "api_key" in options:
         options["api_key"] = sealed(options["api_key"])  # as the client does, and why
+    refuse_no_items(items, image)  # before anything is opened
     gather = partial(_gather, DetectClient(**options), items, image=image, ordered=ordered)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_in_a_loop():
         return asyncio.run(gather())
-    # A loop runs here: use another thread.
+    # Use another thread.
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # 10 ms of every import
 
     with start_blocking_portal("asyncio") as portal:
         return portal.call(gather)
 
 
+def _is_in_a_loop() -> bool:
+    """Whether a loop of asyncio or of trio runs here: httpcore would take ours for a trio's too."""
+    for current in (asyncio.get_running_loop, sniffio.current_async_library):
+        with suppress(RuntimeError):  # none
+            current()
+            return True
+    return False
+
+
 async def _gather(
     client: DetectClient,
-    items: Items,
+    items: Items[ItemT],
     *,
-    image: Callable[[Any], Any] | str | None,
+    image: Callable[[ItemT], Any] | str | None,
     ordered: bool,
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+) -> list[Outcome[ItemT]]:
+    outcomes: list[Outcome[ItemT]] = []
     async with client, client.aiter_check(items, image=image, ordered=ordered) as stream:
         try:
             async for outcome in stream:

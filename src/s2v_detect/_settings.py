@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import NamedTuple, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -29,7 +30,8 @@ from s2v_detect._service import (
 )
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.images import is_local
-from s2v_detect.options import OnUnknown, Preflight
+from s2v_detect.ledger import Ledger
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
@@ -46,7 +48,8 @@ class Settings(NamedTuple):
 
 def sealed(api_key: str | SecretStr | None) -> SecretStr | None:
     """Return a key as what shows nothing of it."""
-    return SecretStr(api_key) if isinstance(api_key, str) else api_key
+    # What is no text is sealed too, for the same reason; it is told of later.
+    return api_key if api_key is None or isinstance(api_key, SecretStr) else SecretStr(api_key)
 
 
 def from_env(
@@ -76,28 +79,45 @@ def from_env(
 
 
 def refuse_nonsense(
-    model: str,
-    timeout_s: float,
-    max_in_flight: int,
-    on_unknown: OnUnknown,
-    preflight: Preflight | None,
+    model: object,
+    timeout_s: object,
+    max_in_flight: object,
+    on_unknown: object,
+    preflight: object,
 ) -> None:
-    """Raise `ConfigurationError` for an argument that means nothing."""
-    if not model:
+    """Raise `ConfigurationError` for an argument that means nothing, whatever its type."""
+    if not isinstance(model, str) or not model:
         raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
-    if not 0 < timeout_s < math.inf:
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
         raise ConfigurationError(
-            f"timeout_s is {timeout_s}.", do="Give the seconds that one answer may take."
+            f"timeout_s is {timeout_s!r}.", do="Give the seconds that one answer may take."
         )
-    if max_in_flight < 1:
+    if not isinstance(max_in_flight, int) or max_in_flight < 1:
         raise ConfigurationError(
-            f"max_in_flight is {max_in_flight}.", do="Give 1 or more; 300 is the default."
+            f"max_in_flight is {max_in_flight!r}.", do="Give 1 or more; 300 is the default."
         )
     if on_unknown not in get_args(OnUnknown):
         raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
     if preflight is not None and not isinstance(preflight, Preflight):
         raise ConfigurationError(
             f"preflight is {preflight!r}.", do="Give Preflight(), or leave it out."
+        )
+
+
+def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None:
+    """Raise `ConfigurationError` for an object that is not of the kind that its argument takes."""
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(
+            f"retry is {retry!r}.", do="Give RetryPolicy(max_attempts=3), say, or leave it out."
+        )
+    if ledger is not None and not isinstance(ledger, Ledger | str | os.PathLike):
+        raise ConfigurationError(
+            f"ledger is {ledger!r}.", do="Give a `Ledger`, or the path of its file."
+        )
+    if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
+        raise ConfigurationError(
+            f"on_event is {on_event!r}, which can't be called with an event.",
+            do="Give a plain function: a coroutine would never be awaited.",
         )
 
 

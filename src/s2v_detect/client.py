@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 import httpx
 from pydantic import SecretStr
 
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, refuse_nonsense, sealed
+from s2v_detect._settings import from_env, refuse_nonsense, refuse_strangers, sealed
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import running_loop, unhurried
 from s2v_detect.checks import (
@@ -32,12 +32,13 @@ from s2v_detect.checks import (
     getter_of,
     look_by,
     money,
+    refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Subjects
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
-from s2v_detect.models import Event, Image, Spend, Verdict
+from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 from s2v_detect.wire import Endpoint, standing_headers
 
@@ -45,6 +46,33 @@ from s2v_detect.wire import Endpoint, standing_headers
 _RETRY = RetryPolicy.model_construct()
 
 _log = logging.getLogger("s2v_detect")
+
+
+class ClientOptions(TypedDict, total=False):
+    """The arguments of `DetectClient`, for a function that hands them on as `**options`.
+
+    Example:
+        >>> from typing import Unpack
+        >>> def client_of_the_shop(**options: Unpack[ClientOptions]) -> DetectClient:
+        ...     options.setdefault("ledger", "shop.db")
+        ...     return DetectClient(**options)
+    """
+
+    api_key: str | SecretStr | None
+    base_url: str | None
+    workspace: str | None
+    model: str
+    limiter: Limiter | None
+    retry: RetryPolicy
+    timeout_s: float
+    max_in_flight: int
+    on_unknown: OnUnknown
+    ledger: Ledger | str | os.PathLike[str] | None
+    max_cost: Decimal | float | str | None
+    preflight: Preflight | None
+    allow_http: bool
+    http_client: httpx.AsyncClient | None
+    on_event: Callable[[Event], object] | None
 
 
 class DetectClient:
@@ -112,6 +140,7 @@ class DetectClient:
     ) -> None:
         key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
+        refuse_strangers(retry=retry, ledger=ledger, on_event=on_event)
         refuse_no_limiter(limiter)
         settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
@@ -241,11 +270,11 @@ class DetectClient:
 
     def aiter_check(
         self,
-        items: Items,
+        items: Items[ItemT],
         *,
-        image: Callable[[Any], Any] | str | None = None,
+        image: Callable[[ItemT], Any] | str | None = None,
         ordered: bool = False,
-    ) -> OutcomeStream:
+    ) -> OutcomeStream[ItemT]:
         """Return a stream of outcomes, one for each item, as they finish.
 
         At most `max_in_flight` checks are in flight or waiting to be taken, and the input is read
@@ -261,7 +290,8 @@ class DetectClient:
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
-            TypeError: `items` is a single image.
+            TypeError: `items` is a single image, a mapping, a DataFrame, or can't be iterated;
+                `image` is neither a key nor a function.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
                 Those in flight come first, those never sent get no outcome. And what `items` raise.
@@ -276,8 +306,7 @@ class DetectClient:
             ...     return usable
         """
         flights = self._open_flights()
-        if isinstance(items, str | bytes | os.PathLike):
-            raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
+        refuse_no_items(items, image)
         window = partial(Window, flights, items, image_in=getter_of(image))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
@@ -286,7 +315,7 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is not open.", do="Use it inside `async with DetectClient() as client`."
             )
-        if self._flights.session.loop is not asyncio.get_running_loop():
+        if self._flights.session.loop is not running_loop():
             raise ConfigurationError(
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )

@@ -382,8 +382,8 @@ async def test_those_in_line_when_an_outage_begins_are_held_too(
             out.set()
 
     emulator.when("*", Error(503, "ServiceUnavailable"))
-    options = {"ledger": path} if remembers else {}
-    async with emulator.client(limiter=LocalLimiter(50), on_event=watch, **options) as client:
+    ledger = path if remembers else None
+    async with emulator.client(limiter=LocalLimiter(50), on_event=watch, ledger=ledger) as client:
         stream = client.aiter_check(urls(200))
         first = asyncio.ensure_future(anext(stream))
         await out.wait()

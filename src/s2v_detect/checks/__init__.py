@@ -13,7 +13,7 @@ from s2v_detect.checks._flights import Flights, Patience
 from s2v_detect.checks._line import Line
 from s2v_detect.checks._money import Books, Budget, Watch, money
 from s2v_detect.checks._session import Session, look_by
-from s2v_detect.checks._stream import OutcomeStream
+from s2v_detect.checks._stream import OutcomeStream, refuse_no_items
 from s2v_detect.checks._window import Items, Window, getter_of
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "getter_of",
     "look_by",
     "money",
+    "refuse_no_items",
 ]

@@ -29,9 +29,9 @@ from s2v_detect.checks._flights import Flights
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
 from s2v_detect.images import Subject
-from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
+from s2v_detect.models import Checked, Failed, ItemT, Outcome, Skipped, Verdict
 
-Items = Iterable[Any] | AsyncIterable[Any]
+Items = Iterable[ItemT] | AsyncIterable[ItemT]
 
 _MOST_ASIDE = 10
 """Windows full of images that may wait for other processes, beside the one that goes on: each
@@ -340,4 +340,6 @@ def getter_of(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
     """Return what gets the image from an item: a function, or the key of a mapping."""
     if image is None:
         return lambda item: item
+    if not isinstance(image, str) and not callable(image):
+        raise TypeError(f"image is {image!r}. Give the key of a mapping (a str), or a function.")
     return itemgetter(image) if isinstance(image, str) else image
