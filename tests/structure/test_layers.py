@@ -189,6 +189,7 @@ def test_edges_use_only_the_public_names(room: str) -> None:
         *EDGES,
         "_service",
         "_columns",
+        "_version",
         "_waiting",
         "_redaction",
         "images",

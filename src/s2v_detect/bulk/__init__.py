@@ -4,7 +4,7 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
-from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._beside import replacing, try_replacing
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
 from s2v_detect.bulk.inputs import Input
 from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_table
@@ -55,5 +55,6 @@ __all__ = [
     "refuse_conflicts",
     "replacing",
     "steady_folder",
+    "try_replacing",
     "write_table",
 ]

@@ -4,6 +4,7 @@ A name beside a file is hidden, has 64 bits of chance in it, and is made only if
 is followed. So it is nobody else's.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -91,6 +92,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def try_replacing(path: Path) -> None:
+    """Have tried that a file can take the path's place; nothing is left of it. Raises as above."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return
+    path = Path(os.path.realpath(path))
+    refuse_database(path)
+    part, descriptor = new_beside(path)
+    os.close(descriptor)
+    part.unlink()
 
 
 def _mode_at(path: Path) -> int | None:

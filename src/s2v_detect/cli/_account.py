@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Preflight
 from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect._version import missing
 
 POSITIVE = Number(gt=0)
 
@@ -126,7 +127,5 @@ def emulator_class() -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EMULATOR_EXTRA:
             raise
-        raise EmulatorMissing(
-            'The emulator needs an extra: pip install "s2v-detect[cli,emulator]"'
-        ) from error
+        raise EmulatorMissing(missing("The emulator", "cli", "emulator")) from error
     return Emulator

@@ -12,6 +12,7 @@ from rich.text import Text
 from s2v_detect.bulk import file_row
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening
 from s2v_detect.cli._summary import problems_of
@@ -24,6 +25,7 @@ _WIDE = 10_000  # columns: one row a line where no terminal sets the width
 def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
     """Check the images, print their outcomes in the given order and return the exit code."""
     console = stderr_console()
+    stdout_descriptor()  # told before anything is paid for
     table = None if as_json else _Table()
     screening = Screening(
         source=_Given(images),
@@ -34,7 +36,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         sending=Sending(ordered=True, quiet=True),
     )
     summary = asyncio.run(screening.run())
-    if table:
+    if table and not table.is_empty:
         table.print()
     for problem in problems_of(summary, "stdout"):
         console.print(Text(problem, style="red"))
@@ -89,6 +91,11 @@ class _Table:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came, as where the key is wrong."""
+        return not self._table.row_count
 
     def print(self) -> None:
         """Put the table on stdout."""

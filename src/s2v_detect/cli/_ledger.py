@@ -18,8 +18,8 @@ from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._keeping import copy, forget, meant, prune
-from s2v_detect.cli._run import stdout_descriptor
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.tables import OutputError
@@ -59,6 +59,7 @@ def show(
         images: Addresses, in any spelling that is the same image, or files.
         as_json: Print JSON lines.
     """
+    stdout_descriptor()
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
@@ -90,6 +91,7 @@ def statement(
         ledger: The ledger.
         as_json: Print JSON lines.
     """
+    stdout_descriptor()
     with Ledger(ledger) as books:
         spends = books.statement()
     if as_json:
@@ -277,6 +279,7 @@ def _table(*names: str) -> Table:
 
 
 def _stdout() -> Console:
+    stdout_descriptor()  # there is one, or the message says so
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 

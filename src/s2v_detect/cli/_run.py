@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
@@ -38,6 +37,7 @@ from s2v_detect.bulk import (
 from s2v_detect.cli._account import POSITIVE, Account, Sending
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
@@ -138,6 +138,10 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     refuse_conflicts(plan.used_by(source, out))
+    has_records = not is_stream(out) or plan.ledger_of(out) is not None
+    refuse_unfinishable(
+        summary=plan.summary, report=plan.report, has_records=has_records, output=out
+    )
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
@@ -181,7 +185,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
 
 def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emulated: bool) -> None:
     write_page(
-        ledger.path if out == STANDARD and ledger else Path(out),
+        ledger.path if ledger and is_stream(out) else Path(out),
         page,
         title=None,
         note="as the emulator counts it; nothing was billed" if emulated else "",
@@ -247,18 +251,9 @@ def output_opener(
     )
 
 
-def stdin_descriptor() -> int:
-    """Return the descriptor of stdin."""
-    if sys.stdin is None:
-        raise Unusable("There is no stdin to read. Give the name of a file.")
-    return sys.stdin.fileno()
-
-
-def stdout_descriptor() -> int:
-    """Return the descriptor of stdout."""
-    if sys.stdout is None:
-        raise Unusable("There is no stdout to write to. Give the name of a file after -o.")
-    return sys.stdout.fileno()
+def is_stream(out: str) -> bool:
+    """Whether an output can't be read again: stdout, a pipe, a device."""
+    return out == STANDARD or (Path(out).exists() and not Path(out).is_file())
 
 
 def stdout_lines() -> Output:
@@ -293,6 +288,5 @@ __all__ = [
     "Rows",
     "opened_input",
     "screen_file",
-    "stdout_descriptor",
     "stdout_lines",
 ]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
 from s2v_detect.tables._rows import InputError, Row, chosen_column, row_of
 
@@ -40,9 +41,7 @@ def _parquet_file(path: str) -> tuple[Any, tuple[str, ...]]:
         from pyarrow import ArrowException  # noqa: PLC0415  # an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
-        raise InputError(
-            'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
-        ) from error
+        raise InputError(missing("Parquet", "cli", "parquet")) from error
     try:
         file = ParquetFile(path)
         return file, tuple(file.schema_arrow.names)
