@@ -184,7 +184,8 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
     if not key:
         return ConfigurationError(
             "there is no API key.",
-            do="Set DASHSCOPE_API_KEY or give `api_key=`; a key of the Beijing region is needed.",
+            do=f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
+            f" {API_KEY_FILE}, or give `api_key`. To try without a key: --emulator.",
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         return ConfigurationError(

@@ -62,9 +62,10 @@ def test_every_extra_that_a_sentence_names_is_there() -> None:
     assert missing("x", "cli").endswith('pip install ".[cli]"')
 
 
-def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_is_the_packages(option: str, capfd: pytest.CaptureFixture[str]) -> None:
     """On stdout, alone."""
-    assert main(["--version"]) == 0
+    assert main([option]) == 0
     assert capfd.readouterr().out == f"{__version__}\n"
 
 
@@ -75,3 +76,11 @@ def test_help_tells_the_exit_codes(arguments: list[str], capfd: pytest.CaptureFi
     told = capfd.readouterr().out
     assert "130  interrupted" in told
     assert "s2v-detect" in told
+
+
+def test_the_package_is_a_program_too() -> None:
+    """For a Python whose folder of programs is not on the path."""
+    done = subprocess.run(  # our own line
+        [sys.executable, "-m", "s2v_detect", "-V"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{__version__}\n"

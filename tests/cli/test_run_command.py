@@ -97,6 +97,8 @@ def test_without_a_key_nothing_is_begun(
     done = command("run", many, "-o", "out.jsonl", env=clean_environment)
     assert done.returncode == 4
     assert done.stderr.startswith("s2v-detect: there is no API key. Set DASHSCOPE_API_KEY")
+    assert "~/.dashscope/api_key" in done.stderr
+    assert "--emulator" in done.stderr
     assert not (tmp_path / "out.jsonl").exists()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,17 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 
 POSITIVE = Number(gt=0)
+
+
+def is_amount(_: object, amount: str | None) -> None:
+    """Raise `ValueError` for what is no amount of money: a mistake in the command, as any other."""
+    try:
+        is_one = amount is None or 0 <= Decimal(amount) < Decimal("inf")
+    except InvalidOperation:  # no number, or none that can be compared
+        is_one = False
+    if not is_one:
+        raise ValueError("Give an amount in CNY, such as 12.50.")
+
 
 _EMULATOR_EXTRA = ("aiohttp", "skimage", "PIL", "numpy")
 

@@ -4,7 +4,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -24,6 +24,7 @@ from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing, Sending
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import STANDARD, Plan, screen_file
@@ -59,6 +60,11 @@ _EMULATOR_EXAMPLES = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
   s2v-detect emulator --counting none"""
+_COMPLETION_EXAMPLES = """\
+Examples, each once:
+  s2v-detect completion bash >~/.local/share/bash-completion/completions/s2v-detect
+  s2v-detect completion zsh >"${fpath[1]}/_s2v-detect"
+  s2v-detect completion fish >~/.config/fish/completions/s2v-detect.fish"""
 
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
@@ -79,6 +85,7 @@ app = App(
     help_epilogue=f"{_KEY}\n\n{_CODES}",
     help_format="plaintext",
     version=__version__,
+    version_flags=("--version", "-V"),
     result_action="return_value",
 )
 
@@ -235,3 +242,15 @@ def emulator(
         folder: A folder whose files are images under http://photographs.example/NAME.
     """
     return serve(port=port, counting=counting, rate=rate, folder=folder)
+
+
+@app.command(help_epilogue=_COMPLETION_EXAMPLES)
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print what completes this command's words in a shell.
+
+    Args:
+        shell: Which shell.
+    """
+    stdout_descriptor()
+    print(app.generate_completion(prog_name="s2v-detect", shell=shell))  # noqa: T201  # data
+    return Exit.DONE

@@ -34,7 +34,7 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import POSITIVE, Account, Sending
+from s2v_detect.cli._account import POSITIVE, Account, Sending, is_amount
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -67,7 +67,7 @@ class Plan:
     you made yourself."""
     ledger: Path | None = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
-    max_cost: str | None = None
+    max_cost: Annotated[str | None, Parameter(validator=is_amount)] = None
     """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
     retry_failed: Annotated[bool, _FLAG] = False
     """Ask again for images that failed in an earlier run of this output."""
