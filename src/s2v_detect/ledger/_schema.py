@@ -105,7 +105,7 @@ class NotALedger(Exception):
 
 
 class EmptyFile(Exception):
-    """The file holds nothing: no ledger is made so."""
+    """The file holds nothing, and a journal beside it something: it was cut off."""
 
 
 class NewerLedger(Exception):
