@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal, InvalidOperation
+from math import isinf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,13 @@ def is_amount(_: object, amount: str | None) -> None:
 
 
 _EMULATOR_EXTRA = ("aiohttp", "skimage", "PIL", "numpy")
+
+
+Answering = Literal["look", "pass"]
+"""What the emulator says of an image: what it finds in it, or that it passes."""
+
+_LOOKED_AT_PER_S = 20.0
+"""The search for faces takes some 30 ms of a processor: a faster run would wait for it."""
 
 
 class EmulatorMissing(Exception):
@@ -61,6 +69,8 @@ class Account:
     _: KW_ONLY
     emulator: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Ask an emulator on this machine: no key, no cost, and verdicts that are its estimates."""
+    answer: Answering | None = None
+    """With --emulator: look at each image, or let each pass. Default: look, up to --rate 20."""
     base_url: str | None = None
     """The service's address, instead of DASHSCOPE_BASE_URL."""
     workspace: str | None = None
@@ -88,7 +98,7 @@ class Account:
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""
         async with (
-            self._asked(folder) as asked,
+            self._asked(folder, sending.rate) as asked,
             DetectClient(
                 asked.api_key,
                 base_url=asked.base_url,
@@ -107,13 +117,21 @@ class Account:
             yield client
 
     @asynccontextmanager
-    async def _asked(self, folder: Path) -> AsyncGenerator["_Asked"]:
-        """Have whoever is asked: the service, or an emulator that runs as long as that."""
+    async def _asked(self, folder: Path, rate: float) -> AsyncGenerator["_Asked"]:
+        """Have whoever is asked: the service, or an emulator that runs as long as that.
+
+        The emulator's account may make as many requests as the run is told to make.
+        """
         if not self.emulator:
             yield _Asked(None, self.base_url, self.workspace, allow_http=self.allow_http)
             return
-        async with emulator_class()(folder=folder, counting="sliding") as emulator:
+        counted = counting_at(rate)
+        async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
+
+    def answer_at(self, rate: float) -> Answering:
+        """Return what the emulator says at so many requests a second."""
+        return self.answer or ("look" if rate <= _LOOKED_AT_PER_S else "pass")
 
     def _rules(self) -> Preflight | None:
         if not self.preflight:
@@ -141,3 +159,16 @@ def emulator_class() -> Any:
             raise
         raise EmulatorMissing(missing("The emulator", "cli", "emulator")) from error
     return Emulator
+
+
+def emulator_for(answer: Answering, **options: Any) -> Any:
+    """Return an emulator that answers so; `EmulatorMissing` as above."""
+    emulator = emulator_class()
+    from s2v_detect.emulator import Pass  # noqa: PLC0415  # as above
+
+    return emulator(answer=Pass() if answer == "pass" else None, **options)
+
+
+def counting_at(rate: float) -> dict[str, Any]:
+    """Return how an emulator counts that stands in for an account of this rate."""
+    return {"counting": "none"} if isinf(rate) else {"counting": "sliding", "rate": rate}

@@ -20,7 +20,7 @@ from s2v_detect.bulk import (
     is_database,
     refuse_conflicts,
 )
-from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing, Sending
+from s2v_detect.cli._account import POSITIVE, Account, Answering, EmulatorMissing, Sending
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
@@ -59,7 +59,7 @@ Examples:
 _EMULATOR_EXAMPLES = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
-  s2v-detect emulator --counting none"""
+  s2v-detect emulator --answer pass --counting none"""
 _COMPLETION_EXAMPLES = """\
 Examples, each once:
   s2v-detect completion bash >~/.local/share/bash-completion/completions/s2v-detect
@@ -229,19 +229,22 @@ def emulator(
     counting: Counting = "sliding",
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
     folder: Path | None = None,
+    answer: Answering = "look",
 ) -> int:
     """Serve a stand-in for the service on this machine until Ctrl-C.
 
     It looks at each image for real, and what it says of it is an estimate.
-    The two lines on stdout, given to a shell, send its clients here.
+    The two lines on stdout, given to a shell, send its clients here. When it
+    ends it says what it has counted.
 
     Args:
         port: Where to listen on 127.0.0.1; 0 takes a free one.
         counting: How the account's rate is counted.
         rate: Requests a second that the account may make.
         folder: A folder whose files are images under http://photographs.example/NAME.
+        answer: Look at each image, some 20 to 40 a second, or let each pass unseen.
     """
-    return serve(port=port, counting=counting, rate=rate, folder=folder)
+    return serve(answer, port=port, counting=counting, rate=rate, folder=folder)
 
 
 @app.command(help_epilogue=_COMPLETION_EXAMPLES)

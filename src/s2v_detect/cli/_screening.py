@@ -16,6 +16,13 @@ from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
 from s2v_detect.tables import Row
 
+_EMULATED = {
+    "look": "Asking the emulator on this machine: its verdicts are estimates, and nothing is"
+    " billed.",
+    "pass": "Asking the emulator on this machine: it looks at no image, each passes, and nothing is"
+    " billed. --answer look has it look, at some 20 to 40 a second.",
+}
+
 
 class Unusable(Exception):
     """The input or the output can't be used; the message says what to do."""
@@ -53,10 +60,7 @@ class Screening:
         """Return how it ended. Raises a `DetectError` where it can't begin."""
         tally = Tally()
         if self.account.emulator:
-            self.console.print(
-                "Asking the emulator on this machine: its verdicts are estimates,"
-                " and nothing is billed."
-            )
+            self.console.print(_EMULATED[self.account.answer_at(self.sending.rate)])
             if self.ledger and self.ledger.path.exists():
                 self.ledger.forget_uploads()  # its store begins empty
         async with self.account.client(
