@@ -270,7 +270,7 @@ class Check:
         self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
-        if not isinstance(error, NotSent):
+        if not error.is_unsent:
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
             self._session.limiter.throttled(getattr(error, "retry_after_s", None))
@@ -279,6 +279,8 @@ class Check:
 
     def _tell_the_breaker(self, error: DetectError | None) -> None:
         breaker = self._session.breaker
+        if error is not None and error.is_unsent and not is_outage(error):
+            return  # a fault of the set-up: the service has said nothing
         if error is None or not is_outage(error):
             if breaker.answered():
                 self.tell("restored")
