@@ -5,6 +5,7 @@ An answer is read as it comes: it is asked for uncoded, and unpacked by us where
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
@@ -50,8 +51,10 @@ TRANSPORT_ERRORS: dict[type[Exception], str] = {
 }
 """What each transport error is called in a message; a test compares this with httpx."""
 
-_NOT_REACHED = (httpx.HTTPError, OverflowError, UnicodeError)
-"""The last two: of a port or a host that is none, which neither httpx nor httpcore translates."""
+_OF_THE_TRANSPORT = (httpx.HTTPError, ssl.SSLError)
+"""httpcore lets through what TLS says while an answer is read."""
+_NO_ADDRESS = (OverflowError, UnicodeError, ExceptionGroup)
+"""Of a port or a host that is none: httpcore lets these through, too, as anyio groups them."""
 
 
 class Endpoint:
@@ -129,10 +132,10 @@ class Endpoint:
             departure.failed(error)
             if isinstance(error, TimeoutError):
                 raise _unknown(self._too_late, error) from bare(error)
-            if isinstance(error, _NOT_REACHED):
+            if isinstance(error, _OF_THE_TRANSPORT + _NO_ADDRESS):
                 left, route = departure.left, departure.route
                 fault = await self._reach.fault(error, self._url, route, left=left)
-                if fault or isinstance(error, httpx.HTTPError):
+                if fault or isinstance(error, _OF_THE_TRANSPORT):
                     place = self._reach.place(self._url, route)
                     raise _translated(error, fault, place, left=left) from bare(error)
             raise
@@ -178,11 +181,13 @@ class Endpoint:
                 return await self._answer(request, route)
         except TimeoutError as error:
             raise _not_uploaded(self._too_late, error) from bare(error)
-        except _NOT_REACHED as error:
+        except _OF_THE_TRANSPORT + _NO_ADDRESS as error:
             fault = await self._reach.fault(error, request.url, route)
             if fault:
                 what = f"not uploaded, {fault.what}"
                 raise unreached(what, fault.do, lasts=fault.lasts) from bare(error)
+            if isinstance(error, _NO_ADDRESS):
+                raise
             what = f"{_what(error)}, at {self._reach.place(request.url, route)}"
             raise _not_uploaded(what, error) from bare(error)
 

@@ -4,7 +4,6 @@ The variables are handed in, and a value is told only where it can hold no passw
 """
 
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -66,7 +65,7 @@ def fault_of_opening(error: Exception, environ: Mapping[str, str]) -> Fault:
 
 
 def _no_certificates(error: OSError, environ: Mapping[str, str]) -> Fault:
-    why = (isinstance(error, ssl.SSLError) and error.reason) or error.strerror
+    why = getattr(error, "reason", None) or error.strerror
     if error.filename and error.filename == environ.get(_KEY_LOG):
         return Fault(
             f"the file that {_KEY_LOG} names can't be written: {error.filename} ({why})",

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from s2v_detect._service import CHECK_PATH
 from s2v_detect.errors import unreached
 from s2v_detect.wire._answers import Answer
 from s2v_detect.wire._setup import (
@@ -81,7 +82,7 @@ class Reach:
         """Whether a check was answered."""
         self._service = service
         self._network = network
-        self._answered: set[bytes] = set()
+        self._answered: set[bytes] = set()  # the service's is empty
 
     def hear(self, answer: Answer, url: httpx.URL, route: Route) -> None:
         """Note who has answered. Raises where that was a proxy, or a port of another protocol."""
@@ -91,7 +92,7 @@ class Reach:
         if fault:
             lasts = not self._was_answered(url)
             raise unreached(f"not sent, {fault.what}", fault.do, lasts=lasts)
-        self._answered.add(url.netloc)
+        self._answered.add(self._name(url))
 
     async def fault(
         self, error: Exception, url: httpx.URL, route: Route, *, left: bool = False
@@ -112,7 +113,12 @@ class Reach:
         return self._way(url, route).place
 
     def _was_answered(self, url: httpx.URL) -> bool:
-        return self.has_checked or url.netloc in self._answered
+        return self.has_checked or self._name(url) in self._answered
+
+    def _name(self, url: httpx.URL) -> bytes:
+        base = self._service.path.removesuffix(CHECK_PATH)
+        is_service = url.netloc == self._service.netloc and url.path.startswith(base)
+        return b"" if is_service else url.netloc
 
     def _way(self, url: httpx.URL, route: Route) -> Way:
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -120,6 +126,6 @@ class Reach:
             address_of(url.raw_host.decode("ascii"), port),
             route.address,
             route.tls_host,
-            is_service=url.netloc == self._service.netloc,
+            is_service=not self._name(url),
             network=self._network,
         )

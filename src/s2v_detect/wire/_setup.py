@@ -145,7 +145,7 @@ def fault_of(error: BaseException, way: Way) -> Fault | None:
 
 def is_unread(error: BaseException, way: Way) -> bool:
     """Whether what was sent can't have been read: so it is not billed."""
-    alerts = (str(each.reason) for each in _causes(error) if isinstance(each, ssl.SSLError))
+    alerts = (_reason(each) for each in _causes(error) if isinstance(each, ssl.SSLError))
     return way.speaks_tls or any(_CLIENT_CERTIFICATE.search(alert) for alert in alerts)
 
 
@@ -172,6 +172,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield each
         left.append(each.__cause__ or each.__context__)  # httpcore's pool suppresses the first
         left += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """Return OpenSSL's word; one that a transport of the user's own has made has none."""
+    return str(getattr(error, "reason", None) or "unknown")
 
 
 def _correct(way: Way) -> str:
@@ -214,24 +219,25 @@ def _asked_in_plain(way: Way) -> Fault:
 
 
 def _untrusted(cause: Any, way: Way) -> Fault:
-    code, variable = cause.verify_code, way.network.certificates
+    code, variable = getattr(cause, "verify_code", 0), way.network.certificates
+    why = getattr(cause, "verify_message", "unknown")
     whose = f"the certificate of {way.peer}"
     if code == _EXPIRED:
         return Fault(f"{whose} has expired", "Set the clock of this machine; else it is theirs")
     if code == _NOT_YET_VALID:
         return Fault(f"{whose} is not valid yet", "Set the clock of this machine")
     if code in _OTHER_NAMES:
-        return Fault(f"{whose} is for another name ({cause.verify_message})", _correct(way))
+        return Fault(f"{whose} is for another name ({why})", _correct(way))
     do = "Where a proxy of this network signs, name the file of its certificate in SSL_CERT_FILE"
     if variable in CERTIFICATES:
         do = f"Correct {variable}, which names those that are trusted"
     elif variable:
         do += f": {variable} is not read"
-    return Fault(f"{whose} is not trusted ({cause.verify_message})", do)
+    return Fault(f"{whose} is not trusted ({why})", do)
 
 
 def _no_handshake(cause: Any, way: Way) -> Fault:
-    reason = str(cause.reason)
+    reason = _reason(cause)
     if type(cause) is not ssl.SSLError or reason in _TLS_CUT:
         return Fault(f"the TLS handshake with {way.peer} was cut", "Check the network", lasts=False)
     if reason in _NO_TLS:
