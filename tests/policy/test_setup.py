@@ -64,10 +64,15 @@ def resolver(name: str) -> BaseException:
 
 LASTING: list[tuple[BaseException, Way, str, str]] = [
     # the error, the way, what is said, what is to be done
-    (connecting(REFUSED), DIRECT, "service.example:443 refuses conn", "base URL; or start what sh"),
+    (
+        connecting(REFUSED),
+        DIRECT,
+        "service.example:443 refuses conn",
+        "Start what should listen there, or c",
+    ),
     (connecting(REFUSED), UNTOLD, "service.example:443 refuses connections", "base URL"),
     (connecting(REFUSED), PROXIED, "the proxy 10.0.0.1:3128 (HTTPS_PROXY) refuses", "unset it"),
-    (connecting(REFUSED), OTHERS_PROXY, "the proxy 10.9.9.9:1 refuses", "Correct the proxy"),
+    (connecting(REFUSED), OTHERS_PROXY, "the proxy 10.9.9.9:1 refuses", "correct the proxy"),
     (connecting(REFUSED), STORE, "store.example:443 refuses", "uploads go there"),
     (group(REFUSED, REFUSED), DIRECT, "refuses connections", "base URL"),
     (group(UNREACHABLE, REFUSED), DIRECT, "refuses connections", "base URL"),

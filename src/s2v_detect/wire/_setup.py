@@ -271,8 +271,11 @@ def _forbidden(_: Any, way: Way) -> Fault:
 
 
 def _refused(_: Any, way: Way) -> Fault:
-    what = "the proxy" if way.is_proxy else "what should listen there"
-    return Fault(f"{way.place} refuses connections", f"{_correct(way)}; or start {what}")
+    do = _correct(way)
+    return Fault(
+        f"{way.place} refuses connections",
+        f"Start what should listen there, or {do[0].lower()}{do[1:]}",
+    )
 
 
 def _no_address(_: Any, way: Way) -> Fault:
