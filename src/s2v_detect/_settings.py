@@ -1,9 +1,10 @@
 """Where a client's key, address and workspace come from, and the check that they can be used.
 
-The only place of the library that reads the environment. The names are those that users of the
-vendor's own tools have set already. A key is never in a message: not even a part of it. Nor is it
-in a variable of a frame that raises: what gathers errors gathers those too. So no function here
-raises while it holds the text of the key, or an environment that does.
+The only place of the library that reads the environment, but for the proxies and certificates that
+httpx reads (`wire/_environment.py` tells what is wrong with those). The names are those that users
+of the vendor's own tools have set already. A key is never in a message: not even a part of it. Nor
+is it in a variable of a frame that raises: what gathers errors gathers those too. So no function
+here raises while it holds the text of the key, or an environment that does.
 """
 
 import math
@@ -22,9 +23,9 @@ from s2v_detect._service import (
     API_KEY_FILE,
     API_KEY_FILE_VARIABLE,
     API_KEY_VARIABLE,
+    API_PATH,
     BASE_URL,
     BASE_URL_VARIABLES,
-    CHECK_PATH,
     MODEL,
     WORKSPACE_VARIABLES,
 )
@@ -36,6 +37,10 @@ from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
 _YES = ("1", "true", "yes")
+_API_PATH = re.compile(rf"(/[^/]+)*{API_PATH}")
+_NO_API_PATH = re.compile(r"(?i)(/compatible-mode(/.*)?|(/api)?/v\d+(/.*)?|/api|/services/.*)$")
+"""What stands where `/api/v1` should: another version or interface, the path of a whole request."""
+_SHOWN_CHARACTERS = 200
 
 
 class Settings(NamedTuple):
@@ -208,15 +213,31 @@ def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
         raise _bad_url("is no http or https URL", f"It looks like {BASE_URL}.")
     if "?" in url or "#" in url or "@" in parts.netloc:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
-    if "compatible-mode" in parts.path or parts.path.rstrip("/").endswith(CHECK_PATH):
-        raise _bad_url("is that of another interface", f"It ends in /api/v1, as {BASE_URL} does.")
+    url = _completed(url, parts)
     if parts.scheme == "http" and not allow_http and not is_local(url):
         raise _bad_url(
             "is an http address outside this network: anybody on the way can read the key",
             "Give an https address; or allow it with `allow_http=True`, --allow-http or"
             f" {ALLOW_HTTP_VARIABLE}=1.",
         )
-    return url.rstrip("/")
+    return url
+
+
+def _completed(url: str, parts: SplitResult) -> str:
+    """Return the base URL of a host alone, or as it was given; another path is refused by name.
+
+    A request to it would be refused as one of a key that may not use the model: with a 404.
+    """
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    if not path:
+        return origin + API_PATH
+    if _API_PATH.fullmatch(path):
+        return url.rstrip("/")
+    start = _NO_API_PATH.sub("", re.sub("/+", "/", path))
+    raise _bad_url(
+        f"{origin}{path[:_SHOWN_CHARACTERS]} does not end in {API_PATH}",
+        f"Give {origin}{start[:_SHOWN_CHARACTERS]}{API_PATH}, if that is the service.",
+    )
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -1,7 +1,7 @@
 """Every way a check can end without a verdict, and what was paid for it.
 
 DetectError                     image, billed ("no" | "yes" | "unknown"), attempts
-├─ ConfigurationError           no key, bad base URL, not open, model and endpoint that do not match
+├─ ConfigurationError           no key, bad base URL, not open, a proxy or certificate that is none
 ├─ ImageSkipped                 reason: the service would not take it; it was not sent
 ├─ ServiceError                 status, code, message, request_id, retry_after_s
 │  ├─ AccessDenied              401, 403 and 404 kinds: stops a run
@@ -37,6 +37,9 @@ class DetectError(Exception):
 
     stops_run = False
     """Whether every other image would end the same way, so that a stream raises it."""
+
+    is_unsent = False
+    """Whether the service was not asked: nothing left this machine, or nobody could read it."""
 
     outcomes: tuple[Any, ...] = ()
     """What a run had brought by then, where `check_all` raises the run's fault."""
@@ -79,7 +82,11 @@ def _rebuilt(kind: type[Any], args: tuple[Any, ...], fields: dict[str, Any]) -> 
 
 
 class ConfigurationError(DetectError):
-    """The client can't ask at all as it is set up. Nothing was billed; a stream stops."""
+    """The client can't ask at all as it is set up. Nothing was billed; a stream stops.
+
+    So is what no waiting mends while the service has not answered since the client was opened: a
+    proxy that asks for a password, a certificate, a name, a port. The next check tries anew.
+    """
 
     stops_run = True
 
@@ -173,6 +180,8 @@ class ServiceUnavailable(ServiceError):
 class NotSent(DetectError):
     """Nothing left this machine: no connection, closed, or given up in line. Never billed."""
 
+    is_unsent = True
+
 
 class OutcomeUnknown(DetectError):
     """The request was sent and no whole answer came: the image may have been billed.
@@ -216,6 +225,17 @@ def left_unknown() -> OutcomeUnknown:
         do="`s2v-detect ledger reconcile` lists such images, and resends them or writes them off.",
         billed="unknown",
     )
+
+
+def unreached(what: str, do: str, *, lasts: bool) -> "ConfigurationError | NotSent":
+    """Return the error of a request that did not reach its host.
+
+    A fault of the set-up `lasts`: no waiting mends it, for this image or any other.
+    """
+    kind = ConfigurationError if lasts else NotSent
+    error = kind(f"{what}.", do=f"{do}; nothing was billed.")
+    error.is_unsent = True
+    return error
 
 
 def not_sent(why: str, image: object = None) -> NotSent:

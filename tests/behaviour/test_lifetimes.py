@@ -15,7 +15,6 @@ from s2v_detect import (
     Event,
     Failed,
     ImageSkipped,
-    NotSent,
     OutcomeUnknown,
     RetryPolicy,
     check_all,
@@ -147,7 +146,7 @@ async def test_no_proxy_is_asked_for_this_machine(
         assert (await client.check(IMAGE)).check_pass
     elsewhere = emulator.client(base_url="https://service.invalid/api/v1", retry=ONCE)
     async with elsewhere:
-        with pytest.raises(NotSent, match="ConnectError"):
+        with pytest.raises(ConfigurationError, match=r"the proxy 127\.0\.0\.1:9 .*refuses"):
             await elsewhere.check(IMAGE)
 
 

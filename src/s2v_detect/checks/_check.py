@@ -71,6 +71,7 @@ class Check:
         self._loop = session.loop
         self._started_at = self._asked_at = self._loop.time()
         self._errors: list[DetectError] = []
+        self._is_told = False  # that its latest request was sent
         self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
         self._rests: Rests | None = None
@@ -231,12 +232,14 @@ class Check:
         self.place.stage = "sent"
         self.attempts += 1
         self._asked_at = self._loop.time()
+        self._is_told = False
         self.tell("turn", wait_s=self.place.line_s)
         # A connection that took longer than its grace to open has a new turn.
         return Departure(turn, partial(self._session.limiter.turn, "open"), self._left)
 
     def _left(self) -> None:
         self._recording.left()
+        self._is_told = True
         self.tell("sent")
 
     def _decoded(self, answer: Answer) -> Verdict:
@@ -270,7 +273,7 @@ class Check:
         self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
-        if not isinstance(error, NotSent):
+        if self._is_told:
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
             self._session.limiter.throttled(getattr(error, "retry_after_s", None))
@@ -279,6 +282,8 @@ class Check:
 
     def _tell_the_breaker(self, error: DetectError | None) -> None:
         breaker = self._session.breaker
+        if error is not None and error.is_unsent and not is_outage(error):
+            return  # a fault of the set-up: the service has said nothing
         if error is None or not is_outage(error):
             if breaker.answered():
                 self.tell("restored")

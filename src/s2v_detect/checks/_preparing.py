@@ -114,8 +114,9 @@ class Preparing:
             except ImageSkipped:  # says nothing of the store
                 breaker.give_back(passage)
                 raise
-            except DetectError:
-                self._hear_an_answer(tell)
+            except DetectError as error:
+                if not error.is_unsent:  # else it is a fault of the set-up
+                    self._hear_an_answer(tell)
                 raise
             else:
                 self._hear_an_answer(tell)

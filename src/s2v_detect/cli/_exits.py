@@ -23,7 +23,7 @@ MEANINGS = {
     Exit.INCOMPLETE: "some images failed or were skipped",
     Exit.BUDGET: "the budget is spent: one more request might pass --max-cost",
     Exit.USAGE: "the command, its input, its output or its ledger could not be used",
-    Exit.ACCOUNT: "the account: its key, its credit, its workspace or the base URL",
+    Exit.ACCOUNT: "the account: its key or credit; or the way there: base URL, proxy, certificates",
     Exit.UNKNOWN: "for some images it is unknown whether they were billed",
     Exit.INTERRUPTED: "interrupted",
 }
