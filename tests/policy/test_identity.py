@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2v_detect import ImageSkipped
-from s2v_detect.images._identity import identity_of, image_of
+from s2v_detect.images._identity import identity_of, image_of, trimmed
 
 SAME = [
     ("https://a.example/x", "HTTPS://A.example/x"),
@@ -133,3 +133,34 @@ def test_a_reason_quotes_nothing_of_the_address(url: str) -> None:
     with pytest.raises(ImageSkipped) as raised:
         image_of(url)
     assert "S3CR3T" not in raised.value.reason
+
+
+AROUND = "\ufeff \u200b\u2060\xad\u202a\u200e\u3164\ufe0f\t\u3000\xa0\u034f"
+
+
+@given(st.text(AROUND, max_size=6), st.text(AROUND, max_size=6))
+def test_what_nobody_sees_around_an_address_is_white_space(before: str, behind: str) -> None:
+    """As it is copied out of a spreadsheet, a chat or a PDF."""
+    url = "https://a.example/x.jpg"
+    assert trimmed(f"{before}{url}{behind}") == url
+    assert trimmed(f"{before}{behind}") == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/\u2764\ufe0f",  # a heart, drawn as an emoji
+        "https://a.example/a\u200bb.jpg",
+        "https://a.example/\u0646\u200c\u0646.jpg",
+        "\u4eba",
+    ],
+)
+def test_what_stands_inside_an_address_stays(url: str) -> None:
+    """A mark behind the character that it changes is inside."""
+    assert trimmed(f"\ufeff{url}\u200b") == url
+
+
+def test_a_very_long_run_of_blanks_costs_no_more_than_its_length() -> None:
+    """In the middle too."""
+    text = f"x{chr(0x200B) * 60_000}x"
+    assert trimmed(text) == text

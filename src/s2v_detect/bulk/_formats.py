@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from s2v_detect.bulk._reading import LONGEST_LINE, TextLine
+from s2v_detect.images import trimmed
 
 _USUAL_COLUMNS = ("image", "image_url", "url")
 _EXCERPT = 200
@@ -75,7 +76,7 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     if not isinstance(value, str):
         excerpt = str(value)[:_EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
-    return Row(number, value.strip(), "", columns)
+    return Row(number, trimmed(value), "", columns)
 
 
 class TextRows:
@@ -88,7 +89,7 @@ class TextRows:
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows = []
         for number, text, fault in lines:
-            image = text.strip()
+            image = trimmed(text)
             if fault or (image and image[0] != "#"):
                 rows.append(Row(number, image, fault))
         self.passed_over += len(lines) - len(rows)
@@ -125,7 +126,7 @@ class JsonRows:
         except (ValueError, RecursionError):
             return Row(number, text[:_EXCERPT], "the line is not JSON")
         if isinstance(value, str):
-            return Row(number, value.strip())
+            return Row(number, trimmed(value))
         if not isinstance(value, dict):
             return Row(number, text[:_EXCERPT], "the line is no JSON object")
         if self._column is None:

@@ -14,11 +14,15 @@ from urllib.parse import urlsplit
 from s2v_detect._redaction import path_text, text_of
 from s2v_detect._service import IMAGE_SCHEMES
 from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._addresses import INVISIBLE
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 _LONGEST_URL = 65_536
 """Characters. No server known takes a request line near it: it is a mistake in the data."""
+
+_DRAWN_AS = ("\ufe0e", "\ufe0f")
+"""As text, as an emoji: a file may be called so."""
 
 _PLAIN = re.compile(r"https?://[a-z0-9.-]*[a-z0-9][a-z0-9.-]*/[!\"$-~]*")
 """An address that is sendable and its own identity: no port, no user, no fragment, all in ASCII.
@@ -38,6 +42,31 @@ def image_of(value: object) -> str:
     if reason:
         raise ImageSkipped(reason, image=value)
     return value
+
+
+def trimmed(text: str) -> str:
+    r"""Return an address without what stands around it in a list: white space, seen or not.
+
+    A mark that says how the character before it is drawn belongs to that character, if it is one.
+
+    Example:
+        >>> trimmed("\ufeff https://example.com/1.jpg\u200b ")
+        'https://example.com/1.jpg'
+    """
+    if text.isascii():
+        return text.strip()
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while start < end and _is_blank(text[end - 1]):
+        end -= 1
+    if text[end : end + 1] in _DRAWN_AS and not text[end - 1 : end].isascii():
+        end += 1
+    return text[start:end]
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or INVISIBLE.match(character) is not None
 
 
 def identity_of(url: str) -> str:
