@@ -16,6 +16,19 @@ SAME = [
     ("https://a.example", "https://a.example/"),
     ("https://a.example/x", "https://a.example/x#top"),
     ("https://[2001:DB8::1]/x", "https://[2001:db8::1]:443/x"),
+    ("https://a.example/ä", "https://a.example/%C3%A4"),
+    ("https://a.example/人/脸.jpg", "https://a.example/%E4%BA%BA/脸.jpg"),
+    ("https://a.example/x?name=脸&n=1", "https://a.example/x?name=%E8%84%B8&n=1"),
+    ("https://a.example/\U0001f600.jpg#ä", "https://a.example/%F0%9F%98%80.jpg"),
+    ("https://a.example/e\u0301", "https://a.example/e%CC%81"),
+    ("https://ü@a.example/", "https://%C3%BC@a.example/"),
+    ("https://münchen.example/x", "https://xn--mnchen-3ya.example/x"),
+    ("https://MÜNCHEN.Example:443/x", "https://münchen.example/x"),
+    ("https://mu\u0308nchen.example/x", "https://münchen.example/x"),
+    ("https://人。example/x", "https://xn--gmq.example/x"),
+    ("https://faß.example/x", "https://xn--fa-hia.example/x"),
+    ("https://a\xad.example/x", "https://a.example/x"),
+    ("https://\uff41.example/x", "https://a.example/x"),
 ]
 NOT_SAME = [
     ("https://a.example/x", "http://a.example/x"),
@@ -27,6 +40,16 @@ NOT_SAME = [
     ("https://a.example/~x", "https://a.example/%7Ex"),
     ("https://u:1@a.example/x", "https://u:2@a.example/x"),
     ("https://a.example/x", "https://a.example./x"),
+    ("https://a.example/ä", "https://a.example/%e4"),
+    ("https://a.example/ä", "https://a.example/%c3%a4"),
+    ("https://a.example/ä", "https://a.example/%E4"),
+    ("https://a.example/\xe9", "https://a.example/e\u0301"),
+    ("https://a.example/ä", "https://a.example/Ä"),
+    ("https://a.example/a\xadb", "https://a.example/ab"),
+    ("https://faß.example/x", "https://fass.example/x"),
+    ("https://i\u2764.example/x", "https://i.example/x"),
+    ("https://m%C3%BCnchen.example/x", "https://xn--mnchen-3ya.example/x"),
+    ("oss://bucket/ä", "oss://bucket/%C3%A4"),
     ("oss://Bucket/x", "oss://bucket/x"),
     ("oss://bucket/x", "oss://bucket/X"),
 ]
@@ -105,12 +128,13 @@ def test_an_address_is_sent_as_it_was_written(url: str) -> None:
 
 @given(st.text() | st.from_regex(r"(?i)(https?|oss)://[^\s]{0,40}", fullmatch=True))
 def test_any_text_is_an_image_or_is_skipped(text: str) -> None:
-    """And an identity's identity is itself."""
+    """And an identity's identity is itself, and an image."""
     try:
         image = image_of(text)
     except ImageSkipped:
         return
-    assert identity_of(identity_of(image)) == identity_of(image)
+    identity = identity_of(image)
+    assert identity_of(image_of(identity)) == identity
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """What is an image, and what makes two of them the same.
 
 Two addresses are one image when every server must take them for one: the scheme and the host in
-any case, the default port written or not, an empty path or `/`, whatever the fragment (it is never
+any case and any alphabet (it is sent as punycode), the default port written or not, an empty path
+or `/`, a character or the UTF-8 escapes that it is sent as, whatever the fragment (it is never
 sent). Nothing else is folded: servers may and do tell apart the order of a query, `%7E` from `~`,
-a trailing slash, a trailing dot of the host.
+`%e4` from `%E4`, a trailing slash, a trailing dot of the host.
 """
 
 import hashlib
 import re
 from os import PathLike
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+import idna
 
 from s2v_detect._redaction import path_text, text_of
 from s2v_detect._service import IMAGE_SCHEMES
@@ -18,6 +21,7 @@ from s2v_detect.images._addresses import INVISIBLE
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONGEST_URL = 65_536
 """Characters. No server known takes a request line near it: it is a mistake in the data."""
 
@@ -78,12 +82,26 @@ def identity_of(url: str) -> str:
         return "oss" + url[len("oss") :]
     user, at, _ = parts.netloc.rpartition("@")
     name, port = parts.hostname or "", parts.port
-    host = f"{user}{at}[{name}]" if ":" in name else f"{user}{at}{name}"
+    host = f"[{name}]" if ":" in name else _punycode(name)
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     # An empty query is one: servers may tell `x?` from `x`.
     query = f"?{parts.query}" if "?" in url.partition("#")[0] else ""
-    return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
+    path = parts.path or "/"
+    return f"{parts.scheme}://{_escaped(user)}{at}{host}{_escaped(path)}{_escaped(query)}"
+
+
+def _punycode(host: str) -> str:
+    """Return a host as it is sent, by IDNA 2008; one that can't be sent is kept as it is."""
+    try:
+        return host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return host
+
+
+def _escaped(part: str) -> str:
+    """Return a part of an address with characters that are not ASCII as their UTF-8's escapes."""
+    return part if part.isascii() else _NOT_ASCII.sub(lambda found: quote(found[0]), part)
 
 
 def name_of(image: str | PathLike[str] | bytes) -> str:
