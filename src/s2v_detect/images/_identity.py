@@ -104,6 +104,17 @@ def _escaped(part: str) -> str:
     return part if part.isascii() else _NOT_ASCII.sub(lambda found: quote(found[0]), part)
 
 
+def kept_as(image: str | PathLike[str] | bytes) -> str:
+    """Return what a record of an image is found by; of what is no image, by what was written."""
+    name = name_of(image)
+    if not isinstance(image, str):
+        return name
+    try:
+        return identity_of(image_of(image))
+    except ImageSkipped:
+        return name
+
+
 def name_of(image: str | PathLike[str] | bytes) -> str:
     """Return what a record calls an image that was given so; one with no identity is kept by it."""
     if isinstance(image, bytes):
