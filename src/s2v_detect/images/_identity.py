@@ -21,6 +21,7 @@ from s2v_detect.images._addresses import INVISIBLE
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")  # of a character
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONGEST_URL = 65_536
 """Characters. No server known takes a request line near it: it is a mistake in the data."""
@@ -134,7 +135,7 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
         return f"the address has {len(url)} characters"
     if _BLANK_OR_CONTROL.search(url):
         return "the address holds white space or a control character: percent-encode it"
-    if not url.isascii() and any("\ud800" <= character <= "\udfff" for character in url):
+    if _HALF.search(url):
         return "the address holds characters that are not Unicode text"
     try:
         parts = urlsplit(url)
