@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from s2v_detect._redaction import text_of
 from s2v_detect.ledger._entries import AttemptOutcome
 from s2v_detect.ledger._file import process_name
+from s2v_detect.ledger._schema import VERSION
 
 _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "sent": {},
@@ -120,9 +121,10 @@ def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
     """Write a request that the file knows nothing of: an older copy was put in its place."""
     now = time.time()
     db.execute(
-        "INSERT OR IGNORE INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
-        " VALUES (?, ?, '', ?, ?, ?, ?, '')",
-        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now),
+        "INSERT OR IGNORE INTO run"
+        " (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?)",
+        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, VERSION),
     )
     db.execute(
         "INSERT INTO image (identity, state, at, run, lineage, attempts)"

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from s2v_detect.errors import ImageSkipped, LedgerError
-from s2v_detect.images import identity_of, image_of, name_of
+from s2v_detect.images import kept_as
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening
@@ -276,14 +276,14 @@ class Ledger:
 
 def _identity(image: Image) -> str:
     """Return what an image is kept under; what is none is kept as it was written."""
-    try:
-        if isinstance(image, str):
-            return identity_of(image_of(image))
-        from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses
+    if isinstance(image, str):
+        return kept_as(image)
+    from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses
 
+    try:
         return local_image(image).identity
     except ImageSkipped:
-        return name_of(image)
+        return kept_as(image)
 
 
 def _chunks(images: Iterable[K]) -> Iterator[list[K]]:

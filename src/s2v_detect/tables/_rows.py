@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
 
 _USUAL_COLUMNS = ("image", "image_url", "url")
@@ -73,7 +74,7 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     if not isinstance(value, str):
         excerpt = str(value)[:EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
-    return Row(number, value.strip(), "", columns)
+    return Row(number, trimmed(value), "", columns)
 
 
 def _named(columns: Sequence[str]) -> str:
