@@ -70,11 +70,12 @@ class Route:
         try:
             async with asyncio.timeout(_LOOK_S):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=context)
+                writer.transport.abort()
+                await writer.wait_closed()
         except ssl.SSLError as answer:
             return "ALERT" in str(answer.reason)  # only TLS has those
         except OSError:  # a TimeoutError too
             return False
-        writer.transport.abort()
         return True
 
 
