@@ -46,6 +46,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 answers = server.answers
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 connection.sendall(answer)
+                connection.settimeout(0.5)
                 if answer:
                     connection.recv(1 << 16)  # what is unread at the end would be a reset
 

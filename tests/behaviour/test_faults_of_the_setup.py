@@ -35,6 +35,7 @@ from s2v_detect import (
     RetryPolicy,
 )
 from s2v_detect.emulator import Emulator, Pass
+from s2v_detect.wire._reach import Route
 
 IMAGE = "https://images.example/face.jpg"
 FAR = "https://service.invalid"
@@ -323,9 +324,10 @@ async def test_a_proxy_of_the_users_own_may_have_any_port() -> None:
                 await client.check(IMAGE)
 
 
-async def test_an_answer_that_was_cut_may_have_been_billed() -> None:
+@pytest.mark.parametrize("cut", [b"", answer(200, VERDICT)[:-20]])
+async def test_an_answer_that_was_cut_may_have_been_billed(cut: bytes) -> None:
     """The port speaks no TLS, so the request may have been read."""
-    with answering(b"") as port:
+    with answering(cut) as port:
         url = f"http://127.0.0.1:{port}"
         async with DetectClient("sk-1", base_url=url, retry=ONCE, on_unknown="keep") as client:
             with pytest.raises(OutcomeUnknown):
@@ -344,6 +346,29 @@ async def test_what_tls_says_while_an_answer_is_read_is_a_lost_answer() -> None:
             with pytest.raises(OutcomeUnknown, match="SSLError"):
                 await client.check(IMAGE)
     assert client.spend.unknown == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "error", "expected"),
+    [
+        (["connect_tcp.started"], httpx.RemoteProtocolError("cut"), True),
+        (["connect_tcp.started"], httpx.ReadError("reset"), True),
+        (["connect_tcp.started"], httpx.ReadTimeout("silent"), False),
+        (["connect_tcp.started", "receive_response_headers.complete"], httpx.ReadError("r"), False),
+        (["connect_tcp.started", "start_tls.started"], httpx.ReadError("r"), False),
+        ([], httpx.ReadError("a connection that was open already"), False),
+    ],
+)
+async def test_a_port_that_may_have_read_the_request_is_not_asked_for_tls(
+    certificates: Certificates, events: list[str], error: Exception, *, expected: bool
+) -> None:
+    """A port may speak both: what has begun to answer in plain http has read what it was sent."""
+    with answering(b"", tls=certificates.server()) as port:
+        route = Route()
+        info = {"host": "127.0.0.1", "port": port, "server_hostname": "a.example"}
+        for event in events:
+            await route.trace(f"connection.{event}", info)
+        assert await route.speaks_tls(error) is expected
 
 
 def cut_off(at: Callable[[httpx.Request], bool]) -> Callable[[httpx.Request], Awaitable[Any]]:

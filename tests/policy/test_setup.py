@@ -311,14 +311,14 @@ def test_a_proxy_is_known_by_its_address() -> None:
     """Its port may be left out, and its user and password are no part of that."""
     environ = {
         "https_proxy": "http://me:word@proxy.example",
-        "HTTP_PROXY": "proxy.example:3128",
+        "HTTP_PROXY": "bücher.example:3128",
         "ALL_PROXY": "socks5://[::1]",
         "REQUESTS_CA_BUNDLE": "/a.pem",
     }
     network = network_of(environ)
     assert network.proxies == {
         "proxy.example:80": "https_proxy",
-        "proxy.example:3128": "HTTP_PROXY",
+        "xn--bcher-kva.example:3128": "HTTP_PROXY",
         "[::1]:1080": "ALL_PROXY",
     }
     assert network.certificates == "REQUESTS_CA_BUNDLE"

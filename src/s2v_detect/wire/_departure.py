@@ -88,8 +88,7 @@ class Departure:
             self.has_events = True
             self.left = False  # if it was taken to have left, it had been waiting in the pool
             self._pass_queue()
-        if not self.left:
-            self.route.note(event, info)
+        self.route.note(event, info)
         # A proxy's CONNECT has the same event; only the POST's own counts.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             if self._turn is None:

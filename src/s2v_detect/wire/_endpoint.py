@@ -208,9 +208,10 @@ class Endpoint:
     async def _answer(self, request: httpx.Request, route: Route) -> Answer:
         http = self._http
         if http is None or http.is_closed:
-            raise ConfigurationError(
-                "the http_client of this client is closed.",
-                do="Keep it open for as long as the DetectClient is.",
+            raise unreached(
+                "the http_client of this client is closed",
+                "Keep it open for as long as the DetectClient is",
+                lasts=True,
             )
         try:
             response = await http.send(request, stream=True, auth=None, follow_redirects=False)

@@ -24,7 +24,8 @@ def network_of(environ: Mapping[str, str]) -> Network:
     for variable, value in _proxies(environ):
         url = _proxy_url(value)
         if isinstance(url, httpx.URL):
-            proxies.setdefault(address_of(url.host, url.port or _port_of(url.scheme)), variable)
+            host, port = url.raw_host.decode("ascii"), url.port or _port_of(url.scheme)
+            proxies.setdefault(address_of(host, port), variable)
     named = (name for name in (*CERTIFICATES, *_NOT_READ) if environ.get(name))
     return Network(proxies, next(named, ""))
 

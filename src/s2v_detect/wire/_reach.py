@@ -38,6 +38,7 @@ class Route:
         """Of the service or a proxy, as `host:port`."""
         self.tls_host = ""
         """With whom the latest handshake of TLS was."""
+        self._is_answered = False
         self._host, self._port = "", 0
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -51,6 +52,8 @@ class Route:
             self.address, self.tls_host = address_of(self._host, self._port), ""
         elif event.endswith(".start_tls.started"):
             self.tls_host = info["server_hostname"] or ""
+        elif event.endswith(".receive_response_headers.complete"):
+            self._is_answered = True
 
     async def speaks_tls(self, error: BaseException) -> bool:
         """Whether what cut a new connection in plain http speaks TLS: then nothing was read.
@@ -58,7 +61,8 @@ class Route:
         Servers of TLS cut what is plain, and most say no word. A handshake finds out; nothing is
         sent in it, so whoever answers need not be trusted.
         """
-        if not self.address or self.tls_host or not isinstance(error, _CUT):
+        is_plain = self.address and not self.tls_host
+        if not is_plain or self._is_answered or not isinstance(error, _CUT):
             return False
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -66,11 +70,12 @@ class Route:
         try:
             async with asyncio.timeout(_LOOK_S):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=context)
+                writer.transport.abort()
+                await writer.wait_closed()
         except ssl.SSLError as answer:
             return "ALERT" in str(answer.reason)  # only TLS has those
         except OSError:  # a TimeoutError too
             return False
-        writer.transport.abort()
         return True
 
 
