@@ -24,10 +24,11 @@ from playwright.async_api import Browser, async_playwright
 from rich.console import Console
 
 from s2v_detect import DetectClient, Ledger, LocalLimiter, Spend
-from s2v_detect.bulk import Row, Run, Tally, open_output, read_records
+from s2v_detect.bulk import Run, Tally, open_output
 from s2v_detect.cli._progress import Progress
 from s2v_detect.emulator import Emulator, Error, mix
 from s2v_detect.report import write_report
+from s2v_detect.tables import Row, read_records
 
 HERE = Path(__file__).parent
 PHOTOGRAPHS = HERE.parent / "examples" / "photographs"

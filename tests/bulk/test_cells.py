@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s2v_detect._columns import LEDGER_COLUMNS
-from s2v_detect.bulk import open_output, read_records, write_table
-from s2v_detect.bulk._lines import GUARDED, MORE, OUTCOME_KEYS, Delimited, delimited, guarded, plain
+from s2v_detect.bulk import open_output, write_table
 from s2v_detect.bulk.inputs import Input
+from s2v_detect.tables import MORE, OUTCOME_KEYS, Delimited, delimited, read_records
+from s2v_detect.tables._lines import GUARDED, guarded, plain
 
 FORMULA = re.compile(r"[=+\-@\t\r]")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("'=+-@\t\r\n,\""))

@@ -21,7 +21,8 @@ WRITTEN = """
 import asyncio, json, sys
 from pathlib import Path
 from s2v_detect import Checked, Ledger, Verdict
-from s2v_detect.bulk import Row, open_output, read_records
+from s2v_detect.bulk import open_output
+from s2v_detect.tables import Row, read_records
 from s2v_detect.bulk.records import known_record, outcome_record
 from s2v_detect._columns import OUTCOME_COLUMNS
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from s2v_detect.bulk import Input, InputError, Row
-from s2v_detect.bulk._formats import TextRows
-from s2v_detect.bulk._reading import LONGEST_LINE, LineSplitter
+from s2v_detect.bulk import Input
+from s2v_detect.tables import InputError, Row
+from s2v_detect.tables._reading import LONGEST_LINE, LineSplitter
+from s2v_detect.tables._text import TextRows
 
 URL = "http://a.example/1.jpg"
 LONG = "http://a.example/" + "x" * LONGEST_LINE

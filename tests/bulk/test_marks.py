@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2v_detect.bulk._lines import OUTCOME_KEYS, Delimited, JsonLines
 from s2v_detect.bulk._marks import Mark, as_text, from_text, is_as_written, mark_of
+from s2v_detect.tables import OUTCOME_KEYS, Delimited, JsonLines
 
 
 def record(index: int) -> dict[str, Any]:

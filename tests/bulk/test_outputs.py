@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from s2v_detect.bulk import Output, OutputError, Record, open_output, pipe_output, read_records
-from s2v_detect.bulk.outputs import OUTCOME_KEYS, json_line
+from s2v_detect.bulk import Output, open_output, pipe_output
 from s2v_detect.bulk.records import column_names
+from s2v_detect.tables import OUTCOME_KEYS, OutputError, Record, json_line, read_records
 
 
 def record(index: int = 0, **fields: Any) -> Record:

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from s2v_detect import OutOfCredit
-from s2v_detect.bulk import Input, Record, Row, Run, Tally, open_output
+from s2v_detect.bulk import Input, Run, Tally, open_output
 from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject, Throttle
+from s2v_detect.tables import Record, Row
 
 
 class Kept:

@@ -16,9 +16,9 @@ import pytest
 
 from _attacks.command import FAST
 from _attacks.files import CLASHES, NEW, OVER_A_LEDGER, RUN, WAYS, content, spelled
-from s2v_detect.bulk import read_records
 from s2v_detect.cli import main
 from s2v_detect.emulator import Emulator, Pass
+from s2v_detect.tables import read_records
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 STATEMENT = ("ledger", "statement")

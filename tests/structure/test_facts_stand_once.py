@@ -10,13 +10,14 @@ import pytest
 import s2v_detect
 from s2v_detect import Preflight
 from s2v_detect._service import ALL_FORMATS, ANY_FORMAT, IMAGE_FORMATS, PRICE_CNY, ImageFormat
-from s2v_detect.bulk import OutputError, inputs, open_output, outputs
-from s2v_detect.bulk._file_formats import FORMATS, Format, format_of
+from s2v_detect.bulk import inputs, open_output, outputs
 from s2v_detect.bulk.folder import is_image_name
 from s2v_detect.cli import main
 from s2v_detect.emulator import _looking
 from s2v_detect.images._header import Header, read_header
 from s2v_detect.report._advice import skip_of
+from s2v_detect.tables import Format, OutputError, format_of
+from s2v_detect.tables._file_formats import FORMATS
 
 ROOT = Path(s2v_detect.__file__).parent
 SERVICE = ROOT / "_service.py"

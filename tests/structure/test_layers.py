@@ -28,13 +28,14 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("client", ["client"]),
     ("blocking", ["_blocking"]),
     ("public", ["__init__"]),
+    ("tables", ["tables"]),
     ("bulk", ["bulk"]),
     ("report", ["report"]),
     ("emulator", ["emulator", "testing"]),
     ("cli", ["cli"]),
 ]
 FLOOR = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms}
-EDGES = ["bulk", "report", "emulator", "testing", "cli"]
+EDGES = ["tables", "bulk", "report", "emulator", "testing", "cli"]
 INNER = ["limiters", "wire", "images", "ledger", "checks"]
 MOST_MODULES = 12  # of a room below the edges, and of the root; beside its `__init__`
 
@@ -64,7 +65,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "tenacity": {"checks", "options"},
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
-    "pyarrow": {"bulk", "cli"},
+    "pyarrow": {"tables", "cli"},
     "jinja2": {"report"},
     "aiohttp": {"emulator"},
     "skimage": {"emulator"},

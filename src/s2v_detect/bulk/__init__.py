@@ -5,17 +5,9 @@ environment and no signal. Those are the command's.
 """
 
 from s2v_detect.bulk._beside import replacing
-from s2v_detect.bulk._file_formats import Format
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
-from s2v_detect.bulk.inputs import Input, InputError, Row
-from s2v_detect.bulk.outputs import (
-    Output,
-    OutputError,
-    Record,
-    open_output,
-    pipe_output,
-    write_table,
-)
+from s2v_detect.bulk.inputs import Input
+from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_table
 from s2v_detect.bulk.paths import (
     OwnFiles,
     PathError,
@@ -29,7 +21,6 @@ from s2v_detect.bulk.paths import (
     is_folder,
     refuse_conflicts,
 )
-from s2v_detect.bulk.read_back import read_records
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
 from s2v_detect.bulk.sample import Interval, Sample, interval
@@ -37,16 +28,11 @@ from s2v_detect.bulk.tally import Tally
 
 __all__ = [
     "Files",
-    "Format",
     "Input",
-    "InputError",
     "Interval",
     "Output",
-    "OutputError",
     "OwnFiles",
     "PathError",
-    "Record",
-    "Row",
     "Run",
     "RunSummary",
     "Sample",
@@ -66,7 +52,6 @@ __all__ = [
     "is_pattern",
     "open_output",
     "pipe_output",
-    "read_records",
     "refuse_conflicts",
     "replacing",
     "steady_folder",

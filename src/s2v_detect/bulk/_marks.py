@@ -16,8 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from s2v_detect.bulk._file_formats import DELIMITERS, format_of
-from s2v_detect.bulk._lines import MORE, OUTCOME_KEYS, is_record
+from s2v_detect.tables import DELIMITERS, MORE, OUTCOME_KEYS, is_output, is_record, is_whole
 
 _KINDS = ("checked", "skipped", "failed")
 _PIECE = 1 << 20
@@ -88,9 +87,7 @@ def is_as_written(path: Path, marks: Sequence[Mark]) -> bool:
     """
     if not path.stat().st_size:
         return True
-    if format_of(path) == "parquet":
-        from s2v_detect.bulk._parquet_reading import is_output  # noqa: PLC0415  # an extra
-
+    if is_whole(path):
         with path.open("rb") as file:
             found = mark_of(file)
         return any(found[:2] == mark[:2] for mark in marks) if marks else is_output(path)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from s2v_detect.bulk.outputs import Output, Record
+from s2v_detect.bulk.outputs import Output
+from s2v_detect.tables import Record
 
 _MOST_WAITING = 2000
 """Records: whoever brings more waits until the output has taken these."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect._waiting import in_thread
-from s2v_detect.bulk._formats import InputError, Row
 from s2v_detect.bulk.paths import OwnFiles, begins_as_image
+from s2v_detect.tables import InputError, Row
 
 FILES_AT_ONCE = 32
 """Rows in a batch of files. The ledger reads each of them whole before the first of a batch is

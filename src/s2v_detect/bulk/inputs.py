@@ -4,31 +4,15 @@ One piece of the input is in memory at a time, and it is read only when the run 
 thread: a pipe that says nothing for an hour holds up nobody.
 """
 
-import errno
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from s2v_detect._waiting import in_thread
-from s2v_detect.bulk._file_formats import FORMATS, Format, format_of
-from s2v_detect.bulk._formats import (
-    CsvRows,
-    InputError,
-    JsonRows,
-    Row,
-    Rows,
-    TextRows,
-    chosen_column,
-    row_of,
-)
-from s2v_detect.bulk._reading import LineSplitter, lines_in, pieces
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-
-__all__ = ["Format", "Input", "InputError", "Row"]
+from s2v_detect.tables import Format, Row, open_table
 
 _BATCH = 1000
 
@@ -47,16 +31,10 @@ class Input:
         own: OwnFiles | None = None,
     ) -> None:
         self._descriptor = descriptor
-        self._path = path
-        self._column = column
-        self._format = format or (_format_of(path) if path else "text")
-        self._rows = _rows_of(self._format, column)
-        self._columns: tuple[str, ...] | None = None
-        self._counted: int | None = None
+        self._is_ours = path is not None
+        self._table = open_table(descriptor, path, column=column, format=format)
         self._files_beside = files_beside
         self._own = own or OwnFiles([])
-        if self._format == "parquet" and path is None:
-            raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
 
     @classmethod
     def open(
@@ -83,13 +61,13 @@ class Input:
 
     def close(self) -> None:
         """Close a file that was opened here."""
-        if self._path:
+        if self._is_ours:
             os.close(self._descriptor)
 
     @property
     def columns(self) -> tuple[str, ...] | None:
         """The columns, once the first rows were read; None for text."""
-        return self._columns or self._rows.columns
+        return self._table.columns
 
     @property
     def total(self) -> int | None:
@@ -97,12 +75,11 @@ class Input:
 
         Lines still ahead that will be passed over are in it.
         """
-        return None if self._counted is None else self._counted - self._rows.passed_over
+        return self._table.total
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
         """Yield the rows, at most 1,000 at a time. Raises `OSError` when no more can be read."""
-        source = self._parquet_batches() if self._format == "parquet" else self._line_batches()
-        async for rows in source:
+        async for rows in self._table.batches():
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
                 chosen = rows[start : start + step]
@@ -122,77 +99,4 @@ class Input:
 
     async def count(self) -> None:
         """Learn the `total` ahead of the reading, where the input is a regular file."""
-        path = self._path
-        if path and path.is_file() and self._format != "parquet":
-            with suppress(OSError):  # the reading will say so
-                self._counted = await in_thread(lambda: _counted(path))
-
-    async def _line_batches(self) -> AsyncIterator[list[Row]]:
-        splitter = LineSplitter()
-        async for piece in pieces(self._descriptor):
-            yield self._rows.rows(splitter.feed(piece))
-        yield self._rows.rows(splitter.end()) + self._rows.rest()
-
-    async def _parquet_batches(self) -> AsyncIterator[list[Row]]:
-        file, columns = await in_thread(lambda: _parquet_file(str(self._path)))
-        self._counted, self._columns = file.metadata.num_rows, columns
-        column = chosen_column(columns, self._column)
-        batches = file.iter_batches(batch_size=_BATCH)
-        number = 0
-        while found := await in_thread(lambda: _parquet_rows(batches)):
-            yield [row_of(number + n, row, column) for n, row in enumerate(found, 1)]
-            number += len(found)
-
-
-def _format_of(path: Path) -> Format:
-    return format_of(path.with_suffix("") if path.suffix.lower() == ".gz" else path)
-
-
-def _rows_of(format_: Format, column: str | None) -> Rows:
-    if format_ == "jsonl":
-        return JsonRows(column)
-    if delimiter := FORMATS[format_].delimiter:
-        return CsvRows(delimiter, column)
-    return TextRows()
-
-
-def _counted(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        return lines_in(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _parquet_file(path: str) -> tuple[Any, tuple[str, ...]]:
-    """Return an open file and its columns."""
-    try:
-        from pyarrow import ArrowException  # noqa: PLC0415  # an extra
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(
-            'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
-        ) from error
-    try:
-        file = ParquetFile(path)
-        return file, tuple(file.schema_arrow.names)
-    except (ArrowException, OSError, ValueError) as error:
-        if getattr(error, "errno", None):
-            raise  # the disk's
-        raise InputError(
-            "The input is no Parquet file, or a damaged one. Give --format if its ending does not"
-            " say what it is."
-        ) from error
-
-
-def _parquet_rows(batches: Iterator[Any]) -> list[dict[str, Any]]:
-    """Return the next rows, none at the end. Raises `OSError` for what is damaged."""
-    from pyarrow import ArrowException  # noqa: PLC0415  # an extra
-
-    try:
-        batch = next(batches, None)
-        return [] if batch is None else batch.to_pylist()
-    except (ArrowException, OSError, ValueError, OverflowError) as error:
-        if getattr(error, "errno", None):
-            raise  # the disk's
-        raise OSError(errno.EIO, "its Parquet data is damaged") from error
+        await self._table.count()

@@ -8,15 +8,20 @@ never half a line.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from s2v_detect._columns import Column
+from s2v_detect._columns import OUTPUT_COLUMNS, Column
 from s2v_detect.bulk._beside import replacing
-from s2v_detect.bulk._file_formats import DELIMITERS, format_of
-from s2v_detect.bulk._lines import (
-    OUTCOME_KEYS,
+from s2v_detect.bulk._lock import OutputLocked
+from s2v_detect.bulk._marks import Marking, Marks, mark_of
+from s2v_detect.bulk._placing import OnKept, Place
+from s2v_detect.bulk.paths import PathError, refuse_database
+from s2v_detect.tables import (
+    DELIMITERS,
     Delimited,
     JsonLines,
     Lines,
@@ -24,26 +29,19 @@ from s2v_detect.bulk._lines import (
     Record,
     cell,
     delimited,
+    is_whole,
     json_line,
+    rows_in,
+    whole_records,
 )
-from s2v_detect.bulk._lock import OutputLocked
-from s2v_detect.bulk._marks import Marking, Marks
-from s2v_detect.bulk._placing import OnKept, Place
-from s2v_detect.bulk.paths import PathError, refuse_database
 
-__all__ = [
-    "OUTCOME_KEYS",
-    "Output",
-    "OutputError",
-    "Record",
-    "json_line",
-    "open_output",
-    "pipe_output",
-    "write_table",
-]
+__all__ = ["Output", "open_output", "pipe_output", "write_table"]
 
 _NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
 """Endings that promise something else."""
+
+
+_GROUP = 5000
 
 
 class Output(Protocol):
@@ -131,6 +129,41 @@ class PlacedFile:
         return place.is_taken
 
 
+class WholeFile:
+    """A table into a file beside the output, which takes its place when it is whole."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._rows_there = rows_in(place.path)
+        self._rows = 0
+        self._file = os.fdopen(place.descriptor, "wb", closefd=False)
+        self._records = whole_records(place.path, self._file, OUTPUT_COLUMNS)
+
+    async def write(self, records: Sequence[Record]) -> None:
+        self._rows += len(records)
+        await asyncio.to_thread(self._records.add, records)
+
+    async def finish(self, *, is_complete: bool) -> bool:
+        return await asyncio.to_thread(self._finish, is_complete)
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk was told of when it was written to
+            self._file.close()
+        self._place.leave()
+
+    def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
+        self._records.close()
+        self._file.flush()
+        os.fsync(self._place.descriptor)
+        if is_complete or self._rows >= self._rows_there:
+            with self._place.part.open("rb") as file:
+                mark = mark_of(file)
+            self._place.take(mark)
+            self._place.grown(mark, is_last=True)
+            self._place.sync_folder()
+        return self._place.is_taken
+
+
 def open_output(
     path: Path,
     *,
@@ -160,10 +193,8 @@ def open_output(
             " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
         )
     placed: Callable[[Place], Output]
-    if format_of(path) == "parquet":
-        from s2v_detect.bulk._parquet import ParquetOutput  # noqa: PLC0415  # an extra
-
-        placed = ParquetOutput
+    if is_whole(path):
+        placed = WholeFile
     else:
         mark = DELIMITERS.get(ending)
         lines = Delimited(mark, columns, guards_all=guards_all) if mark else JsonLines()
@@ -198,10 +229,13 @@ def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[Column]
 
     Raises `PathError` where a database is there, and `OSError`.
     """
-    if format_of(path) == "parquet":
-        from s2v_detect.bulk._parquet import write_parquet  # noqa: PLC0415  # an extra
-
-        write_parquet(path, rows, columns)
+    if is_whole(path):
+        with replacing(path) as file:
+            records = whole_records(path, file, columns)
+            source = iter(rows)
+            while some := list(islice(source, _GROUP)):
+                records.add(some)
+            records.close()
         return
     mark = DELIMITERS.get(path.suffix.lower())
     with replacing(path) as file:

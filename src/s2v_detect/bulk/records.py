@@ -8,8 +8,7 @@ from typing import Any
 from s2v_detect import Checked, Failed, LedgerEntry, Skipped
 from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk.inputs import Row
-from s2v_detect.bulk.outputs import OUTCOME_KEYS, Record
+from s2v_detect.tables import OUTCOME_KEYS, Record, Row
 
 _OURS = frozenset(OUTCOME_KEYS)
 _EMPTY = filled(OUTCOME_COLUMNS, {})

@@ -28,10 +28,10 @@ from s2v_detect import (
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk._writer import Writer
-from s2v_detect.bulk.inputs import Row
 from s2v_detect.bulk.outputs import Output
 from s2v_detect.bulk.records import known_record, outcome_record
 from s2v_detect.bulk.tally import Tally
+from s2v_detect.tables import Row
 
 
 @dataclass(frozen=True)

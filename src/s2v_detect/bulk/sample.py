@@ -6,7 +6,7 @@ from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
-from s2v_detect.bulk.inputs import Row
+from s2v_detect.tables import Row
 
 _CONFIDENCE = 0.95
 

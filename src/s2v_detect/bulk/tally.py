@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from s2v_detect import Event
-from s2v_detect.bulk.outputs import Record
+from s2v_detect.tables import Record
 
 
 @dataclass

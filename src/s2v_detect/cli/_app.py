@@ -13,7 +13,6 @@ from rich.console import Console
 from s2v_detect import DetectError, __version__
 from s2v_detect._columns import OUTPUT_COLUMNS, as_text
 from s2v_detect.bulk import (
-    Format,
     PathError,
     as_input,
     as_ledger,
@@ -31,6 +30,7 @@ from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.tables import Format
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit

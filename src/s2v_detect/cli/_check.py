@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect.bulk import Record, Row, file_row
+from s2v_detect.bulk import file_row
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.tables import Record, Row
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
 

@@ -17,11 +17,12 @@ from rich.table import Table
 
 from s2v_detect import Ledger
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Files, Input, InputError, Row, refuse_conflicts
+from s2v_detect.bulk import Files, Input, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.tables import InputError, Row
 
 _NAMES = {
     "rows": "rows",

@@ -16,12 +16,13 @@ from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect._columns import LEDGER_COLUMNS, as_text, filled
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import OutputError, as_ledger, as_written, refuse_conflicts, write_table
+from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._run import stdout_descriptor
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.tables import OutputError
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
 _FLAG = Parameter(negative=(), show_default=False)

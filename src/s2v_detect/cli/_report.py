@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from s2v_detect import Ledger, LedgerEntry
-from s2v_detect.bulk import OutputError, Record, is_database, read_records
+from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.tables import OutputError, Record, read_records
 
 
 def write_page(

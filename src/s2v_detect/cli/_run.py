@@ -16,11 +16,8 @@ from rich.console import Console
 from s2v_detect import Ledger
 from s2v_detect.bulk import (
     Files,
-    Format,
     Input,
-    InputError,
     Output,
-    OutputError,
     OwnFiles,
     RunSummary,
     Sample,
@@ -45,6 +42,7 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.tables import Format, InputError, OutputError
 
 STANDARD = "-"
 

@@ -9,11 +9,12 @@ from typing import Protocol
 from rich.console import Console
 
 from s2v_detect import DetectClient, Event, Ledger, Spend
-from s2v_detect.bulk import Output, Row, Run, RunSummary, Tally
+from s2v_detect.bulk import Output, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
+from s2v_detect.tables import Row
 
 
 class Unusable(Exception):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from s2v_detect._columns import OUTPUT_COLUMNS
-from s2v_detect.bulk._file_formats import DELIMITERS, format_of
-from s2v_detect.bulk._lines import MORE, OutputError, Record, is_record, plain
+from s2v_detect.tables._file_formats import DELIMITERS, format_of
+from s2v_detect.tables._lines import MORE, OutputError, Record, is_record, plain
 
 _OURS = {column.name: column for column in OUTPUT_COLUMNS}
 _BOOLS = {"true": True, "false": False}
@@ -32,7 +32,7 @@ def read_records(path: Path) -> Iterator[Record]:
 
 def _rows_of(path: Path) -> Iterator[Any]:
     if format_of(path) == "parquet":
-        from s2v_detect.bulk._parquet_reading import parquet_records  # noqa: PLC0415  # an extra
+        from s2v_detect.tables._parquet_reading import parquet_records  # noqa: PLC0415  # an extra
 
         return parquet_records(path)
     delimiter = DELIMITERS.get(path.suffix.lower())

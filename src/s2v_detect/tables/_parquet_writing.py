@@ -1,85 +1,46 @@
-"""Records into a Parquet file: the only module that writes one. It needs the extra `parquet`."""
+"""Records into a Parquet file: the only module that writes one. It needs the extra `parquet`.
 
-import asyncio
+The types of the input's columns are those of the first row group, text where they do not agree
+there; a later value that does not fit stands in `input_more`, as JSON.
+"""
+
 import json
-import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
-from s2v_detect._columns import OUTPUT_COLUMNS, Column
-from s2v_detect.bulk._beside import replacing
-from s2v_detect.bulk._lines import Record
-from s2v_detect.bulk._marks import mark_of
-from s2v_detect.bulk._parquet_reading import pa, parquet, rows_in
-from s2v_detect.bulk._placing import Place
+from s2v_detect._columns import Column
+from s2v_detect.tables._lines import Record
+from s2v_detect.tables._parquet_reading import pa, parquet
 
 _GROUP = 5000
 _TYPES = {int: pa.int64(), bool: pa.bool_(), float: pa.float64(), str: pa.string()}
 
 
-class ParquetOutput:
-    """Row groups into a file beside the output, which takes its place when it is whole.
+class ParquetRecords:
+    """Row groups into a file, which is Parquet once the table is closed."""
 
-    The types of the input's columns are those of the first row group, text where they do not agree
-    there; a later value that does not fit stands in `input_more`, as JSON.
-    """
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._rows_there = rows_in(place.path)
-        self._rows = 0
+    def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
+        self._file = file
+        self._columns = columns
         self._waiting: list[Record] = []
-        self._file = os.fdopen(place.descriptor, "wb", closefd=False)
         self._writer: Any = None
 
-    async def write(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         self._waiting += records
-        self._rows += len(records)
         if len(self._waiting) >= _GROUP:
-            await asyncio.to_thread(self._flush)
-
-    async def finish(self, *, is_complete: bool) -> bool:
-        return await asyncio.to_thread(self._finish, is_complete)
+            self._flush()
 
     def close(self) -> None:
-        with suppress(OSError):  # a full disk was told of when it was written to
-            self._file.close()
-        self._place.leave()
+        if self._waiting or self._writer is None:
+            self._flush()
+        self._writer.close()
 
     def _flush(self) -> None:
         records, self._waiting = self._waiting, []
         if self._writer is None:
-            self._schema = _schema_of(records, OUTPUT_COLUMNS)
+            self._schema = _schema_of(records, self._columns)
             self._writer = parquet.ParquetWriter(self._file, self._schema)
         self._writer.write_table(_table(records, self._schema))
-
-    def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
-        if self._waiting or self._writer is None:
-            self._flush()
-        self._writer.close()
-        self._file.flush()
-        os.fsync(self._place.descriptor)
-        if is_complete or self._rows >= self._rows_there:
-            with self._place.part.open("rb") as file:
-                mark = mark_of(file)
-            self._place.take(mark)
-            self._place.grown(mark, is_last=True)
-            self._place.sync_folder()
-        return self._place.is_taken
-
-
-def write_parquet(path: Path, rows: Iterable[Record], columns: Sequence[Column]) -> None:
-    """Write rows of these columns to a file, whole or not at all."""
-    source = iter(rows)
-    first = list(islice(source, _GROUP))
-    schema = _schema_of(first, columns)
-    with replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
-        while first:
-            writer.write_table(_table(first, schema))
-            first = list(islice(source, _GROUP))
 
 
 def _schema_of(records: Sequence[Record], ours: Sequence[Column]) -> Any:

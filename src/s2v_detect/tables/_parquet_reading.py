@@ -6,7 +6,7 @@ What writes an output asks here whether it may replace the one that is there: no
 from collections.abc import Iterator
 from pathlib import Path
 
-from s2v_detect.bulk._lines import OUTCOME_KEYS, OutputError, Record
+from s2v_detect.tables._lines import OUTCOME_KEYS, OutputError, Record
 
 try:
     import pyarrow as pa

@@ -1,0 +1,53 @@
+"""Tables of any length, read and written: rows from a person's list, records into a person's file.
+
+An edge: it knows formats, encodings and cells, and what our own columns are. It knows no client, no
+run, and no place where an output stands: that is `bulk`'s.
+
+What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`.
+"""
+
+from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of
+from s2v_detect.tables._lines import (
+    MORE,
+    OUTCOME_KEYS,
+    Delimited,
+    JsonLines,
+    Lines,
+    OutputError,
+    Record,
+    cell,
+    delimited,
+    is_record,
+    json_line,
+)
+from s2v_detect.tables._opening import Table, open_table
+from s2v_detect.tables._read_back import read_records
+from s2v_detect.tables._rows import InputError, Row
+from s2v_detect.tables._whole import WholeRecords, is_output, is_whole, rows_in, whole_records
+
+__all__ = [
+    "DELIMITERS",
+    "MORE",
+    "OUTCOME_KEYS",
+    "Delimited",
+    "Format",
+    "InputError",
+    "JsonLines",
+    "Lines",
+    "OutputError",
+    "Record",
+    "Row",
+    "Table",
+    "WholeRecords",
+    "cell",
+    "delimited",
+    "format_of",
+    "is_output",
+    "is_record",
+    "is_whole",
+    "json_line",
+    "open_table",
+    "read_records",
+    "rows_in",
+    "whole_records",
+]
