@@ -263,9 +263,7 @@ def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
     error = last.copy()
     error.what = redacted(f"left, {where} has been out for {lasted}: {last.what}")
     error.args = (error.what,)
-    error.do = (
-        "Start again later and it goes on; max_outage_s says how long an outage is waited for."
-    )
+    error.do = "Start it again later: it goes on. max_outage_s (--max-outage) bounds the waiting."
     error.stops_run = True
     error.billed = "no"  # that of the last request is another image's
     return error
