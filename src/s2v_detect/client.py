@@ -39,7 +39,7 @@ from s2v_detect.images import Subjects
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, outage_bound
 from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
@@ -69,6 +69,7 @@ class ClientOptions(TypedDict, total=False):
     on_unknown: OnUnknown
     ledger: Ledger | str | os.PathLike[str] | None
     max_cost: Decimal | float | str | None
+    max_outage_s: float | None
     preflight: Preflight | None
     allow_http: bool
     http_client: httpx.AsyncClient | None
@@ -99,6 +100,9 @@ class DetectClient:
         max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
             `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
             runs of that name, else this client since it was made.
+        max_outage_s: seconds that a stream waits for the end of an outage of the service (or of the
+            store), from its beginning. Then the stream raises the outage's last error. None: for
+            ever. It alone bounds an outage: the time of `retry` does not run in it.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
         allow_http: use a base URL that is `http` and not of this network, where anybody on the way
@@ -134,6 +138,7 @@ class DetectClient:
         on_unknown: OnUnknown = "resend",
         ledger: Ledger | str | os.PathLike[str] | None = None,
         max_cost: Decimal | float | str | None = None,
+        max_outage_s: float | None = 3600.0,
         preflight: Preflight | None = None,
         allow_http: bool = False,
         http_client: httpx.AsyncClient | None = None,
@@ -162,6 +167,7 @@ class DetectClient:
         self._retry = retry
         self._on_unknown: OnUnknown = on_unknown
         self._max_cost = money(max_cost)
+        self._max_outage_s = outage_bound(max_outage_s)
         self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
         self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
@@ -294,8 +300,10 @@ class DetectClient:
             TypeError: `items` is a single image, a mapping, a DataFrame, or can't be iterated;
                 `image` is neither a key nor a function.
             DetectError: out of the iteration, only what every other image would meet as well:
-                `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
-                Those in flight come first, those never sent get no outcome. And what `items` raise.
+                `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`,
+                and after `max_outage_s` the outage's last error (`NotSent`, `ServiceUnavailable`
+                or `OutcomeUnknown`). Those in flight come first, those never sent get no outcome.
+                And what `items` raise.
 
         Example:
             >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:
@@ -340,8 +348,12 @@ class DetectClient:
             books=self._books,
             watch=self._watch,
             line=Line(self._limiter),
-            breaker=Breaker(subjects.is_reached),
-            store_breaker=Breaker(),
+            breaker=Breaker(
+                subjects.is_reached,
+                where=f"the service at {self._endpoint.base_url}",
+                max_outage_s=self._max_outage_s,
+            ),
+            store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
             budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
             look=look_by(rules),
             run=run,

@@ -20,6 +20,7 @@ A message is two sentences: what happened to which image, and what to do. Keys, 
 queries and bodies are in none of them.
 """
 
+from datetime import timedelta
 from typing import Any, Literal, Self
 
 from s2v_detect._redaction import redacted, shown
@@ -36,7 +37,8 @@ class DetectError(Exception):
     """
 
     stops_run = False
-    """Whether every other image would end the same way, so that a stream raises it."""
+    """Whether every other image would end the same way, so that a stream raises it: as its class
+    says, or where an outage lasted longer than a stream may wait."""
 
     is_unsent = False
     """Whether the service was not asked: nothing left this machine, or nobody could read it."""
@@ -274,6 +276,17 @@ def out(since_s: float, fault: str, again_s: float) -> NotSent:
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
     )
+
+
+def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
+    """Return the last error of an outage as the end of a run that has waited for long enough."""
+    error = last.copy()
+    error.what = redacted(f"left, {where} has been out for {lasted}: {last.what}")
+    error.args = (error.what,)
+    error.do = "Start it again later: it goes on. max_outage_s (--max-outage) bounds the waiting."
+    error.stops_run = True
+    error.billed = "no"  # that of the last request is another image's
+    return error
 
 
 def cut_off(*, left: bool) -> DetectError:

@@ -288,6 +288,12 @@ class Event(Value):
     cost_at_most: Decimal = _NOTHING
     error: str | None = None
     """The error's class name, where there is one."""
+    where: str = ""
+    """`outage`, `restored`: what does not answer, or answers again, with its address."""
+    message: str = ""
+    """`outage`: by which error it is known."""
+    until: datetime | None = None
+    """`outage`: when streams wait no longer, UTC; None: they wait for ever."""
     doubt: str = ""
     """`looked`: why it could not be told whether the service would take the image; it is sent."""
     service_ms: int | None = None

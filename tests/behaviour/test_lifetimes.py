@@ -176,7 +176,8 @@ async def test_checks_that_nobody_awaits_leave_no_warning(
         await asyncio.wait(tasks)
     assert client.spend.unknown == 5
     assert complaints == []
-    assert caplog.records == []
+    # The connections that were cut are an outage, which is logged.
+    assert {record.name for record in caplog.records} <= {"s2v_detect"}
 
 
 async def test_a_watcher_that_raises_is_logged_and_harms_no_check(

@@ -62,7 +62,7 @@ class Seen(NamedTuple):
 
 def after(error: DetectError, seen: Seen) -> Step:
     """Return what follows an error."""
-    if not seen.is_wanted:
+    if not seen.is_wanted or error.stops_run:
         return Step.END
     if seen.may_renew and is_unreached(error):
         return Step.RENEW

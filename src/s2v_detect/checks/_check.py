@@ -74,6 +74,8 @@ class Check:
         self._is_told = False  # that its latest request was sent
         self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
+        self._held_since: float | None = None  # by an outage, or by what may become one
+        self._tried_s = 0.0  # that requests took which were made to try an outage
         self._rests: Rests | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -221,12 +223,14 @@ class Check:
             raise
 
     async def _passage(self, lane: Lane) -> Passage:
+        breaker = self._session.breaker
+        self._held_since = since = breaker.held_since(self._held_since)
         if lane == "bulk":
-            return await self._session.breaker.passage()
+            return await breaker.passage(since)
         last = self._errors[-1] if self._errors else None
         patience_s = self._session.retry.give_up_after_s - self._spent_s
         with self.place.waiting_for_an_outage():
-            return await self._session.breaker.passage_of_check(last, patience_s)
+            return await breaker.passage_of_check(last, patience_s, since)
 
     def _depart(self, turn: Turn) -> Departure:
         self.place.stage = "sent"
@@ -286,9 +290,12 @@ class Check:
             return  # a fault of the set-up: the service has said nothing
         if error is None or not is_outage(error):
             if breaker.answered():
-                self.tell("restored")
-        elif not self._is_cancelled and breaker.failed(error):
-            self.tell("outage", error=type(error).__name__)
+                self.tell("restored", where=breaker.where)
+            return
+        if self._held_since is None:
+            self._held_since = self._asked_at
+        if not self._is_cancelled and (outage := breaker.failed(error)):
+            self.tell("outage", error=type(error).__name__, **outage._asdict())
 
     async def _goes_on(self, error: DetectError) -> bool:
         """Do what follows an error. Return whether the image is asked for again."""
@@ -298,6 +305,7 @@ class Check:
             self.preparing.renew()
             return True
         if step is Step.HOLD:
+            self._tried_s += self._waited_s()
             return True
         if step is Step.REST:
             # tenacity is asked from the first error on: most images need no more than a request.
@@ -341,8 +349,8 @@ class Check:
 
     @property
     def _spent_s(self) -> float:
-        """Seconds that its requests and rests took, without the line."""
-        return self.elapsed_s - self.place.line_s
+        """Seconds that its requests and rests took, without the line and without an outage."""
+        return self.elapsed_s - self.place.line_s - self._tried_s
 
     def _about(self, error: DetectError) -> DetectError:
         error.image = self.image

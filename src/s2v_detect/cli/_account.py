@@ -14,8 +14,11 @@ from cyclopts.validators import Number
 from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Preflight
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
+from s2v_detect.cli._terminal import seconds_of
 
 POSITIVE = Number(gt=0)
+
+_FOR_EVER = ("none", "forever")
 
 
 def is_amount(_: object, amount: str | None) -> None:
@@ -38,6 +41,20 @@ _LOOKED_AT_PER_S = 20.0
 """The search for faces takes some 30 ms of a processor: a faster run would wait for it."""
 
 
+def _outage_s(bound: str) -> float | None:
+    """Return the seconds of `--max-outage`; None: for ever."""
+    if bound.strip().lower() in _FOR_EVER:
+        return None
+    seconds = seconds_of(bound)
+    if seconds is None:
+        raise ValueError("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
+    return seconds
+
+
+def _is_outage_bound(_: object, bound: str) -> None:
+    _outage_s(bound)
+
+
 class EmulatorMissing(Exception):
     """The extra `emulator` is not installed."""
 
@@ -54,6 +71,8 @@ class Sending:
     """Write in the order of the input; one slow image then holds up those after it."""
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300
     """Images asked for and not yet written, at most."""
+    max_outage: Annotated[str, Parameter(validator=_is_outage_bound)] = "1h"
+    """How long to wait for the end of an outage: 30m, 2h, 90 (seconds), or none: for ever."""
     quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """No progress on stderr; the closing summary stays."""
 
@@ -111,6 +130,7 @@ class Account:
                 preflight=self._rules(),
                 ledger=ledger,
                 max_cost=max_cost,
+                max_outage_s=_outage_s(sending.max_outage),
                 on_event=on_event,
             ) as client,
         ):

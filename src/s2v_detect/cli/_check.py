@@ -22,6 +22,8 @@ from s2v_detect.tables import Record, Row
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
 
+_PATIENCE = "90s"  # somebody sits before it: as long as the retries of one image
+
 
 def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
     """Check the images, print their outcomes in the given order and return the exit code."""
@@ -34,7 +36,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         account=account,
         console=console,
         folder=Path(),
-        sending=Sending(ordered=True, quiet=True),
+        sending=Sending(ordered=True, quiet=True, max_outage=_PATIENCE),
     )
     summary = asyncio.run(screening.run())
     if table and not table.is_empty:

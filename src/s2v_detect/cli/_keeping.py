@@ -1,7 +1,6 @@
 """`s2v-detect ledger copy`, `forget` and `prune`: what is kept of a ledger, and for how long."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +11,16 @@ from s2v_detect import Ledger
 from s2v_detect.bulk import as_copy, as_ledger, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.cli._terminal import printable, seconds_of, stderr_console
 
 _FLAG = Parameter(negative=(), show_default=False)
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 
 
 def _seconds(age: str) -> float:
-    found = _AGE.fullmatch(age)
-    if found is None:
+    seconds = seconds_of(age) if age[-1:] in ("d", "h", "m") else None  # 90 could be meant as days
+    if seconds is None:
         raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
-    return float(found[1]) * _SECONDS[found[2]]
+    return seconds
 
 
 def _is_age(_: object, age: str) -> None:

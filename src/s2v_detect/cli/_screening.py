@@ -14,6 +14,7 @@ from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
+from s2v_detect.cli._terminal import logged_on
 from s2v_detect.tables import Row
 
 _EMULATED = {
@@ -58,6 +59,10 @@ class Screening:
 
     async def run(self) -> RunSummary:
         """Return how it ended. Raises a `DetectError` where it can't begin."""
+        with logged_on(self.console):
+            return await self._run()
+
+    async def _run(self) -> RunSummary:
         tally = Tally()
         if self.account.emulator:
             self.console.print(_EMULATED[self.account.answer_at(self.sending.rate)])
@@ -86,17 +91,13 @@ class Screening:
         return run.summary
 
     def _watcher(self, tally: Tally) -> Callable[[Event], None]:
+        if self.on_event is None:
+            return tally.watch
+        on_event = self.on_event
+
         def watch(event: Event) -> None:
             tally.watch(event)
-            if event.kind == "outage":
-                self.console.print(
-                    f"The service does not answer ({event.error}): nothing is sent but one try"
-                    " every few seconds, until it is back."
-                )
-            elif event.kind == "restored":
-                self.console.print("The service is back.")
-            if self.on_event:
-                self.on_event(event)
+            on_event(event)
 
         return watch
 

@@ -249,11 +249,9 @@ def _told(error: DetectError) -> str:
 def _state_after(error: DetectError) -> str:
     if isinstance(error, ImageSkipped):
         return "skipped"
-    if isinstance(error, OutcomeUnknown):
-        return "unknown"
-    if isinstance(error, NotSent) or error.stops_run:
+    if isinstance(error, NotSent) or error.stops_run:  # an outage's end has any class
         return "unknown" if error.billed == "unknown" else "not sent"
-    return "failed"
+    return "unknown" if isinstance(error, OutcomeUnknown) else "failed"
 
 
 def _text(value: str | None) -> str | None:
