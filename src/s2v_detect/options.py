@@ -13,6 +13,16 @@ OnUnknown = Literal["resend", "keep"]
 """What follows a request that was sent and whose answer was lost."""
 
 
+def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
+    """Whether to ask once more for an image of which so many answers were lost: once, ever.
+
+    Example:
+        >>> may_resend(1, "resend"), may_resend(2, "resend"), may_resend(1, "keep")
+        (True, False, False)
+    """
+    return on_unknown == "resend" and lost <= 1
+
+
 class Preflight(Value):
     """A look at each image's first bytes before its check is paid for.
 
