@@ -183,6 +183,12 @@ class DetectClient:
         """What this client has paid since it was made; it is kept when the client is closed."""
         return self._books.spend
 
+    @property
+    def allows_private(self) -> bool:
+        """Whether addresses of this network are sent: an emulator on this machine reaches them."""
+        rules = self._preflight
+        return rules.allow_private if rules else bool(self._endpoint.where)
+
     async def aopen(self) -> Self:
         """Open the client in this event loop. It may be opened again after closing.
 
@@ -333,11 +339,8 @@ class DetectClient:
     def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
         spend = self._books.spend
         spent = run.spent() if run and self._ledger and self._ledger.name else spend
-        rules = self._preflight
-        # An emulator on this machine reaches what is private.
-        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
         subjects = Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
+            self._endpoint, self._model, self._credential_line, allow_private=self.allows_private
         )
         return Session(
             endpoint=self._endpoint,
@@ -355,7 +358,7 @@ class DetectClient:
             ),
             store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
             budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
-            look=look_by(rules),
+            look=look_by(self._preflight),
             run=run,
             aside=Aside(),
             loop=loop,

@@ -33,6 +33,16 @@ def outage_bound(max_outage_s: float | None) -> float:
     return float(max_outage_s) if max_outage_s < _FOREVER_S else math.inf
 
 
+def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
+    """Whether to ask once more for an image of which so many answers were lost: once, ever.
+
+    Example:
+        >>> may_resend(1, "resend"), may_resend(2, "resend"), may_resend(1, "keep")
+        (True, False, False)
+    """
+    return on_unknown == "resend" and lost <= 1
+
+
 class Preflight(Value):
     """A look at each image's first bytes before its check is paid for.
 

@@ -16,6 +16,7 @@ class Known:
     def __init__(self, ledger: Ledger, *, retry_failed: bool) -> None:
         self._ledger = ledger
         self._retry_failed = retry_failed
+        self._lineage = ledger.lineage_to_be()
         self._told = bytearray()  # a bit an image, by its number in the ledger
 
     def look_up(self, images: list[str | Path]) -> dict[str | Path, LedgerEntry]:
@@ -29,7 +30,7 @@ class Known:
         if entry.state != "failed" or entry.error not in _FINAL:
             return False
         is_of_this_pass = entry.run == self._ledger.run
-        return is_of_this_pass or (entry.lineage == self._ledger.lineage and not self._retry_failed)
+        return is_of_this_pass or (entry.lineage == self._lineage and not self._retry_failed)
 
     def prior(self, entry: LedgerEntry | None) -> LedgerEntry | None:
         """Return the entry if its lineage paid for the image before, and no row has said so."""

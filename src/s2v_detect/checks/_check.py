@@ -26,7 +26,6 @@ from s2v_detect.checks._again import (
     after,
     is_outage,
     may_follow,
-    may_resend,
     slows_the_line,
 )
 from s2v_detect.checks._breaker import Passage
@@ -51,6 +50,7 @@ from s2v_detect.errors import (
 from s2v_detect.images import Subject
 from s2v_detect.limiters import Turn
 from s2v_detect.models import EventKind, Lane, Verdict
+from s2v_detect.options import may_resend
 from s2v_detect.wire import Answer, Departure, decode, images_billed, service_ms
 
 

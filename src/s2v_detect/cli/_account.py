@@ -149,6 +149,19 @@ class Account:
         async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
+    def allows_private(self) -> bool:
+        """Whether its client sends addresses of this network; no key is needed to say that."""
+        return (
+            self.emulator
+            or DetectClient(
+                "sk-none",
+                base_url=self.base_url,
+                workspace=self.workspace,
+                allow_http=self.allow_http,
+                preflight=self._rules(),
+            ).allows_private
+        )
+
     def answer_at(self, rate: float) -> Answering:
         """Return what the emulator says at so many requests a second."""
         return self.answer or ("look" if rate <= _LOOKED_AT_PER_S else "pass")

@@ -31,7 +31,6 @@ from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
-from s2v_detect.tables import Format
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
@@ -52,6 +51,10 @@ _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
   s2v-detect check --json https://example.com/1.jpg https://example.com/2.jpg"""
+_ESTIMATE_EXAMPLES = """\
+Examples:
+  s2v-detect estimate portraits.csv
+  s2v-detect estimate portraits.csv -o verdicts.csv --column photo --retry-failed"""
 _REPORT_EXAMPLES = """\
 Examples:
   s2v-detect report verdicts.jsonl -o report.html
@@ -72,8 +75,8 @@ _LONGEST_CELL = 2**31 - 1
 """An output is read back whatever was in its input: a Parquet file's texts have any length."""
 
 
-def _no_option(_: object, name: str) -> None:
-    if name.startswith("-") and name != STANDARD:
+def _no_option(_: object, name: str | None) -> None:
+    if name is not None and name.startswith("-") and name != STANDARD:
         raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
 
 
@@ -170,33 +173,32 @@ def run(
     return screen_file(source, out, account, plan, sending)
 
 
-@app.command
+@app.command(help_epilogue=_ESTIMATE_EXAMPLES)
 def estimate(
     source: Annotated[str, Parameter(name="INPUT"), _FILE],
     /,
     *,
-    ledger: Path | None = None,
-    column: str | None = None,
-    format: Format | None = None,  # noqa: A002  # the option's name
-    recursive: Annotated[bool, _FLAG] = False,
-    files: Annotated[bool, _FLAG] = False,
-    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    out: Annotated[str | None, Parameter(name=("--out", "-o")), _FILE] = None,
     json: Annotated[bool, _FLAG] = False,
+    sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
+    plan: Plan = Plan(),  # noqa: B008  # as above
+    account: Account = Account(),  # noqa: B008  # as above
 ) -> int:
     """Say what a run would ask for, cost and take. Nothing is sent, and no key is needed.
 
+    It takes the options of `run`, and decides as `run` does: the same line with
+    the other word. What only an answer or a look can tell is not in it: images
+    that are asked for again after a fault, and those that --preflight skips.
+
     Args:
         source: As for `run`.
-        ledger: The ledger of an earlier run: what it knows costs nothing.
-        column: The column that holds the image.
-        format: What the input is, where its ending does not say.
-        recursive: Where INPUT is a folder: its folders too.
-        files: The column may hold paths of files, from beside INPUT.
-        rate: Requests a second.
+        out: As for `run`: what its ledger knows costs nothing.
         json: Print JSON.
+        sending: How it would be sent.
+        plan: What would be asked and kept.
+        account: Whom it would ask.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
-    return estimate_run(source, plan, rate=rate, as_json=json)
+    return estimate_run(source, out, account, plan, sending, as_json=json)
 
 
 @app.command(help_epilogue=_REPORT_EXAMPLES)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
 from s2v_detect.images._identity import identity_of, image_of, kept_as, name_of, trimmed
-from s2v_detect.images._subjects import Subject, Subjects
+from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
 if TYPE_CHECKING:
     from s2v_detect.images._look import Looker
@@ -31,6 +31,7 @@ __all__ = [
     "address_in",
     "host_of",
     "identity_of",
+    "identity_within",
     "image_of",
     "is_local",
     "kept_as",

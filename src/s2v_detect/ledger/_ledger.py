@@ -13,7 +13,7 @@ from s2v_detect.errors import ImageSkipped, LedgerError
 from s2v_detect.images import kept_as
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
-from s2v_detect.ledger._run import LedgerRun, Opening
+from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
 
@@ -106,6 +106,12 @@ class Ledger:
         """The number of the run that a client began last; 0: none yet."""
         return self._run.id if self._run else 0
 
+    def lineage_to_be(self) -> int:
+        """Return the lineage of the run that has begun, or else of the next; 0: a new one."""
+        if self._run or self._is_new_start:
+            return self.lineage
+        return self._ask(partial(_asked.lineage_of, name=self.name))
+
     @property
     def lineage(self) -> int:
         """The number of the first run of its name."""
@@ -113,7 +119,10 @@ class Ledger:
 
     def spend(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._run.spent() if self._run else Spend()
+        if self._run:
+            return self._run.spent()
+        lineage = self.lineage_to_be() if self._path.exists() else 0
+        return self._ask(partial(spent_by, lineage=lineage)) if lineage else Spend()
 
     def mark_output(self, mark: str) -> None:
         """Have a mark of the output that the present run writes, when it is durable.

@@ -224,7 +224,7 @@ class LedgerRun:
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._writer.do(partial(_spent, lineage=self.lineage))
+        return self._writer.do(partial(spent_by, lineage=self.lineage))
 
     def _here(self) -> LoopWriter:
         # A run is begun in a thread, and then belongs to one event loop.
@@ -308,7 +308,8 @@ def _are_claimed(images: int) -> str:
     return "1 image is claimed" if images == 1 else f"{images:,} images are claimed"
 
 
-def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
+def spent_by(db: sqlite3.Connection, lineage: int) -> Spend:
+    """Return what a lineage has spent."""
     counts = dict(
         db.execute(
             "SELECT outcome, sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END)"
