@@ -1,12 +1,11 @@
 """The stream for code that is not async."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from s2v_detect._settings import sealed
-from s2v_detect.checks import Items
+from s2v_detect.checks import Getter, Items
 from s2v_detect.client import DetectClient
 from s2v_detect.errors import DetectError
 from s2v_detect.models import Outcome
@@ -15,7 +14,8 @@ from s2v_detect.models import Outcome
 def check_all(
     items: Items,
     *,
-    image: Callable[[Any], Any] | str | None = None,
+    image: Getter = None,
+    identity: Getter = None,
     ordered: bool = True,
     **options: Any,
 ) -> list[Outcome]:
@@ -27,6 +27,7 @@ def check_all(
     Args:
         items: as for `aiter_check`.
         image: as for `aiter_check`.
+        identity: as for `aiter_check`.
         ordered: in the order of the input; else as they finish.
         options: as for `DetectClient`.
 
@@ -44,7 +45,8 @@ def check_all(
     """
     if "api_key" in options:
         options["api_key"] = sealed(options["api_key"])  # as the client does, and why
-    gather = partial(_gather, DetectClient(**options), items, image=image, ordered=ordered)
+    asked = {"image": image, "identity": identity, "ordered": ordered}
+    gather = partial(_gather, DetectClient(**options), items, asked)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -56,15 +58,9 @@ def check_all(
         return portal.call(gather)
 
 
-async def _gather(
-    client: DetectClient,
-    items: Items,
-    *,
-    image: Callable[[Any], Any] | str | None,
-    ordered: bool,
-) -> list[Outcome]:
+async def _gather(client: DetectClient, items: Items, asked: dict[str, Any]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    async with client, client.aiter_check(items, image=image, ordered=ordered) as stream:
+    async with client, client.aiter_check(items, **asked) as stream:
         try:
             async for outcome in stream:
                 outcomes.append(outcome)  # noqa: PERF401  # what has come must survive a fault

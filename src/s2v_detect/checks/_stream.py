@@ -1,11 +1,20 @@
-"""What the user holds of a stream of outcomes: closing it, or losing it, stops its window."""
+"""What the user holds of a stream of outcomes: closing it, or losing it, stops its window.
+
+And what the user says of the items: where the image is, and the user's own identity of it.
+"""
 
 from collections.abc import Callable
+from operator import itemgetter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from s2v_detect.checks._window import Window
+from s2v_detect.checks._window import Asked, Window
+from s2v_detect.errors import ImageSkipped
+from s2v_detect.images import own_identity
 from s2v_detect.models import Outcome
+
+Getter = Callable[[Any], Any] | str | None
+"""How to get something from an item: a function, or the key of a mapping."""
 
 
 class OutcomeStream:
@@ -64,3 +73,35 @@ class OutcomeStream:
         if self._window is None:
             self._window = self._open_window()
         return self._window
+
+
+def asked_in(image: Getter, identity: Getter) -> Callable[[Any], Asked]:
+    """Return what tells of an item what is asked. It raises `ImageSkipped` for a bad one."""
+    image_in, identity_in = _got("image", image), _got("identity", identity)
+    if identity is None:
+        return lambda item: Asked(image_in(item, item), None)
+
+    def asked(item: Any) -> Asked:
+        found = image_in(item, item)
+        return Asked(found, own_identity(identity_in(item, found), found))
+
+    return asked
+
+
+def _got(name: str, getter: Getter) -> Callable[[Any, Any], Any]:
+    """Return what gets something from an item; the image is for the error's sake."""
+    if getter is None:
+        return lambda item, _: item
+    get = itemgetter(getter) if isinstance(getter, str) else getter
+
+    def got(item: Any, image: Any) -> Any:
+        try:
+            return get(item)
+        except ImageSkipped:
+            raise
+        except Exception as error:  # the user's function on the user's row: one bad row is one row
+            reason = f"{name}= raised {type(error).__name__} on it ({error})"
+            saves: Any = "identity" if name == "identity" else "nothing"
+            raise ImageSkipped(reason, image=image, saves=saves) from error
+
+    return got

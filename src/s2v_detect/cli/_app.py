@@ -170,6 +170,7 @@ def estimate(
     *,
     ledger: Path | None = None,
     column: str | None = None,
+    identity_column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
     recursive: Annotated[bool, _FLAG] = False,
     files: Annotated[bool, _FLAG] = False,
@@ -182,13 +183,21 @@ def estimate(
         source: As for `run`.
         ledger: The ledger of an earlier run: what it knows costs nothing.
         column: The column that holds the image.
+        identity_column: The column that names the image; repeats, and what is known, go by it.
         format: What the input is, where its ending does not say.
         recursive: Where INPUT is a folder: its folders too.
         files: The column may hold paths of files, from beside INPUT.
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
+    plan = Plan(
+        column=column,
+        identity_column=identity_column,
+        format=format,
+        recursive=recursive,
+        files=files,
+        ledger=ledger,
+    )
     return estimate_run(source, plan, rate=rate, as_json=json)
 
 

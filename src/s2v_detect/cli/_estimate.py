@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b, file_digest
 from math import isfinite
 from pathlib import Path
@@ -15,13 +17,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from s2v_detect import Ledger
+from s2v_detect import ImageSkipped, Ledger
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import Files, Input, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.images import identity_of, image_of, private_reason
 from s2v_detect.tables import InputError, Row
 
 _NAMES = {
@@ -41,7 +44,8 @@ def estimate_run(source: str, plan: Plan, *, rate: float, as_json: bool) -> Exit
     refuse_conflicts(plan.used_by(source, STANDARD))
     try:
         with closing(opened_input(source, plan)) as rows:
-            counts = asyncio.run(_counted(rows, plan.ledger))
+            by_identity = plan.identity_column is not None
+            counts = asyncio.run(_counted(rows, plan.ledger, by_identity=by_identity))
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
@@ -73,51 +77,69 @@ def _end(seconds: float) -> str:
     return f"; begun now, done {done_at:%d %b %H:%M}"
 
 
-async def _counted(rows: Input | Files, ledger: Path | None) -> dict[str, int]:
+async def _counted(
+    rows: Input | Files, ledger: Path | None, *, by_identity: bool
+) -> dict[str, int]:
     counts: Counter[str] = Counter(dict.fromkeys(_NAMES, 0))
     seen = _Seen()
     books = Ledger(ledger) if ledger else None
+    known = partial(books.known, by_identity=by_identity) if books else None
     try:
         async for batch in rows.batches():
-            await asyncio.to_thread(_count, batch, counts, seen, books)
+            await asyncio.to_thread(_count, batch, counts, seen, known)
     finally:
         if books:
             books.close()
     return dict(counts)
 
 
-def _count(batch: list[Row], counts: Counter[str], seen: "_Seen", books: Ledger | None) -> None:
+def _count(
+    batch: list[Row],
+    counts: Counter[str],
+    seen: "_Seen",
+    known_in: Callable[[dict[str | Path, Any]], Mapping[str | Path, Any]] | None,
+) -> None:
     counts["rows"] += len(batch)
     new: dict[str | Path, Any] = {}
     for row in batch:
-        is_url = row.image.lower().startswith(("http://", "https://", "oss://"))
-        if row.fault or not (row.path or is_url):
+        if row.fault or not (row.path or _is_sendable(row.image)):
             counts["faulty"] += 1
             continue
         try:
-            is_seen = seen.file(row.path) if row.path else seen.address(row.image)
+            is_seen = seen.row(row)
         except OSError:
             counts["faulty"] += 1
             continue
         if is_seen:
             counts["duplicates"] += 1
         else:
-            new[row.source] = None
-    known = len(books.known(new)) if books else 0
+            new[row.key] = None
+    known = len(known_in(new)) if known_in else 0
     counts["known"] += known
     counts["asked"] += len(new) - known
 
 
+def _is_sendable(image: str) -> bool:
+    """Whether an address may be one of an image, by what is written there."""
+    try:
+        return not private_reason(image_of(image))
+    except ImageSkipped:
+        return False
+
+
 class _Seen:
-    """What was there before: addresses by their spelling, files by what they hold."""
+    """What was there before: addresses, files by what they hold, and identities."""
 
     def __init__(self) -> None:
         self._marks: set[bytes] = set()  # 8 bytes an image, however long its address is
         self._first_of_size: dict[int, Path | None] = {}
 
-    def address(self, image: str) -> bool:
-        """Whether an address was there before."""
-        return self._is_seen(blake2b(image.encode(errors="replace"), digest_size=8).digest())
+    def row(self, row: Row) -> bool:
+        """Whether a row's image was there before. Raises `OSError` as `file` does."""
+        if row.path and row.identity is None:
+            return self.file(row.path)
+        name = identity_of(row.image) if row.identity is None else row.identity
+        return self._is_seen(blake2b(name.encode(errors="replace"), digest_size=8).digest())
 
     def file(self, path: Path) -> bool:
         """Whether a file's content was there before. Only files of one size are read.
