@@ -1,7 +1,6 @@
 """The stream for code that is not async."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Unpack
@@ -9,7 +8,7 @@ from typing import Any, Unpack
 import sniffio
 
 from s2v_detect._settings import sealed
-from s2v_detect.checks import Items, refuse_no_items
+from s2v_detect.checks import Getter, Items, refuse_no_items
 from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import DetectError
 from s2v_detect.models import ItemT, Outcome
@@ -18,7 +17,8 @@ from s2v_detect.models import ItemT, Outcome
 def check_all(
     items: Items[ItemT],
     *,
-    image: Callable[[ItemT], Any] | str | None = None,
+    image: Getter[ItemT] = None,
+    identity: Getter[ItemT] = None,
     ordered: bool = True,
     **options: Unpack[ClientOptions],
 ) -> list[Outcome[ItemT]]:
@@ -30,6 +30,7 @@ def check_all(
     Args:
         items: as for `aiter_check`.
         image: as for `aiter_check`.
+        identity: as for `aiter_check`.
         ordered: in the order of the input; else as they finish.
         options: as for `DetectClient`.
 
@@ -48,7 +49,8 @@ def check_all(
     if "api_key" in options:
         options["api_key"] = sealed(options["api_key"])  # as the client does, and why
     refuse_no_items(items, image)  # before anything is opened
-    gather = partial(_gather, DetectClient(**options), items, image=image, ordered=ordered)
+    asked = {"image": image, "identity": identity, "ordered": ordered}
+    gather = partial(_gather, DetectClient(**options), items, asked)
     if not _is_in_a_loop():
         return asyncio.run(gather())
     # Use another thread.
@@ -68,14 +70,10 @@ def _is_in_a_loop() -> bool:
 
 
 async def _gather(
-    client: DetectClient,
-    items: Items[ItemT],
-    *,
-    image: Callable[[ItemT], Any] | str | None,
-    ordered: bool,
+    client: DetectClient, items: Items[ItemT], asked: dict[str, Any]
 ) -> list[Outcome[ItemT]]:
     outcomes: list[Outcome[ItemT]] = []
-    async with client, client.aiter_check(items, image=image, ordered=ordered) as stream:
+    async with client, client.aiter_check(items, **asked) as stream:
         try:
             async for outcome in stream:
                 outcomes.append(outcome)  # noqa: PERF401  # what has come must survive a fault

@@ -17,6 +17,7 @@ from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.images import trimmed
 from s2v_detect.tables import Record, Row
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
@@ -56,8 +57,8 @@ class _Given:
 
 def _row(image: str) -> Row:
     """Return the row of a URL, or else of a file: whoever types one on this machine may read it."""
-    if "://" in image or not image.strip():
-        return Row(None, image.strip())
+    if "://" in image or not trimmed(image):
+        return Row(None, trimmed(image))
     if Path(image).is_dir():
         return Row(None, image, f"it is a folder: `s2v-detect run {image} -o verdicts.jsonl`")
     return file_row(Path(image))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
 from s2v_detect.tables._rows import EXCERPT, Row, chosen_column, row_of
 
@@ -34,7 +35,7 @@ class JsonRows:
         except (ValueError, RecursionError):
             return Row(number, text[:EXCERPT], "the line is not JSON")
         if isinstance(value, str):
-            return Row(number, value.strip())
+            return Row(number, trimmed(value))
         if not isinstance(value, dict):
             return Row(number, text[:EXCERPT], "the line is no JSON object")
         if self._column is None:

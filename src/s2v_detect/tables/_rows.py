@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
 
 _USUAL_COLUMNS = ("image", "image_url", "url")
@@ -23,11 +24,18 @@ class Row(NamedTuple):
     """All columns as they were read, the image's own too; None for plain text."""
     path: Path | None = None
     """The file, where the image is one of this machine; `image` is then its name."""
+    identity: str | None = None
+    """What the row's own column names the image by; None: it goes by its address or content."""
 
     @property
     def source(self) -> str | Path:
         """What is checked."""
         return self.path or self.image
+
+    @property
+    def key(self) -> str | Path:
+        """What tells the image from others."""
+        return self.source if self.identity is None else self.identity
 
 
 class InputError(Exception):
@@ -73,7 +81,7 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     if not isinstance(value, str):
         excerpt = str(value)[:EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
-    return Row(number, value.strip(), "", columns)
+    return Row(number, trimmed(value), "", columns)
 
 
 def _named(columns: Sequence[str]) -> str:

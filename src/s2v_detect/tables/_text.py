@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
 from s2v_detect.tables._rows import Row
 
@@ -16,7 +17,7 @@ class TextRows:
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows = []
         for number, text, fault in lines:
-            image = text.strip()
+            image = trimmed(text)
             if fault or (image and image[0] != "#"):
                 rows.append(Row(number, image, fault))
         self.passed_over += len(lines) - len(rows)
