@@ -20,7 +20,7 @@ answer then is unknown to the ledger.
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from os import PathLike
@@ -30,7 +30,7 @@ from typing import Any, Generic, TypeGuard, Unpack
 import sniffio
 
 from s2v_detect._settings import sealed
-from s2v_detect.checks import Items, OutcomeStream, refuse_no_items
+from s2v_detect.checks import Getter, Items, OutcomeStream, refuse_no_items
 from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import DetectError
 from s2v_detect.models import ItemT, Outcome
@@ -41,7 +41,8 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
 def check_all(
     items: Items[ItemT],
     *,
-    image: Callable[[ItemT], Any] | str | None = None,
+    image: Getter[ItemT] = None,
+    identity: Getter[ItemT] = None,
     ordered: bool = True,
     **options: Unpack[ClientOptions],
 ) -> list[Outcome[ItemT]]:
@@ -53,6 +54,7 @@ def check_all(
     Args:
         items: as for `aiter_check`.
         image: as for `aiter_check`.
+        identity: as for `aiter_check`.
         ordered: in the order of the input; else as they finish.
         options: as for `DetectClient`.
 
@@ -74,7 +76,8 @@ def check_all(
     if "api_key" in options:
         options["api_key"] = sealed(options["api_key"])  # as the client does, and why
     refuse_no_items(items, image)  # before anything is opened
-    gathering = _Gathering(DetectClient(**options), items, image=image, ordered=ordered)
+    asked = {"image": image, "identity": identity, "ordered": ordered}
+    gathering = _Gathering(DetectClient(**options), items, asked)
     return gathering.in_another_thread() if _is_in_a_loop() else gathering.here()
 
 
@@ -90,18 +93,10 @@ def _is_in_a_loop() -> bool:
 class _Gathering(Generic[ItemT]):
     """One call of `check_all`: what has come, and what interrupts it."""
 
-    def __init__(
-        self,
-        client: DetectClient,
-        items: Items[ItemT],
-        *,
-        image: Callable[[ItemT], Any] | str | None,
-        ordered: bool,
-    ) -> None:
+    def __init__(self, client: DetectClient, items: Items[ItemT], asked: dict[str, Any]) -> None:
         self._client = client
         self._items = items
-        self._image = image
-        self._ordered = ordered
+        self._asked = asked
         self._outcomes: list[Outcome[ItemT]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -145,7 +140,7 @@ class _Gathering(Generic[ItemT]):
         items = self._read(self._items) if _is_read_here(self._items) else self._items
         async with (
             self._client as client,
-            client.aiter_check(items, image=self._image, ordered=self._ordered) as self._stream,
+            client.aiter_check(items, **self._asked) as self._stream,
         ):
             if self._is_stopped:
                 self._stream.stop()

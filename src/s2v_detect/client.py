@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict
+from typing import Literal, Self, TypedDict
 
 import httpx
 from pydantic import SecretStr
@@ -22,6 +22,7 @@ from s2v_detect.checks import (
     Breaker,
     Budget,
     Flights,
+    Getter,
     Items,
     Line,
     OutcomeStream,
@@ -29,13 +30,13 @@ from s2v_detect.checks import (
     Session,
     Watch,
     Window,
-    getter_of,
+    asked_in,
     look_by,
     money,
     refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.images import Subjects
+from s2v_detect.images import Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
@@ -240,6 +241,7 @@ class DetectClient:
         lane: Literal["interactive", "bulk"] = "interactive",
         give_up_after_s: float | None = None,
         max_wait_s: float | None = None,
+        identity: str | int | None = None,
     ) -> Verdict:
         """Return the service's verdict on one image.
 
@@ -254,6 +256,9 @@ class DetectClient:
                 line: `NotSent`. Given up while the answer was to come: `OutcomeUnknown`, and the
                 request is finished and counted all the same.
             max_wait_s: raise `Busy` when the line is longer than that, or turns out to be.
+            identity: what you know the image by, where its address changes (a signed one): two
+                checks of one identity are one, and the ledger goes by it. Default: the address,
+                or the content of a file.
 
         Raises:
             DetectError: one of its kinds; its `billed` says whether the image may have been paid
@@ -267,11 +272,14 @@ class DetectClient:
         """
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
+        own = None
         try:
+            own = None if identity is None else own_identity(identity, image)
             subject = await flights.session.subjects.subject_within(give_up_after_s, image)
         except ImageSkipped as skipped:
-            flights.skip(image, skipped)
+            flights.skip(image, skipped, own)
             raise
+        subject = subject.called(own)
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
         ending = await patience.ending(*flights.join(subject, lane))
@@ -285,7 +293,8 @@ class DetectClient:
         self,
         items: Items[ItemT],
         *,
-        image: Callable[[ItemT], Any] | str | None = None,
+        image: Getter[ItemT] = None,
+        identity: Getter[ItemT] = None,
         ordered: bool = False,
     ) -> OutcomeStream[ItemT]:
         """Return a stream of outcomes, one for each item, as they finish.
@@ -300,6 +309,11 @@ class DetectClient:
                 event loop: give an async one where reading waits for a disk or a network.
             image: how to get the image from an item: a function, or the key of a mapping.
                 Default: the item is the image. A function that raises skips that item.
+            identity: how to get what you know the image by, as with `image`: a text or a whole
+                number, where addresses change (signed ones) and images don't. The ledger and two
+                checks at one time go by it; the address at hand is what is sent. An item whose
+                identity is empty, None or of another type is skipped. Default: images go by their
+                addresses, and files by what they hold.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
@@ -322,7 +336,7 @@ class DetectClient:
         """
         flights = self._open_flights()
         refuse_no_items(items, image)
-        window = partial(Window, flights, items, image_in=getter_of(image))
+        window = partial(Window, flights, items, asked_in=asked_in(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def _open_flights(self) -> Flights:

@@ -98,7 +98,7 @@ class ImageSkipped(DetectError):
 
     `saves` says what it would have been: `"bill"` (the service would have examined and refused it,
     and a reject is paid for), `"call"` (it could not have fetched it), or `"nothing"`, where it is
-    no image at all.
+    no image at all. `"identity"`: it may be one, and the identity that was given with it is none.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ImageSkipped(DetectError):
         reason: str,
         *,
         image: object = None,
-        saves: Literal["bill", "call", "nothing"] = "nothing",
+        saves: Literal["bill", "call", "nothing", "identity"] = "nothing",
     ) -> None:
         super().__init__(f"skipped, {reason}.", do=_INSTEAD[saves], image=image)
         self.reason = reason
@@ -117,6 +117,7 @@ _INSTEAD = {
     "bill": f"Give a {ANY_FORMAT} image of {SHORTEST_PX} to {LONGEST_PX} pixels a side.",
     "call": "Put it where the service can fetch it, or give the file itself.",
     "nothing": "Give the http, https or oss URL of an image, a file as a pathlib.Path, or bytes.",
+    "identity": "Give each image a text or a whole number of its own, or go by the addresses.",
 }
 
 

@@ -235,3 +235,18 @@ def test_the_estimate_knows_what_a_dead_run_had_sent(
     assert estimated(called, *words) == asked
     assert called("run", *words, *FAST).returncode in (0, 5)
     assert emulator.requests == asked
+
+
+def test_the_estimate_goes_by_the_identity_column(
+    called: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Addresses that are signed anew are the images that they were."""
+    words = ("in.csv", "-o", "out.csv", "--column", "photo", "--identity-column", "id", *FAST)
+    rows = [(1, "a"), (2, "b"), (1, "c"), (3, "a"), ("", "d"), (4, "no url")]
+    for day, told in (("monday", 3), ("tuesday", 0)):
+        lines = (f"{number},http://a.example/{name}.jpg?{day}\n" for number, name in rows)
+        (tmp_path / "in.csv").write_text("id,photo\n" + "".join(lines))
+        emulator.reset()
+        assert estimated(called, *words) == told
+        assert called("run", *words).returncode == 1
+        assert emulator.requests == told

@@ -138,14 +138,18 @@ def test_an_image_is_found_by_every_spelling(tmp_path: Path) -> None:
             {"identity": RAW, **ANSWER, "requests": [(1, "billed")]},
             {"identity": "https://münchen.example/x", "image": "https://MÜNCHEN.example/x#1"},
             *({"identity": identity, **ANSWER} for identity in kept),
+            {"identity": "id:what is no image", "state": "skipped"},
         ],
     )
     with Ledger(path) as ledger:
         entries = list(ledger.all_entries())
         assert ledger.entries([RAW]) == {RAW: entries[0]}
         assert ledger.known([ESCAPED])
+        assert ledger.entries(["what is no image"], by_identity=True) == {}
+        assert ledger.entries(["id:what is no image"])
         assert [each.outcome for each in ledger.attempts(ESCAPED)] == ["billed"]
-    assert [each.identity for each in entries[2:]] == kept
+    assert [each.identity for each in entries[2:-1]] == kept
+    assert (entries[-1].image, entries[-1].own_identity) == ("id:what is no image", None)
     assert [(each.identity, each.image) for each in entries[:2]] == [
         (ESCAPED, RAW),
         ("https://xn--mnchen-3ya.example/x", "https://MÜNCHEN.example/x#1"),

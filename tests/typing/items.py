@@ -31,7 +31,7 @@ class Row(TypedDict):
 
 async def a_stream_says_what_its_items_are(client: DetectClient, rows: list[Row]) -> None:
     """By key, by function, and of any kind of iterable."""
-    stream = client.aiter_check(rows, image="url")
+    stream = client.aiter_check(rows, image="url", identity=lambda row: row["name"])
     assert_type(stream, OutcomeStream[Row])
     async for outcome in stream:
         assert_type(outcome.item, Row)

@@ -7,10 +7,8 @@ image that is asked for again after a fault, and what a look would skip.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from pathlib import Path
 
 from s2v_detect import ImageSkipped, Ledger, LedgerEntry
 from s2v_detect.bulk._known import Known
@@ -53,11 +51,10 @@ class Expected:
     def take(self, rows: list[Row]) -> None:
         """Count some rows. Reads files whole, and blocks."""
         self.counts["rows"] += len(rows)
-        keys = [self._key_of(row) for row in rows]
-        asked: list[str | Path] = [key for key in keys if key is not None]
-        entries = self._known.look_up(asked) if self._known else {}
-        for row, key in zip(rows, keys, strict=True):
-            self.counts[self._kind_of(row, key, entries)] += 1
+        entries = self._known.look_up(rows) if self._known else {}
+        for row in rows:
+            entry = None if row.fault else entries.get(row.key)
+            self.counts[self._kind_of(row, entry)] += 1
 
     def spent(self) -> Decimal:
         """Return what the run's lineage has spent of its budget, in CNY. Blocks."""
@@ -74,33 +71,18 @@ class Expected:
         if self._ledger:
             self._ledger.close()
 
-    def _key_of(self, row: Row) -> str | None:
-        """Return what the row's image is looked up by: a file, which is read once, by its hash."""
+    def _kind_of(self, row: Row, entry: LedgerEntry | None) -> str:
         if row.fault:
-            return None
-        if row.path is None:
-            return row.image
-        try:
-            return identity_within(row.path, allow_private=self._allow_private)
-        except ImageSkipped:
-            return None
-
-    def _kind_of(self, row: Row, key: str | None, entries: Mapping[str | Path, LedgerEntry]) -> str:
-        if key is None:
             return "faulty"
-        entry = entries.get(key)
-        if entry and self._known and self._known.needs_no_asking(entry):
+        if entry and self._known and self._known.needs_no_asking(row, entry):
             return "duplicates" if self._is_seen(entry.identity) else "known"
         try:
-            identity = key if row.path else self._identity(key)
+            identity = identity_within(row.source, allow_private=self._allow_private)
         except ImageSkipped:
             return "faulty"
-        if self._is_seen(identity) and not self._repeats_cost:
-            return "duplicates"
+        if self._is_seen(identity if row.identity is None else row.identity):
+            return "asked" if self._repeats_cost else "duplicates"
         return "asked" if entry is None or self._may_be_asked(entry) else "known"
-
-    def _identity(self, address: str) -> str:
-        return identity_within(address, allow_private=self._allow_private)
 
     def _may_be_asked(self, entry: LedgerEntry) -> bool:
         # A run that is dead has sent it: the next one that begins notes that as a lost answer.

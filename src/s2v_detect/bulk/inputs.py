@@ -10,9 +10,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Self
 
+from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.tables import Format, Row, open_table
+from s2v_detect.images import own_identity, trimmed
+from s2v_detect.tables import Format, Row, chosen_column, open_table
 
 _BATCH = 1000
 
@@ -26,6 +28,7 @@ class Input:
         path: Path | None = None,
         *,
         column: str | None = None,
+        identity_column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
         files_beside: Path | None = None,
         own: OwnFiles | None = None,
@@ -33,6 +36,7 @@ class Input:
         self._descriptor = descriptor
         self._is_ours = path is not None
         self._table = open_table(descriptor, path, column=column, format=format)
+        self._identity_column = identity_column
         self._files_beside = files_beside
         self._own = own or OwnFiles([])
 
@@ -42,13 +46,15 @@ class Input:
         path: Path,
         *,
         column: str | None = None,
+        identity_column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
         takes_files: bool = False,
         own: OwnFiles | None = None,
     ) -> Self:
         """Return the file's input. With `takes_files` its images may be paths, from beside it.
 
-        A path to one of the run's `own` files is a faulty row.
+        A path to one of the run's `own` files is a faulty row, and so is one whose identity column
+        names no image.
 
         Raises `OSError` where there is none that can be read.
         """
@@ -57,7 +63,15 @@ class Input:
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
         beside = path.parent if takes_files else None
-        return cls(descriptor, path, column=column, format=format, files_beside=beside, own=own)
+        return cls(
+            descriptor,
+            path,
+            column=column,
+            identity_column=identity_column,
+            format=format,
+            files_beside=beside,
+            own=own,
+        )
 
     def close(self) -> None:
         """Close a file that was opened here."""
@@ -82,9 +96,16 @@ class Input:
         async for rows in self._table.batches():
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
-                chosen = rows[start : start + step]
+                chosen = self._identified(rows[start : start + step])
                 beside = self._files_beside
                 yield chosen if beside is None else self._located(chosen, beside)
+
+    def _identified(self, rows: list[Row]) -> list[Row]:
+        """Return the rows with what their own column names the images by."""
+        if self._identity_column is None or all(row.fault for row in rows):
+            return rows
+        column = chosen_column(self.columns or (), self._identity_column)
+        return [row if row.fault else _identified(row, column) for row in rows]
 
     def _located(self, rows: list[Row], beside: Path) -> list[Row]:
         own = self._own.now()
@@ -100,3 +121,16 @@ class Input:
     async def count(self) -> None:
         """Learn the `total` ahead of the reading, where the input is a regular file."""
         await self._table.count()
+
+
+def _identified(row: Row, column: str) -> Row:
+    """Return a row with its identity, or with why it has none."""
+    value = (row.columns or {}).get(column)
+    value = trimmed(value) if isinstance(value, str) else value
+    if value is None or value == "":
+        return row._replace(fault=f"its identity is missing: the column {column!r} is empty")
+    try:
+        own_identity(value, row.image)
+    except ImageSkipped as skipped:
+        return row._replace(fault=f"{skipped.reason}, in the column {column!r}")
+    return row._replace(identity=str(value))

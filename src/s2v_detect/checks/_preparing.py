@@ -13,7 +13,7 @@ from s2v_detect.checks._again import Rests
 from s2v_detect.checks._breaker import FREE
 from s2v_detect.checks._session import Session
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent
-from s2v_detect.images import Subject
+from s2v_detect.images import Subject, is_own
 from s2v_detect.ledger import LedgerEntry, Recording
 from s2v_detect.models import EventKind, Lane
 
@@ -59,9 +59,15 @@ class Preparing:
         self.url, self.entry = "", None
 
     def add(self, subject: Subject) -> None:
-        """Have another place where the same content lies, in case it is gone from the first."""
+        """Have another place where the same content lies, in case it is gone from the first.
+
+        Of an image with an identity of its user's own the latest address is asked for: signed ones
+        end.
+        """
         if subject.upload is not None:
             self._uploads.append(subject.upload)
+        elif is_own(subject.identity):
+            self.url = subject.url
 
     async def make_ready(self, lane: Lane, tell: Tell) -> None:
         """Return when it is ready. Cancelling is free.

@@ -51,7 +51,9 @@ def copy(
     return Exit.DONE
 
 
-def forget(ledger: Path, image: str, /, *more: str) -> int:
+def forget(
+    ledger: Path, image: str, /, *more: str, by_identity: Annotated[bool, _FLAG] = False
+) -> int:
     """Remove all that leads to images: what a person may ask for whose portrait they are.
 
     A run that meets one of them again asks, and pays, for it again. What was
@@ -61,10 +63,12 @@ def forget(ledger: Path, image: str, /, *more: str) -> int:
         ledger: The ledger.
         image: An address, in any spelling that is the same image, or a file.
         more: More of them.
+        by_identity: The images are given as in the --identity-column of their run.
     """
     images = (image, *more)
     with Ledger(ledger) as books:
-        removed = books.forget(meant(images))
+        named = meant(images, by_identity=by_identity)
+        removed = books.forget(named, by_identity=by_identity)
     unknown = len(images) - removed
     rest = f" {unknown:,} were never asked for." if unknown else ""
     stderr_console().print(f"{removed:,} images are forgotten.{rest}")
@@ -87,8 +91,10 @@ def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is
     return Exit.DONE
 
 
-def meant(images: Sequence[str]) -> list[str | Path]:
-    """Return what was typed as what it is: an address, or a file, which is what it holds."""
+def meant(images: Sequence[str], *, by_identity: bool) -> list[str | Path]:
+    """Return what was typed as what it is: an identity, an address, or a file: what it holds."""
+    if by_identity:
+        return list(images)
     return [
         Path(image) if "://" not in image and Path(image).is_file() else image for image in images
     ]

@@ -58,6 +58,9 @@ class Plan:
     _: KW_ONLY
     column: str | None = None
     """The column that holds the image. Default: image, image_url, url, or the only one."""
+    identity_column: str | None = None
+    """The column that names the image, where its address changes (a signed one): the ledger, and
+    what is a repeat, go by it. Default: the address, or the content of a file."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
     recursive: Annotated[bool, _FLAG] = False
@@ -167,6 +170,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
+            by_identity=plan.identity_column is not None,
             on_event=events.write if events else None,
         )
         try:
@@ -199,6 +203,16 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
     What the run itself writes is no input of it.
     """
+    rows = _opened(name, plan, out)
+    if isinstance(rows, Files) and plan.identity_column is not None:
+        raise Unusable(
+            f"{printable(name)} has no columns, and --identity-column names one. Give a list of the"
+            " images, with what you know them by."
+        )
+    return rows
+
+
+def _opened(name: str, plan: Plan, out: str) -> Input | Files:
     own = OwnFiles(plan.written_by(out))
     try:
         if is_pattern(name):
@@ -209,12 +223,18 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
-                Path(name), column=plan.column, format=plan.format, takes_files=plan.files, own=own
+                Path(name),
+                column=plan.column,
+                identity_column=plan.identity_column,
+                format=plan.format,
+                takes_files=plan.files,
+                own=own,
             )
         beside = Path() if plan.files else None
         return Input(
             stdin_descriptor(),
             column=plan.column,
+            identity_column=plan.identity_column,
             format=plan.format,
             files_beside=beside,
             own=own,

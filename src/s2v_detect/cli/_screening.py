@@ -55,6 +55,7 @@ class Screening:
     ledger: Ledger | None = None
     max_cost: str | None = None
     retry_failed: bool = False
+    by_identity: bool = False
     on_event: Callable[[Event], None] | None = None
 
     async def run(self) -> RunSummary:
@@ -83,6 +84,7 @@ class Screening:
                     tally,
                     ledger=self.ledger,
                     retry_failed=self.retry_failed,
+                    by_identity=self.by_identity,
                     ordered=self.sending.ordered,
                 )
                 await self._finish(run, _Watched(tally, client, self.source))

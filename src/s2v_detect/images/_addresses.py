@@ -6,6 +6,7 @@ metadata) must not be fetched because a stranger typed it, in whatever spelling.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import (
     AddressValueError,
     IPv4Address,
@@ -55,6 +56,8 @@ _PUBLIC_AT_A_GLANCE = re.compile(
     r"https?://[a-z0-9-]+\.(?:[a-z0-9-]+\.)*(?!local|internal/|arpa/)[a-z][a-z0-9-]*/"
 )
 """Its host ends in a public name, so that it is no number. Most do; told so, they cost a tenth."""
+_MOST_HOSTS = 128
+"""Kept in mind: a list has many addresses of few hosts."""
 _BYTES = 4  # of an old address
 _LONGEST_NUMBER = 40  # digits, without the zeros in front
 _PADDING = re.compile(r"(?<![^.])0+(?=[0-9])")
@@ -110,6 +113,7 @@ def private_reason(url: str) -> str:
     return next(filter(None, map(_private_host, _readings(url))), "")
 
 
+@lru_cache(_MOST_HOSTS)
 def _private_host(host: str) -> str:
     """Return why a host is not public, or nothing."""
     if host in _LOCAL_NAMES or host.endswith(_LOCAL_ENDINGS):
@@ -178,7 +182,12 @@ def host_of(url: str) -> str:
 
     Any alphabet's digits, any case, with characters that nobody sees, and dots at its end.
     """
-    host = INVISIBLE.sub("", unquote(urlsplit(url).hostname or ""))
+    return _spelled(urlsplit(url).hostname or "")
+
+
+@lru_cache(_MOST_HOSTS)
+def _spelled(written: str) -> str:
+    host = INVISIBLE.sub("", unquote(written))
     if not host.isascii():
         try:
             host = idna.uts46_remap(host, std3_rules=False)

@@ -5,10 +5,17 @@ any case and any alphabet (it is sent as punycode), the default port written or 
 or `/`, a character or the UTF-8 escapes that it is sent as, whatever the fragment (it is never
 sent). Nothing else is folded: servers may and do tell apart the order of a query, `%7E` from `~`,
 `%e4` from `%E4`, a trailing slash, a trailing dot of the host.
+
+Where addresses change and images don't (signed ones), a user names an image by an identity of the
+user's own. Those are a namespace of their own, by how they begin: an address begins with its
+scheme, a file's content with `sha256:`, and what is no image is kept as it was written, unless that
+would begin as one of these.
 """
 
 import hashlib
 import re
+from functools import lru_cache
+from operator import index
 from os import PathLike
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +26,7 @@ from s2v_detect._service import IMAGE_SCHEMES
 from s2v_detect.errors import ImageSkipped
 from s2v_detect.images._addresses import INVISIBLE
 
+_OWN = "id:"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 _HALF = re.compile("[\ud800-\udfff]")  # of a character
@@ -40,7 +48,7 @@ def image_of(value: object) -> str:
         return value
     if not isinstance(value, str):
         raise ImageSkipped(
-            f"{_article(value)} is no image: give a URL, a path (pathlib.Path) or bytes",
+            f"{_what(value)} is no image: give a URL, a path (pathlib.Path) or bytes",
             image=value,
         )
     reason = _unsendable(value)
@@ -92,6 +100,7 @@ def identity_of(url: str) -> str:
     return f"{parts.scheme}://{_escaped(user)}{at}{host}{_escaped(path)}{_escaped(query)}"
 
 
+@lru_cache(128)  # a list has many addresses of few hosts, and one costs 0.2 ms
 def _punycode(host: str) -> str:
     """Return a host as it is sent, by IDNA 2008; one that can't be sent is kept as it is."""
     try:
@@ -105,15 +114,44 @@ def _escaped(part: str) -> str:
     return part if part.isascii() else _NOT_ASCII.sub(lambda found: quote(found[0]), part)
 
 
+def own_identity(value: object, image: object) -> str:
+    """Return the identity of an image that a user gave it: a text, or a whole number as its digits.
+
+    Raises `ImageSkipped` for what is none: to go by the address instead would pay again, unseen.
+
+    Example:
+        >>> own_identity("7", "https://example.com/1.jpg") == own_identity(7, None)
+        True
+    """
+    reason = ""
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            reason = f"its identity is {_what(value)}"
+        else:
+            value = index(value)  # NumPy has whole numbers of its own
+    elif not trimmed(value):
+        reason = "its identity is empty"
+    elif _HALF.search(value):
+        reason = "its identity holds characters that are not Unicode text"
+    if reason:
+        raise ImageSkipped(reason, image=image, saves="identity")
+    return f"{_OWN}{value}"
+
+
+def is_own(identity: str) -> bool:
+    """Whether an identity is one that a user gave."""
+    return identity.startswith(_OWN)
+
+
 def kept_as(image: str | PathLike[str] | bytes) -> str:
     """Return what a record of an image is found by; of what is no image, by what was written."""
     name = name_of(image)
-    if not isinstance(image, str):
-        return name
-    try:
-        return identity_of(image_of(image))
-    except ImageSkipped:
-        return name
+    if isinstance(image, str):
+        try:
+            return identity_of(image_of(image))
+        except ImageSkipped:
+            pass
+    return f"text:{name}" if is_own(name) else name
 
 
 def name_of(image: str | PathLike[str] | bytes) -> str:
@@ -123,7 +161,7 @@ def name_of(image: str | PathLike[str] | bytes) -> str:
     return path_text(image) if isinstance(image, PathLike) else text_of(image)
 
 
-def _article(value: object) -> str:
+def _what(value: object) -> str:
     return "nothing (None)" if value is None else f"a value of type {type(value).__name__}"
 
 

@@ -66,6 +66,10 @@ class Subject(NamedTuple):
         """What a record calls it."""
         return name_of(self.image)
 
+    def called(self, own: str | None) -> "Subject":
+        """Return it under a user's own identity, where the user gave one."""
+        return self if own is None else self._replace(identity=own)
+
 
 class Subjects:
     """Makes subjects for an open client of whatever it is given."""

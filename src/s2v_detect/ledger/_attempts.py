@@ -48,6 +48,11 @@ class Claim:
     left_at: float | None = None
     """When that one's bytes left, if they have."""
 
+    @property
+    def given(self) -> str | None:
+        """The image's address, where that is not its identity."""
+        return None if self.image == self.identity else text_of(self.image)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -127,9 +132,9 @@ def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
         (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, VERSION),
     )
     db.execute(
-        "INSERT INTO image (identity, state, at, run, lineage, attempts)"
-        " VALUES (?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
-        (_text(claim.identity), now, claim.run, claim.lineage),
+        "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"
+        " VALUES (?, ?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
+        (_text(claim.identity), claim.given, now, claim.run, claim.lineage),
     )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"

@@ -208,9 +208,9 @@ class LedgerRun:
         settled = Settled(claim.attempt, ended, elapsed_s)
         self._here().owe(partial(_claims.give_up, claim=claim, settled=settled, error=error))
 
-    def skip(self, image: str, reason: str) -> None:
+    def skip(self, image: str, identity: str, reason: str) -> None:
         """Have it recorded that an image was not sent, and why."""
-        self._here().owe(partial(_claims.skip, claim=self.claim(image, image), reason=reason))
+        self._here().owe(partial(_claims.skip, claim=self.claim(image, identity), reason=reason))
 
     async def end(self) -> None:
         """Let go of all claims; whatever is still owed to the ledger is written first.

@@ -219,15 +219,18 @@ _CLAIMED = ("asked", "sent")
 
 
 def _fold_identities(connection: sqlite3.Connection) -> None:
-    """Give every image the identity that its address has today: all in ASCII, since version 4.
+    """Give every image the identity that it has today: an address all in ASCII, since version 4.
+
+    What was no image and began as a user's own identity does is kept otherwise now.
 
     Rows that come to one identity become one. Whatever run had claimed one of them is dead; its
     requests go over to the one row, and the next run settles them there.
     """
     last = 0
     select = f"SELECT {COLUMNS} FROM image"  # noqa: S608  # our own names
+    others = "(identity GLOB '*[^ -~]*' OR identity GLOB 'id:*')"
     while rows := connection.execute(
-        f"{select} WHERE id > ? AND identity GLOB '*[^ -~]*' ORDER BY id LIMIT {_PIECE}", (last,)
+        f"{select} WHERE id > ? AND {others} ORDER BY id LIMIT {_PIECE}", (last,)
     ).fetchall():
         for row in rows:
             entry = LedgerEntry._make(row)

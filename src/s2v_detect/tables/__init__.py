@@ -22,7 +22,7 @@ from s2v_detect.tables._lines import (
 )
 from s2v_detect.tables._opening import Table, open_table
 from s2v_detect.tables._read_back import read_records
-from s2v_detect.tables._rows import InputError, Row
+from s2v_detect.tables._rows import InputError, Row, chosen_column
 from s2v_detect.tables._whole import WholeRecords, is_output, is_whole, rows_in, whole_records
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Table",
     "WholeRecords",
     "cell",
+    "chosen_column",
     "delimited",
     "format_of",
     "is_output",

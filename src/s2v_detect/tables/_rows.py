@@ -24,11 +24,18 @@ class Row(NamedTuple):
     """All columns as they were read, the image's own too; None for plain text."""
     path: Path | None = None
     """The file, where the image is one of this machine; `image` is then its name."""
+    identity: str | None = None
+    """What the row's own column names the image by; None: it goes by its address or content."""
 
     @property
     def source(self) -> str | Path:
         """What is checked."""
         return self.path or self.image
+
+    @property
+    def key(self) -> str | Path:
+        """What tells the image from others."""
+        return self.source if self.identity is None else self.identity
 
 
 class InputError(Exception):
