@@ -157,7 +157,10 @@ def test_every_character_is_read_as_libraries_read_it() -> None:
 @st.composite
 def disguised(draw: st.DrawFn) -> str:
     """A host in one of its many spellings, with what may stand before and behind it."""
-    host = draw(st.sampled_from(NAMES) | st.ip_addresses(v=4).map(str))
+    old = st.ip_addresses(v=4).map(str)
+    new = st.sampled_from(["[::{}]", "[::ffff:{}]", "[64:ff9b::{}]", "[0::0:0:FFFF:{}]"])
+    new = st.builds(str.format, new, old) | st.ip_addresses(v=6).map("[{}]".format)
+    host = draw(st.sampled_from(NAMES) | old | new)
     if host[0].isdigit() and draw(st.booleans()):
         host = _in_other_numbers(draw, host)
     host = "".join(draw(_spellings(character)) for character in host)

@@ -246,7 +246,7 @@ def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
     told = {
         **entry._asdict(),
         "image": entry.image,
-        "identity": entry.own_identity,
+        "identity": entry.own_identity or "",
         "check_pass": None if entry.check_pass is None else bool(entry.check_pass),
         "humanoid": None if entry.humanoid is None else bool(entry.humanoid),
         "code": without_key(entry.code),  # an older release may have kept what was echoed
