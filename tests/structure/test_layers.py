@@ -66,6 +66,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
     "pyarrow": {"tables", "cli"},
+    "chardet": {"tables"},
     "jinja2": {"report"},
     "aiohttp": {"emulator"},
     "skimage": {"emulator"},

@@ -17,6 +17,7 @@ from s2v_detect import Ledger
 from s2v_detect.bulk import (
     Files,
     Input,
+    Options,
     Output,
     OwnFiles,
     RunSummary,
@@ -57,9 +58,16 @@ class Plan:
 
     _: KW_ONLY
     column: str | None = None
-    """The column that holds the image. Default: image, image_url, url, or the only one."""
+    """The column that holds the image: its name, or its number. Default: image, image_url, url, 图片
+    or another usual name, or the only one."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
+    encoding: str | None = None
+    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a guess that is
+    told."""
+    delimiter: str | None = None
+    """What separates the cells of the input: one character, or "tab". Default: as its ending and
+    its first lines say."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
@@ -87,6 +95,9 @@ class Plan:
     """Write a report page (HTML) when the run ends."""
     events: Path | None = None
     """Append every step of every image to this file, as JSON lines."""
+    excel: Annotated[bool, _FLAG] = False
+    """CSV and TSV that a double click opens right in Excel: with a mark of UTF-8, and in CSV the
+    delimiter of the input."""
     guard_formulas: Annotated[bool, _FLAG] = False
     """CSV and TSV: a cell of the input's columns too gets a ' before what a spreadsheet would
     compute; image, code and message always do."""
@@ -113,6 +124,16 @@ class Plan:
         if source == STANDARD:
             return [as_input(stdin_descriptor())]
         return [] if is_pattern(source) or is_folder(source) else [as_input(Path(source))]
+
+    @property
+    def read_as(self) -> Options:
+        """What the input is to be read as."""
+        return {
+            "column": self.column,
+            "format": self.format,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+        }
 
     def ledger_of(self, out: str) -> Path | None:
         """Return where the ledger of an output is."""
@@ -196,6 +217,11 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
     What the run itself writes is no input of it.
     """
     own = OwnFiles(plan.written_by(out))
+
+    def tell(guessed: str) -> None:
+        what = "stdin" if name == STANDARD else printable(name)
+        stderr_console().print(f"{what} is read as {guessed}.", markup=False)
+
     try:
         if is_pattern(name):
             return Files.matching(name, own=own)
@@ -205,15 +231,11 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
-                Path(name), column=plan.column, format=plan.format, takes_files=plan.files, own=own
+                Path(name), takes_files=plan.files, own=own, on_guess=tell, **plan.read_as
             )
         beside = Path() if plan.files else None
         return Input(
-            stdin_descriptor(),
-            column=plan.column,
-            format=plan.format,
-            files_beside=beside,
-            own=own,
+            stdin_descriptor(), files_beside=beside, own=own, on_guess=tell, **plan.read_as
         )
     except InputError as error:
         raise Unusable(str(error)) from error
@@ -244,6 +266,8 @@ def output_opener(
         marks=ledger,
         on_kept=tell,
         guards_all=plan.guard_formulas,
+        for_excel=plan.excel,
+        delimiter=lambda: rows.delimiter,
     )
 
 

@@ -7,6 +7,7 @@ What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`.
 """
 
 from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of
+from s2v_detect.tables._fitting import fitting_batches
 from s2v_detect.tables._lines import (
     MORE,
     OUTCOME_KEYS,
@@ -41,6 +42,7 @@ __all__ = [
     "WholeRecords",
     "cell",
     "delimited",
+    "fitting_batches",
     "format_of",
     "is_output",
     "is_record",

@@ -20,9 +20,9 @@ class FileFormat(NamedTuple):
 FORMATS: dict[Format, FileFormat] = {
     "text": FileFormat("text"),
     "csv": FileFormat("CSV", (".csv",), ","),
-    "tsv": FileFormat("TSV", (".tsv",), "\t"),
-    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson")),
-    "parquet": FileFormat("Parquet", (".parquet",)),
+    "tsv": FileFormat("TSV", (".tsv", ".tab"), "\t"),
+    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson", ".json")),
+    "parquet": FileFormat("Parquet", (".parquet", ".parq", ".pq")),
 }
 """Each can be an input. Each but text is written too: what has no ending of its own is then JSON
 lines."""

@@ -122,9 +122,15 @@ class Delimited:
     """Records as CSV or TSV: the input's columns, then ours."""
 
     def __init__(
-        self, delimiter: str, columns: Callable[[], Sequence[str]], *, guards_all: bool = False
+        self,
+        delimiter: str,
+        columns: Callable[[], Sequence[str]],
+        *,
+        guards_all: bool = False,
+        mark: bytes = b"",
     ) -> None:
         self._delimiter = delimiter
+        self._mark = mark
         self._columns = columns
         self._guards_all = guards_all
         self._keys: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The rows of a Parquet file, a piece at a time. It needs the extra `parquet`."""
 
 import errno
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ class ParquetTable:
     def __init__(self, path: Path, column: str | None) -> None:
         self._path = path
         self._column = column
+        self.column: str | None = None
+        self.delimiter = ""
+        self.guessed = ""
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
 
-    async def batches(self) -> AsyncIterator[list[Row]]:
+    async def batches(self) -> AsyncGenerator[list[Row]]:
         file, columns = await in_thread(lambda: _parquet_file(str(self._path)))
         self.total, self.columns = file.metadata.num_rows, columns
-        column = chosen_column(columns, self._column)
+        self.column = column = chosen_column(columns, self._column)
         batches = file.iter_batches(batch_size=_BATCH)
         number = 0
         while found := await in_thread(lambda: _parquet_rows(batches)):
