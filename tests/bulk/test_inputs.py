@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from s2v_detect.bulk import Input
 from s2v_detect.tables import InputError, Row
-from s2v_detect.tables._reading import LONGEST_ADDRESS, LONGEST_ROW, LineSplitter
+from s2v_detect.tables._reading import LONGEST_ADDRESS, LineSplitter
 from s2v_detect.tables._text import TextRows
 
 URL = "http://a.example/1.jpg"

@@ -85,9 +85,7 @@ class Input:
             raise IsADirectoryError(21, "it is a folder", str(path))
         beside = path.parent if takes_files else None
         try:
-            return cls(
-                descriptor, path, files_beside=beside, own=own, on_guess=on_guess, **options
-            )
+            return cls(descriptor, path, files_beside=beside, own=own, on_guess=on_guess, **options)
         except InputError:
             os.close(descriptor)
             raise

@@ -171,6 +171,7 @@ def open_output(
     marks: Marks | None = None,
     on_kept: OnKept | None = None,
     guards_all: bool = False,
+    excel_delimiter: Callable[[], str] | None = None,
 ) -> Output:
     """Return the output of that name, in the format of its ending. Raises `OutputError`.
 
@@ -181,6 +182,7 @@ def open_output(
             its records alone.
         on_kept: told of an output that was kept under another name, because somebody changed it.
         guards_all: in CSV and TSV no cell of the input's columns is a formula either.
+        excel_delimiter: CSV and TSV that Excel opens by a double click: see `Delimited`.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
@@ -197,7 +199,9 @@ def open_output(
         placed = WholeFile
     else:
         mark = DELIMITERS.get(ending)
-        lines = Delimited(mark, columns, guards_all=guards_all) if mark else JsonLines()
+        lines: Lines = JsonLines()
+        if mark:
+            lines = Delimited(mark, columns, guards_all=guards_all, excel_delimiter=excel_delimiter)
         placed = partial(PlacedFile, lines=lines)
     place = _placed_at(path, marks, on_kept)
     try:

@@ -171,6 +171,8 @@ def estimate(
     ledger: Path | None = None,
     column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
+    encoding: str | None = None,
+    delimiter: str | None = None,
     recursive: Annotated[bool, _FLAG] = False,
     files: Annotated[bool, _FLAG] = False,
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
@@ -181,14 +183,24 @@ def estimate(
     Args:
         source: As for `run`.
         ledger: The ledger of an earlier run: what it knows costs nothing.
-        column: The column that holds the image.
+        column: The column that holds the image: its name, or its number.
         format: What the input is, where its ending does not say.
+        encoding: What the input is encoded in.
+        delimiter: What separates the cells of the input.
         recursive: Where INPUT is a folder: its folders too.
         files: The column may hold paths of files, from beside INPUT.
         rate: Requests a second.
         json: Print JSON.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
+    plan = Plan(
+        column=column,
+        format=format,
+        encoding=encoding,
+        delimiter=delimiter,
+        recursive=recursive,
+        files=files,
+        ledger=ledger,
+    )
     return estimate_run(source, plan, rate=rate, as_json=json)
 
 

@@ -43,7 +43,7 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
-from s2v_detect.tables import Format, InputError, OutputError
+from s2v_detect.tables import DELIMITERS, Format, InputError, OutputError
 
 STANDARD = "-"
 
@@ -58,8 +58,8 @@ class Plan:
 
     _: KW_ONLY
     column: str | None = None
-    """The column that holds the image: its name, or its number. Default: image, image_url, url, 图片
-    or another usual name, or the only one."""
+    """The column that holds the image: its name, or its number. Default: image, image_url, url or
+    another usual name, or the only one."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
     encoding: str | None = None
@@ -159,6 +159,11 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     refuse_conflicts(plan.used_by(source, out))
+    if plan.excel and Path(out).suffix.lower() not in DELIMITERS:
+        raise Unusable(
+            "--excel is for an output in CSV or TSV. Give a name that ends in .csv after -o, or"
+            " leave --excel out."
+        )
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
@@ -266,9 +271,13 @@ def output_opener(
         marks=ledger,
         on_kept=tell,
         guards_all=plan.guard_formulas,
-        for_excel=plan.excel,
-        delimiter=lambda: rows.delimiter,
+        excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
     )
+
+
+def _excel_delimiter(out: str, rows: Input | Files) -> str:
+    """Return what separates the cells of a CSV file on the machine that the input comes from."""
+    return rows.delimiter if Path(out).suffix.lower() == ".csv" and rows.delimiter in ",;" else ""
 
 
 def stdin_descriptor() -> int:

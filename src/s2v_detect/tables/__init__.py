@@ -22,7 +22,7 @@ from s2v_detect.tables._lines import (
     json_line,
 )
 from s2v_detect.tables._opening import Table, open_table
-from s2v_detect.tables._read_back import read_records
+from s2v_detect.tables._read_back import delimited_output, read_records
 from s2v_detect.tables._rows import InputError, Row
 from s2v_detect.tables._whole import WholeRecords, is_output, is_whole, rows_in, whole_records
 
@@ -42,6 +42,7 @@ __all__ = [
     "WholeRecords",
     "cell",
     "delimited",
+    "delimited_output",
     "fitting_batches",
     "format_of",
     "is_output",

@@ -219,15 +219,15 @@ class CsvRows:
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
         columns = dict(zip(names, cells, strict=False))
-        if len(cells) > len(names):
-            names = _names([*names, *[""] * (len(cells) - len(names))])
-            columns = dict(zip(names, cells, strict=True))
-            if any(cell.strip() for cell in cells[len(self.columns or ()) :]):
-                fault = (
-                    f"the line has {len(cells)} cells, and the header {len(self.columns or ())}; a cell with"
-                    f" {self.delimiter!r} in it must stand in quotes"
-                )
-                return Row(number, text[:EXCERPT], fault, columns)
+        beyond = cells[len(names) :]
+        if beyond:
+            columns = dict(zip(_names([*names, *[""] * len(beyond)]), cells, strict=True))
+        if any(cell.strip() for cell in beyond):
+            fault = (
+                f"the line has {len(cells)} cells, and the header {len(names)}; a cell with"
+                f" {self.delimiter!r} in it must stand in quotes"
+            )
+            return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")
         if '"' in row.image and is_address(row.image):
             return row._replace(fault="a quote is in the middle of its address")

@@ -1,12 +1,12 @@
 """What separates the cells of a list: said by its user, by its first line, or plain from its head.
 
-**Theory.** The delimiter of the file's ending stands, unless another one is plainly better: one that
-cuts the header and more of the first lines into the same number of cells. Delimiters within quotes
-do not count. Where the first line is an address already, a `;` behind it may belong to it, and no
-other line can tell: the user is asked.
+**Theory.** The delimiter of the file's ending stands, unless another one is plainly better: one
+that cuts the header and more of the first lines into the same number of cells. Delimiters within
+quotes do not count. Where the first line is an address already, a `;` behind it may belong to it,
+and no other line can tell: the user is asked.
 
-Nothing is guessed by a library: of seven short heads, clevercsv 0.8 cut a column `url` at the `=` of
-its addresses, and `image url` at its blank; Python's own Sniffer is known for the same.
+No library guesses here: of seven short heads, clevercsv 0.8 cut a column `url` at the `=` of its
+addresses, and `image url` at its blank.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Rows of a table, with a fault of the whole list told before it would skip every row.
 
-Rows without an address are held until the first row that has one: nothing of them would be sent, so
-nothing is held up, in a pipe neither. Where none of them has one, but another column has, the column
-is the wrong one. A list without any row is an error too: nobody runs one on purpose.
+Rows without an address are held until the first row that has one: nothing of them would be sent,
+so nothing is held up, in a pipe neither. Where none of them has one, but another column has, the
+column is the wrong one. A list without any row is an error too: nobody runs one on purpose.
 """
 
 from collections import Counter

@@ -10,6 +10,7 @@ import csv
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -119,7 +120,12 @@ def _finite(value: Any) -> Any:
 
 
 class Delimited:
-    """Records as CSV or TSV: the input's columns, then ours."""
+    """Records as CSV or TSV: the input's columns, then ours.
+
+    With `excel_delimiter` a spreadsheet opens them right: a mark says that they are UTF-8, and the
+    delimiter is the one it returns, if any, when the first record is written. It is the input's,
+    and so the one of the machine that saved the input.
+    """
 
     def __init__(
         self,
@@ -127,10 +133,10 @@ class Delimited:
         columns: Callable[[], Sequence[str]],
         *,
         guards_all: bool = False,
-        mark: bytes = b"",
+        excel_delimiter: Callable[[], str] | None = None,
     ) -> None:
         self._delimiter = delimiter
-        self._mark = mark
+        self._excel_delimiter = excel_delimiter
         self._columns = columns
         self._guards_all = guards_all
         self._keys: tuple[str, ...] = ()
@@ -138,13 +144,17 @@ class Delimited:
         self._guarded = GUARDED
 
     def head(self) -> bytes:
+        mark = b""
+        if self._excel_delimiter:
+            mark = BOM_UTF8
+            self._delimiter = self._excel_delimiter() or self._delimiter
         own = tuple(self._columns())
         self._keys = (*own, *OUTCOME_KEYS)
         self._known = frozenset(self._keys)
         if self._guards_all:
             self._guarded = GUARDED.union(own)
         names = map(guarded, self._keys) if self._guards_all else self._keys
-        return delimited([[*names, MORE]], self._delimiter)
+        return mark + delimited([[*names, MORE]], self._delimiter)
 
     def lines(self, records: Sequence[Record]) -> bytes:
         return delimited([self._cells(record) for record in records], self._delimiter)

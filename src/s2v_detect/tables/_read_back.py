@@ -4,9 +4,10 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from s2v_detect._columns import OUTPUT_COLUMNS
+from s2v_detect.tables._dialect import GUESSED
 from s2v_detect.tables._file_formats import DELIMITERS, format_of
 from s2v_detect.tables._lines import MORE, OutputError, Record, is_record, plain
 
@@ -50,16 +51,36 @@ def _json_records(path: Path) -> Iterator[Any]:
                 raise _no_output(path, number) from error
 
 
-def _delimited_records(path: Path, delimiter: str) -> Iterator[Record]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter)
+def delimited_output(file: TextIO, usual: str) -> tuple[list[str], str]:
+    """Return the header and the delimiter of an output in CSV or TSV, and be behind that header.
+
+    An output for Excel has a mark, and the delimiter of its input. Raises `csv.Error`, and
+    `ValueError` for what is no UTF-8.
+    """
+    header: list[str] = []
+    for delimiter in (usual, *(other for other in GUESSED if other != usual)):
+        file.seek(0)
+        header = next(csv.reader(iter(file.readline, ""), delimiter=delimiter), [])
+        if header[-1:] == [MORE] and len(header) > 1:
+            header[0] = header[0].removeprefix("\ufeff")
+            return header, delimiter
+    return header, usual
+
+
+def _delimited_records(path: Path, usual: str) -> Iterator[Record]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            header, delimiter = delimited_output(file, usual)
+        except (csv.Error, ValueError) as error:
+            raise _no_output(path, 1) from error
+        reader = csv.DictReader(file, header, delimiter=delimiter)
         try:
             for record in reader:
                 if record.get("kind") is None or record.get("at") is None:
-                    raise _no_output(path, reader.line_num)
+                    raise _no_output(path, reader.line_num + 1)
                 yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
         except (csv.Error, ValueError) as error:
-            raise _no_output(path, reader.line_num) from error
+            raise _no_output(path, reader.line_num + 1) from error
 
 
 def _typed(key: str, value: str) -> Any:
