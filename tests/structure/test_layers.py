@@ -66,6 +66,8 @@ ROOMS_OF: dict[str, set[str]] = {
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
     "pyarrow": {"tables", "cli"},
+    "python_calamine": {"tables"},
+    "xlsxwriter": {"tables"},
     "jinja2": {"report"},
     "aiohttp": {"emulator"},
     "skimage": {"emulator"},

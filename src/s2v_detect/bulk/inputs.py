@@ -1,7 +1,8 @@
-"""Rows from a file or a pipe of any length: text, CSV, TSV, JSON lines or Parquet, gzip or not.
+"""Rows from a file or a pipe of any length: text, CSV, TSV, JSON lines, Excel or Parquet.
 
-One piece of the input is in memory at a time, and it is read only when the run asks for more, in a
-thread: a pipe that says nothing for an hour holds up nobody.
+Lines may be gzip. One piece of the input is in memory at a time, of Excel the whole sheet. The
+input is read only when the run asks for more, in a thread: a pipe that says nothing for an hour
+holds up nobody.
 """
 
 import os
@@ -27,12 +28,13 @@ class Input:
         *,
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
+        sheet: str | None = None,
         files_beside: Path | None = None,
         own: OwnFiles | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._is_ours = path is not None
-        self._table = open_table(descriptor, path, column=column, format=format)
+        self._table = open_table(descriptor, path, column=column, format=format, sheet=sheet)
         self._files_beside = files_beside
         self._own = own or OwnFiles([])
 
@@ -43,6 +45,7 @@ class Input:
         *,
         column: str | None = None,
         format: Format | None = None,  # noqa: A002  # the option's name
+        sheet: str | None = None,
         takes_files: bool = False,
         own: OwnFiles | None = None,
     ) -> Self:
@@ -57,7 +60,15 @@ class Input:
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
         beside = path.parent if takes_files else None
-        return cls(descriptor, path, column=column, format=format, files_beside=beside, own=own)
+        return cls(
+            descriptor,
+            path,
+            column=column,
+            format=format,
+            sheet=sheet,
+            files_beside=beside,
+            own=own,
+        )
 
     def close(self) -> None:
         """Close a file that was opened here."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import printable, stderr_console
-from s2v_detect.tables import Format, InputError, OutputError
+from s2v_detect.tables import Format, InputError, OutputError, most_rows
 
 STANDARD = "-"
 
@@ -60,6 +60,9 @@ class Plan:
     """The column that holds the image. Default: image, image_url, url, or the only one."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
+    sheet: str | None = None
+    """Excel: the sheet by its name, or its number among those that are shown. Default: the first of
+    these."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
@@ -147,6 +150,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
                 f"{printable(out)} can't be written: No such file or directory. Give another name"
                 " after -o."
             )
+        _refuse_too_many(source, plan, out)
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
@@ -205,13 +209,19 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
-                Path(name), column=plan.column, format=plan.format, takes_files=plan.files, own=own
+                Path(name),
+                column=plan.column,
+                format=plan.format,
+                sheet=plan.sheet,
+                takes_files=plan.files,
+                own=own,
             )
         beside = Path() if plan.files else None
         return Input(
             stdin_descriptor(),
             column=plan.column,
             format=plan.format,
+            sheet=plan.sheet,
             files_beside=beside,
             own=own,
         )
@@ -220,7 +230,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
     except OSError as error:
         raise Unusable(
             f"{printable(name)} can't be read: {error.strerror}. Give a folder of images, a pattern"
-            " in quotes, or a list of them: text, CSV, TSV, JSON lines or Parquet."
+            " in quotes, or a list of them: text, CSV, TSV, JSON lines, Excel or Parquet."
         ) from error
 
 
@@ -276,6 +286,39 @@ def _refuse_strange_files(out: str, ledger: Ledger) -> None:
             f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
             " that wrote it. Give another name after -o, or move the file away."
         )
+
+
+def _refuse_too_many(source: str, plan: Plan, out: str) -> None:
+    """Raise `Unusable` where the output's format has not as many rows as the input.
+
+    How many a pipe has is known by nobody: such a run stops when the output is full.
+    """
+    most = None if out == STANDARD else most_rows(Path(out))
+    if most is None or source == STANDARD or (plan.sample and plan.sample <= most):
+        return
+    try:
+        with closing(opened_input(source, plan, out)) as rows:
+            is_too_long = asyncio.run(_has_more(rows, most))
+    except InputError as error:
+        raise Unusable(str(error)) from error
+    if is_too_long:
+        raise Unusable(
+            f"{printable(source)} has more rows than an Excel sheet: {most:,}. Give a name that"
+            " ends in .csv, .jsonl or .parquet after -o."
+        )
+
+
+async def _has_more(rows: Input | Files, most: int) -> bool:
+    await rows.count()
+    if rows.total is None or rows.total <= most:  # an Excel file, or no regular one
+        return False
+    count = 0  # of rows: the total may count the lines within cells too
+    with suppress(OSError):  # the run itself says so
+        async for batch in rows.batches():
+            count += len(batch)
+            if count > most:
+                return True
+    return False
 
 
 async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-from s2v_detect.tables._file_formats import Format, format_of
+from s2v_detect.tables._excel_table import ExcelTable
+from s2v_detect.tables._file_formats import FORMATS, Format, format_of
 from s2v_detect.tables._line_table import LineTable
 from s2v_detect.tables._parquet_table import ParquetTable
 from s2v_detect.tables._rows import InputError, Row
@@ -34,17 +35,21 @@ def open_table(
     *,
     column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
+    sheet: str | None = None,
 ) -> Table:
     """Return the table in an open file, or in a pipe, which has no path.
 
     Raises `InputError` where such a table can't be read from there.
     """
     found = format or (_format_of(path) if path else "text")
-    if found != "parquet":
+    if sheet is not None and found != "xlsx":
+        raise InputError("Only an Excel file has sheets. Leave --sheet out.")
+    if found not in ("parquet", "xlsx"):
         return LineTable(descriptor, found, path=path, column=column)
     if path is None:
-        raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
-    return ParquetTable(path, column)
+        words = FORMATS[found].words
+        raise InputError(f"{words} can't be read from a pipe. Give the name of a file.")
+    return ParquetTable(path, column) if found == "parquet" else ExcelTable(path, column, sheet)
 
 
 def _format_of(path: Path) -> Format:
