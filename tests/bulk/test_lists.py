@@ -391,7 +391,7 @@ def test_a_delimiter_that_can_be_none_is_refused(tmp_path: Path, delimiter: str)
 
 
 RECOGNISED = {
-    "workbook": b"PK\x03\x04\x14\0\0\0\x08\0",
+    "Excel file": b"PK\x03\x04\x14\0\0\0\x08\0",
     "Excel": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0",
     "SQLite": b"SQLite format 3\0\x10\0",
     "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF\0",

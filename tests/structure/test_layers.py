@@ -67,6 +67,8 @@ ROOMS_OF: dict[str, set[str]] = {
     "filelock": {"ledger"},
     "pyarrow": {"tables", "cli"},
     "chardet": {"tables"},
+    "python_calamine": {"tables"},
+    "xlsxwriter": {"tables"},
     "jinja2": {"report"},
     "aiohttp": {"emulator"},
     "skimage": {"emulator"},

@@ -1,7 +1,8 @@
-"""Rows from a file or a pipe of any length: text, CSV, TSV, JSON lines or Parquet, gzip or not.
+"""Rows from a file or a pipe of any length: text, CSV, TSV, JSON lines, Excel or Parquet.
 
-One piece of the input is in memory at a time, and it is read only when the run asks for more, in a
-thread: a pipe that says nothing for an hour holds up nobody.
+Lines may be gzip. One piece of the input is in memory at a time, of Excel the whole sheet. The
+input is read only when the run asks for more, in a thread: a pipe that says nothing for an hour
+holds up nobody.
 """
 
 import os
@@ -27,6 +28,7 @@ class Options(TypedDict, total=False):
     format: Format | None
     encoding: str | None
     delimiter: str | None
+    sheet: str | None
 
 
 class Input:
@@ -41,6 +43,7 @@ class Input:
         format: Format | None = None,  # noqa: A002  # the option's name
         encoding: str | None = None,
         delimiter: str | None = None,
+        sheet: str | None = None,
         files_beside: Path | None = None,
         own: OwnFiles | None = None,
         on_guess: OnGuess | None = None,
@@ -58,6 +61,7 @@ class Input:
             format=format,
             encoding=encoding,
             delimiter=delimiter,
+            sheet=sheet,
         )
         self._files_beside = files_beside
         self._own = own or OwnFiles([])

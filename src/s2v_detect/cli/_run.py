@@ -42,10 +42,9 @@ from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
-from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
+from s2v_detect.cli._too_many import refuse_too_many
 from s2v_detect.tables import DELIMITERS, Format, InputError, OutputError
-
-STANDARD = "-"
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -68,6 +67,9 @@ class Plan:
     delimiter: str | None = None
     """What separates the cells of the input: one character, or "tab". Default: as its ending and
     its first lines say."""
+    sheet: str | None = None
+    """Excel: the sheet by its name, or its number among those that are shown. Default: the first of
+    these."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
@@ -133,6 +135,7 @@ class Plan:
             "format": self.format,
             "encoding": self.encoding,
             "delimiter": self.delimiter,
+            "sheet": self.sheet,
         }
 
     def ledger_of(self, out: str) -> Path | None:
@@ -173,6 +176,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
                 f"{printable(out)} can't be written: No such file or directory. Give another name"
                 " after -o."
             )
+        refuse_too_many(lambda: opened_input(source, plan, out), source, out, sample=plan.sample)
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
@@ -247,7 +251,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
     except OSError as error:
         raise Unusable(
             f"{printable(name)} can't be read: {error.strerror}. Give a folder of images, a pattern"
-            " in quotes, or a list of them: text, CSV, TSV, JSON lines or Parquet."
+            " in quotes, or a list of them: text, CSV, TSV, JSON lines, Excel or Parquet."
         ) from error
 
 

@@ -9,6 +9,9 @@ from rich.console import Console
 
 from s2v_detect._redaction import legible, without_secrets
 
+STANDARD = "-"
+"""The name of stdin and of stdout on a command line."""
+
 
 class _Unbreakable:
     """A stream whose reader may leave: what nobody reads is no reason to stop a paid run."""

@@ -3,7 +3,8 @@
 An edge: it knows formats, encodings and cells, and what our own columns are. It knows no client, no
 run, and no place where an output stands: that is `bulk`'s.
 
-What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`.
+What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`, `_excel_reading`,
+`_excel_records`, `_excel_writing`.
 """
 
 from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of
@@ -24,7 +25,14 @@ from s2v_detect.tables._lines import (
 from s2v_detect.tables._opening import Table, open_table
 from s2v_detect.tables._read_back import delimited_output, read_records
 from s2v_detect.tables._rows import InputError, Row
-from s2v_detect.tables._whole import WholeRecords, is_output, is_whole, rows_in, whole_records
+from s2v_detect.tables._whole import (
+    WholeRecords,
+    is_output,
+    is_whole,
+    most_rows,
+    rows_in,
+    whole_records,
+)
 
 __all__ = [
     "DELIMITERS",
@@ -49,6 +57,7 @@ __all__ = [
     "is_record",
     "is_whole",
     "json_line",
+    "most_rows",
     "open_table",
     "read_records",
     "rows_in",

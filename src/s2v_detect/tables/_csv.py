@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
+from s2v_detect.tables._names import distinct, headless
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
 from s2v_detect.tables._rows import (
     EXCERPT,
@@ -195,33 +196,20 @@ class CsvRows:
 
     def _take_header(self, cells: list[str]) -> bool:
         """Have the names of the columns; return whether the line said them."""
-        places = [n for n, cell in enumerate(cells, 1) if is_address(cell)]
-        self.has_header = not places
+        self.has_header = not any(map(is_address, cells))
         if self.has_header:
-            self.columns = _names(cells)
+            self.columns = distinct(cells)
             self.column = chosen_column(self.columns, self._wanted)
-            return True
-        self.columns = tuple(f"column_{n}" for n in range(1, len(cells) + 1))
-        if self._wanted is None and len(places) > 1:
-            raise InputError(
-                "The input has no header, for its first line has addresses, and they are in more"
-                f" than one column. Give --column {' or '.join(map(str, places))}."
-            )
-        wanted = self._wanted or str(places[0])
-        if wanted not in self.columns and not wanted.isdecimal():
-            raise InputError(
-                f"The input has no column {wanted!r}: its first line is no header, for it has an"
-                f" address. Give --column {places[0]}, or give the list a header."
-            )
-        self.column = chosen_column(self.columns, wanted)
-        return False
+        else:
+            self.columns, self.column = headless(cells, self._wanted)
+        return self.has_header
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
         columns = dict(zip(names, cells, strict=False))
         beyond = cells[len(names) :]
         if beyond:
-            columns = dict(zip(_names([*names, *[""] * len(beyond)]), cells, strict=True))
+            columns = dict(zip(distinct([*names, *[""] * len(beyond)]), cells, strict=True))
         if any(cell.strip() for cell in beyond):
             fault = (
                 f"the line has {len(cells)} cells, and the header {len(names)}; a cell with"
@@ -241,14 +229,3 @@ class CsvRows:
                 " line, or say what the input is: --encoding, --delimiter, --format."
             )
         return Row(line.number, line.text[:EXCERPT], fault)
-
-
-def _names(cells: list[str]) -> tuple[str, ...]:
-    """Return names that are all different: none is lost for being another's."""
-    names: list[str] = []
-    for place, cell in enumerate(cells, start=1):
-        name = cell.strip() or f"column_{place}"
-        while name in names:
-            name = f"{name}_{place}"
-        names.append(name)
-    return tuple(names)

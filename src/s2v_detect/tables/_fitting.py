@@ -92,7 +92,7 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
         for row in rows
         if row.columns and not row.fault.startswith("the line has")
         for name, value in row.columns.items()
-        if name != table.column and isinstance(value, str) and is_address(value)
+        if name != table.column and is_address(value)
     )
     if others:
         [(other, _)] = others.most_common(1)

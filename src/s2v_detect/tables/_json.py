@@ -76,7 +76,7 @@ class JsonRows:
         wanted = self._wanted
         if wanted is None:
             only = next(iter(value.values())) if len(value) == 1 else None
-            is_found = bool(usual_column(value)) or (isinstance(only, str) and is_address(only))
+            is_found = bool(usual_column(value)) or is_address(only)
         else:
             is_found = wanted in value
         if is_found or len(self._waiting) >= _MOST_WAITING or self._length > _LONGEST_WAITING:

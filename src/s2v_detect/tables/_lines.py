@@ -12,7 +12,7 @@ import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -103,7 +103,7 @@ def json_line(record: Mapping[str, Any]) -> bytes:
     try:
         line = to_json(record, inf_nan_mode="null")
     except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
-        text = json.dumps(_finite(record), default=str, separators=(",", ":"))
+        text = json.dumps(_finite(record), default=text_of, separators=(",", ":"))
         line = text.encode(errors="backslashreplace")
     if not line.isascii():
         for found, escaped in _LINE_BREAKS.items():
@@ -190,6 +190,23 @@ def cell(value: Any, *, guards: bool = False) -> str:
     """Return a value as the text of a cell; `guards` keeps a text from being a formula."""
     if value is None:
         return ""
+    text = text_of(value)
+    return guarded(text) if guards and isinstance(value, str) else text
+
+
+def text_of(value: Any) -> str:
+    """Return any value as a text.
+
+    Example:
+        >>> text_of(0.1), text_of(True), text_of({"a": [b"b"]}), text_of(datetime(2026, 1, 2))
+        ('0.1', 'true', '{"a": ["b"]}', '2026-01-02T00:00:00')
+    """
     if isinstance(value, str):
-        return guarded(value) if guards else value
-    return str(value) if isinstance(value, float) else json.dumps(value, default=str)
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | list | tuple | Mapping):
+        return json.dumps(value, default=text_of)
+    return str(value)

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from s2v_detect.tables._file_formats import Format, format_of
+from s2v_detect.tables._excel_table import ExcelTable
+from s2v_detect.tables._file_formats import FORMATS, Format, format_of
 from s2v_detect.tables._fitting import Table
 from s2v_detect.tables._line_table import LineTable
 from s2v_detect.tables._parquet_table import ParquetTable
@@ -21,6 +22,7 @@ def open_table(
     format: Format | None = None,  # noqa: A002  # the option's name
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
 ) -> Table:
     """Return the table in an open file, or in a pipe, which has no path.
 
@@ -30,13 +32,19 @@ def open_table(
     found = format or (_format_of(path) if path else "text")
     if path:
         found = format_by_content(_first_bytes(descriptor)) or found
-    if found != "parquet":
+    if sheet is not None and found != "xlsx":
+        raise InputError("Only an Excel file has sheets. Leave --sheet out.")
+    if found not in ("parquet", "xlsx"):
         return LineTable(
             descriptor, found, path=path, column=column, encoding=encoding, delimiter=delimiter
         )
+    if encoding is not None or delimiter is not None:
+        words = FORMATS[found].words
+        raise InputError(f"{words} has no encoding and no delimiter. Leave the option out.")
     if path is None:
-        raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
-    return ParquetTable(path, column)
+        words = FORMATS[found].words
+        raise InputError(f"{words} can't be read from a pipe. Give the name of a file.")
+    return ParquetTable(path, column) if found == "parquet" else ExcelTable(path, column, sheet)
 
 
 def _first_bytes(descriptor: int) -> bytes:

@@ -32,6 +32,10 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _rows_of(path: Path) -> Iterator[Any]:
+    if format_of(path) == "xlsx":
+        from s2v_detect.tables._excel_records import excel_records  # noqa: PLC0415  # an extra
+
+        return _excel_records(path, excel_records(path))
     if format_of(path) == "parquet":
         from s2v_detect.tables._parquet_reading import parquet_records  # noqa: PLC0415  # an extra
 
@@ -81,6 +85,24 @@ def _delimited_records(path: Path, usual: str) -> Iterator[Record]:
                 yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
         except (csv.Error, ValueError) as error:
             raise _no_output(path, reader.line_num + 1) from error
+
+
+def _excel_records(path: Path, records: Iterator[Record]) -> Iterator[Record]:
+    for number, record in enumerate(records, start=2):
+        try:
+            yield {key: _cell_typed(key, value) for key, value in record.items()}
+        except (ValueError, TypeError) as error:
+            raise _no_output(path, number) from error
+
+
+def _cell_typed(key: str, value: Any) -> Any:
+    """Return the value of a cell, which has a type of its own, as its column's."""
+    column = _OURS.get(key)
+    if value is None:
+        return column.empty if column else ""
+    if column is None or isinstance(value, bool):
+        return value
+    return _typed(key, value) if column.type is bool else column.type(value)
 
 
 def _typed(key: str, value: str) -> Any:

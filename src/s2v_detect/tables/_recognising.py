@@ -12,12 +12,20 @@ _UNPACK = "Unpack the file, and give what was in it"
 _IMAGE = "Give the folder of the images, or `s2v-detect check` for a single one"
 _AS_LINES = "Give one object a line: jq -c"
 
-_BY_CONTENT: tuple[tuple[bytes, Format], ...] = ((b"PAR1", "parquet"),)
+_BY_CONTENT: tuple[tuple[bytes, Format], ...] = (
+    (b"PAR1", "parquet"),
+    (b"PK\x03\x04", "xlsx"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xlsx"),  # which says what is wrong with it
+)
 
 _KNOWN: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), words, what_to_do)
     for pattern, words, what_to_do in (
-        (rb"PK(\x03\x04|\x05\x06|\x07\x08)", "a ZIP file or a workbook", "Save the list as CSV"),
+        (
+            rb"PK(\x03\x04|\x05\x06|\x07\x08)",
+            "a ZIP file or a workbook",
+            "Give the name of an Excel file, or save the list as CSV",
+        ),
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "Save the list as CSV"),
         (rb"SQLite format 3\0", "an SQLite database", "Export the list as CSV"),
         (rb"\xff\xd8\xff", "a JPEG image", _IMAGE),

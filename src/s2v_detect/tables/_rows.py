@@ -58,14 +58,14 @@ class Rows(Protocol):
         """Return what is left at the end."""
 
 
-def is_address(text: str) -> bool:
-    """Whether a text is meant as an address.
+def is_address(value: object) -> bool:
+    """Whether a value is a text that is meant as an address.
 
     Example:
-        >>> is_address(" HTTPS://a.example/1.jpg"), is_address("faces/1.jpg")
-        (True, False)
+        >>> is_address(" HTTPS://a.example/1.jpg"), is_address("faces/1.jpg"), is_address(7)
+        (True, False, False)
     """
-    return stripped(text)[:8].lower().startswith(_SCHEMES)
+    return isinstance(value, str) and stripped(value)[:8].lower().startswith(_SCHEMES)
 
 
 def stripped(text: str) -> str:
