@@ -234,7 +234,7 @@ async def test_a_list_may_turn_out_to_be_gb18030_after_a_megabyte(tmp_path: Path
     path.write_bytes(content.encode("gb18030"))
     with closing(Input.open(path)) as source:
         rows = await every(source)
-        assert source.guessed == "gb18030"
+        assert source.guessed == "a list in gb18030"
     assert [(row.columns or {})["name"] for row in rows] == names
 
 
@@ -597,7 +597,7 @@ async def test_a_pipe_is_given_on_at_its_first_address() -> None:
     async with aclosing(source.batches()) as batches:
         os.write(writing, f"url;name\nnone;Al\n{A};Ann\n".encode())
         assert told(await anext(batches)) == ["none", A]
-        assert (source.delimiter, source.guessed) == (";", "separated by ';'")
+        assert (source.delimiter, source.guessed) == (";", "a list separated by ';'")
         os.close(writing)
         assert await anext(batches, []) == []
     os.close(reading)

@@ -111,7 +111,8 @@ class Decoding:
         self._is_open = False
         if _is_mostly_utf_8(piece):
             return
-        sample = b"\n".join(_CELLS.findall(piece[: piece.rfind(b"\n") + 1] or piece))
+        whole = piece[: max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1]
+        sample = b"\n".join(_CELLS.findall(whole) or _CELLS.findall(piece))
         likely = _likely(sample)
         if likely and likely[0].is_sure:
             self.name = likely[0].name

@@ -76,19 +76,22 @@ class LineTable:
     def guessed(self) -> str:
         """What the list was read as, where that is not what it looks like from outside."""
         words = []
-        if isinstance(self._splitter, ItemSplitter):
-            words.append("a JSON array")
-        elif isinstance(self._rows, JsonRows) and self._format == "text":
-            words.append("JSON lines")
         if self._decoding and not (self._decoding.is_plain or self._encoding):
-            words.append(self._decoding.name)
+            words.append(f"in {self._decoding.name}")
         if isinstance(self._rows, CsvRows):
             delimiter = self._rows.delimiter
             if not self._delimiter and delimiter != FORMATS[self._format].delimiter:
                 words.append(f"separated by {WORDS.get(delimiter, repr(delimiter))}")
             if not self._rows.has_header:
                 words.append("without a header")
-        return ", ".join(words)
+        kind = "a list"
+        if isinstance(self._splitter, ItemSplitter):
+            kind = "a JSON array"
+        elif isinstance(self._rows, JsonRows) and self._format == "text":
+            kind = "JSON lines"
+        elif not words:
+            return ""
+        return f"{kind} {', '.join(words)}".rstrip()
 
     @property
     def total(self) -> int | None:
