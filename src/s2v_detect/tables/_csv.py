@@ -38,6 +38,7 @@ from s2v_detect.tables._rows import (
     chosen_column,
     is_address,
     row_of,
+    stripped,
     unmarked,
 )
 
@@ -176,7 +177,7 @@ class CsvRows:
     def _record(self, line: TextLine, rows: list[Row]) -> None:
         if line.fault:
             rows.append(self._faulty(line, line.fault))
-        elif not line.text.strip() or line.text == "\ufeff":
+        elif not stripped(line.text):
             self.passed_over += 1
         else:
             text = unmarked(line.text)

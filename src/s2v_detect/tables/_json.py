@@ -16,7 +16,7 @@ from s2v_detect.tables._rows import (
     chosen_column,
     is_address,
     row_of,
-    unmarked,
+    stripped,
     usual_column,
 )
 
@@ -39,7 +39,7 @@ class JsonRows:
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows: list[Row] = []
         for line in lines:
-            if line.fault or line.text.strip():
+            if line.fault or stripped(line.text):
                 self._take(line, rows)
             else:
                 self.passed_over += 1
@@ -56,7 +56,7 @@ class JsonRows:
             rows.append(Row(number, text, fault))
             return
         try:
-            value = json.loads(unmarked(text))
+            value = json.loads(stripped(text))
         except (ValueError, RecursionError):
             rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
             return
