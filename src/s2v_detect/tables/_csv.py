@@ -47,6 +47,9 @@ _QUOTED = '"[^"]*+(?:""[^"]*+)*+'
 _WITHIN = re.compile(_QUOTED[1:])
 _UNCLOSED = re.compile(_QUOTED)
 
+_SHORT = 4096
+"""Characters of an address that needs no look at its length in bytes."""
+
 _State = Literal["closed", "open", "broken"]
 
 
@@ -65,12 +68,16 @@ class CsvRows:
         self._open: TextLine | None = None
         self._following: list[TextLine] = []
         self._length = 0
+        self._place = 0
         self._is_begun = False
 
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows: list[Row] = []
         for line in lines if self.columns else self._begun(lines):
-            self._take(line, rows)
+            if row := self._plain_row(line):
+                rows.append(row)
+            else:
+                self._take(line, rows)
         return rows
 
     def rest(self) -> list[Row]:
@@ -101,13 +108,27 @@ class CsvRows:
         self._cells_from_first = re.compile(rf"{cell}(?:{mark}{cell})*+")
         self._cells_behind = re.compile(rf"(?:{mark}{cell})*+")
 
+    def _plain_row(self, line: TextLine) -> Row | None:
+        """Return the row of a line with nothing odd about it, as nearly all are: a short way."""
+        number, text, fault, _ = line
+        if fault or '"' in text or text[:1] == "\ufeff" or self._open or not self.columns:
+            return None
+        cells = text.split(self.delimiter)
+        if len(cells) != len(self.columns):
+            return None
+        image = cells[self._place].strip()
+        if not image or len(image) > _SHORT or not image.isascii():
+            return None
+        return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
+
     def _take(self, line: TextLine, rows: list[Row]) -> None:
         if self._open is not None:
             self._go_on(line, rows)
         elif line.fault or '"' not in line.text:
             self._record(line, rows)
         else:
-            line = line._replace(text=unmarked(line.text))
+            if line.text[:1] == "\ufeff":
+                line = line._replace(text=unmarked(line.text))
             state = self._state(line.text, is_within=False)
             if state == "closed":
                 self._record(line, rows)
@@ -170,9 +191,8 @@ class CsvRows:
         cells = [cell.strip().strip('"') for cell in taken.split(self.delimiter)]
         if self.columns is None:
             return any(map(is_address, cells))
-        place = self.columns.index(self.column or "")
-        is_whole = place > 0 or len(cells) == len(self.columns)
-        return is_whole and place < len(cells) and is_address(cells[place])
+        is_whole = self._place > 0 or len(cells) == len(self.columns)
+        return is_whole and self._place < len(cells) and is_address(cells[self._place])
 
     def _record(self, line: TextLine, rows: list[Row]) -> None:
         if line.fault:
@@ -203,6 +223,7 @@ class CsvRows:
             self.column = chosen_column(self.columns, self._wanted)
         else:
             self.columns, self.column = headless(cells, self._wanted)
+        self._place = self.columns.index(self.column)
         return self.has_header
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:

@@ -39,8 +39,9 @@ class JsonRows:
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows: list[Row] = []
         for line in lines:
-            if line.fault or stripped(line.text):
-                self._take(line, rows)
+            text = stripped(line.text)
+            if text or line.fault:
+                self._take(line, text, rows)
             else:
                 self.passed_over += 1
         return rows
@@ -50,13 +51,13 @@ class JsonRows:
         self._choose(rows)
         return rows
 
-    def _take(self, line: TextLine, rows: list[Row]) -> None:
-        number, text, fault, _ = line
+    def _take(self, line: TextLine, text: str, rows: list[Row]) -> None:
+        number, _, fault, _ = line
         if fault:
             rows.append(Row(number, text, fault))
             return
         try:
-            value = json.loads(stripped(text))
+            value = json.loads(text)
         except (ValueError, RecursionError):
             rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
             return

@@ -9,6 +9,7 @@ import os
 import re
 import zlib
 from collections.abc import AsyncGenerator, Iterator
+from itertools import count, repeat
 from typing import NamedTuple
 
 from s2v_detect._waiting import in_thread
@@ -146,15 +147,19 @@ class LineSplitter:
             return self._one_by_one(chunk)
         if len(chunk) > self._longest or b"\0" in chunk:
             return self._one_by_one(chunk)
-        if b"\r" in chunk:
+        if b"\r" not in chunk:
+            lines = list(map(TextLine, count(first), text.split("\n")))
+        elif chunk.count(b"\r\n") == chunk.count(b"\r") == chunk.count(b"\n"):
+            lines = list(
+                map(TextLine, count(first), text.split("\r\n"), repeat(""), repeat("\r\n"))
+            )
+        else:
             parts = _END.split(text)
             ends = [*parts[1::2], "\n"]
             lines = [
                 TextLine(number, line, "", end)
                 for number, (line, end) in enumerate(zip(parts[::2], ends, strict=True), first)
             ]
-        else:
-            lines = [TextLine(number, line) for number, line in enumerate(text.split("\n"), first)]
         if not lines[-1].text:  # behind the last end
             lines.pop()
         self._number += len(lines)
@@ -189,7 +194,7 @@ class LineSplitter:
 
 def lines_in(descriptor: int) -> int:
     """Return how many lines a file has from here on, unpacked; the last may lack its end."""
-    count, last = 0, b"\n"
+    found, last = 0, b"\n"
     unpacking: Unpacking | None = None
     is_first = True
     while piece := os.read(descriptor, 1 << 20):
@@ -197,10 +202,10 @@ def lines_in(descriptor: int) -> int:
             unpacking = Unpacking()
         is_first = False
         for part in unpacking.feed(piece) if unpacking else (piece,):
-            count += part.count(b"\n")
+            found += part.count(b"\n")
             if b"\r" in part:
-                count += part.count(b"\r") - part.count(b"\r\n")
+                found += part.count(b"\r") - part.count(b"\r\n")
             if last == b"\r" and part[:1] == b"\n":
-                count -= 1
+                found -= 1
             last = part[-1:]
-    return count + (last not in (b"\n", b"\r"))
+    return found + (last not in (b"\n", b"\r"))
