@@ -94,8 +94,9 @@ def assert_nothing_vanished(content: bytes, rows: list[Row], after: int) -> None
     assert must <= {number for lines in covered for number in lines}
     assert {row.number for row in rows} <= may
     told = repr(rows)
-    for address in re.findall(rb"https://a\.example/\d+\.jpg", content):
-        assert address.decode() in told
+    for line in re.split(rb"\r\n|\n|\r", content):  # a faulty line is told by its beginning
+        for address in re.findall(rb"https://a\.example/\d+\.jpg", line[:150]):
+            assert address.decode() in told
 
 
 @given(st.sampled_from(HEADERS), almost_lists())

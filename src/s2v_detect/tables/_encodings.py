@@ -32,6 +32,8 @@ _BETTER = 2.5
 _SINGLE_BYTE_BETTER = 3.0
 _SINGLE_BYTE_LETTERS = 12
 _MOST_SHOWN = 3
+_NO_WRITING = re.compile("[\x7f-\x9f\ue000-\uf8ff]")
+"""Characters of control and of private use: what a byte comes to that has no meaning."""
 _CELLS = re.compile(rb"[^\r\n,;\t]*[\x80-\xff][^\r\n,;\t]*")
 
 _MARKS = (
@@ -159,14 +161,19 @@ def _is_mostly_utf_8(piece: bytes) -> bool:
 
 
 def _likely(sample: bytes) -> list[_Guess]:
-    """Return what reads the whole sample, the best first; of two that read the same, the better."""
+    """Return what reads the whole sample, the best first; of two that read the same, the better.
+
+    A reading that takes the first letter of an address for half a character is none.
+    """
     import chardet  # noqa: PLC0415  # of the extra `cli`, and 60 ms
 
     found: dict[str, tuple[str, float]] = {}
     for each in chardet.detect_all(sample, ignore_threshold=True, include_encodings=_GUESSED):
         name = codecs.lookup(each["encoding"] or "ascii").name
         with suppress(UnicodeDecodeError):
-            found.setdefault(sample.decode(name), (name, each["confidence"]))
+            text = sample.decode(name)
+            if not _NO_WRITING.search(text) and text.count("http") == sample.count(b"http"):
+                found.setdefault(text, (name, each["confidence"]))
     ranked = list(found.values())
     scores = [score for _, score in ranked] + [0.0]
     guesses = []

@@ -17,10 +17,13 @@ class TextRows:
 
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows = []
-        for line in lines:
-            image = stripped(line.text)
-            if line.fault or (image and image[0] != "#"):
-                rows.append(_row(line.number, image, line.fault))
+        for number, text, unreadable, _ in lines:
+            image, fault = text.strip(), unreadable
+            if not image.isascii():
+                image = stripped(image)
+                fault = unreadable or _fault_of(image)
+            if fault or (image and image[0] != "#"):
+                rows.append(Row(number, image[:EXCERPT] if fault else image, fault))
         self.passed_over += len(lines) - len(rows)
         return rows
 
@@ -28,8 +31,6 @@ class TextRows:
         return []
 
 
-def _row(number: int, image: str, fault: str) -> Row:
-    if not fault and "\ufeff" in image and any(map(is_address, image.split("\ufeff")[1:])):
-        fault = "two files were joined in the middle of the line"
-        return Row(number, image[:EXCERPT], fault)
-    return Row(number, image, fault)
+def _fault_of(image: str) -> str:
+    is_joined = "\ufeff" in image and any(map(is_address, image.split("\ufeff")[1:]))
+    return "two files were joined in the middle of the line" if is_joined else ""
