@@ -24,6 +24,7 @@ from s2v_detect.tables._rows import Rows
 from s2v_detect.tables._text import TextRows
 
 EXAMPLES = int(os.environ.get("S2V_DETECT_EXAMPLES", "300"))
+ADDRESS = re.compile(rb"(?<![\x80-\xff])https://a\.example/\d+\.jpg")
 BOM = b"\xef\xbb\xbf"
 PARTS = [
     *(b'"', b'"', b'""', b",", b",", b",", b";", b"\t", b"|", b"\n", b"\n", b"\r\n", b"\r", b" "),
@@ -94,8 +95,10 @@ def assert_nothing_vanished(content: bytes, rows: list[Row], after: int) -> None
     assert must <= {number for lines in covered for number in lines}
     assert {row.number for row in rows} <= may
     told = repr(rows)
-    for line in re.split(rb"\r\n|\n|\r", content):  # a faulty line is told by its beginning
-        for address in re.findall(rb"https://a\.example/\d+\.jpg", line[:150]):
+    # A faulty line is told by its beginning; behind a byte that is not ASCII, the first letter of an
+    # address is half of a character in some encodings.
+    for line in re.split(rb"\r\n|\n|\r", content):
+        for address in ADDRESS.findall(line[:150]):
             assert address.decode() in told
 
 

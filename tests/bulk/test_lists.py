@@ -12,6 +12,7 @@ import pytest
 
 from s2v_detect.bulk import Input
 from s2v_detect.tables import InputError, Row
+from s2v_detect.tables._encodings import Decoding
 
 A, B, C = (f"https://a.example/{n}.jpg" for n in (1, 2, 3))
 
@@ -172,6 +173,17 @@ async def test_a_line_ends_as_any_system_ends_it(tmp_path: Path, name: str, end:
         await source.count()
         await every(source)
         assert source.total == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
+def test_a_mark_of_utf_8_in_mid_file_ends_another_encoding(size: int) -> None:
+    """Wherever the pieces are cut: the first letter of an address is no half of a character."""
+    first, second = f"头像,名字\n{A},王\r\n", f"\ufeff{B},上海\n\ufeff{C},x\n"
+    content = first.encode("gb18030") + second.encode()
+    decoding = Decoding(content[:10], "gb18030")
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    text = b"".join(map(decoding.feed, pieces)) + decoding.feed(b"", is_last=True)
+    assert text.decode() == first + second
 
 
 async def test_two_files_joined_in_the_middle_of_a_line_are_a_faulty_row(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Lists in other encodings, as UTF-8.
 
-**Theory.** A mark of Unicode at the file's beginning is believed. Without one, bytes are UTF-8 as
-long as they are ASCII. The first piece that is not ASCII decides: what is valid UTF-8 is never
-taken for anything else, and a piece with more valid cells than invalid ones is UTF-8 with faulty
-lines. Any other piece is guessed, and a guess is either sure or not made: its lines are then faulty
-rows that name what they may be, and a header among them ends the run before anything is asked.
+**Theory.** A mark of Unicode at the file's beginning is believed, and a mark of UTF-8 at the
+beginning of any line: another file was joined there. Without a mark, bytes are UTF-8 as long as
+they are ASCII. The first piece that is not ASCII decides: what is valid UTF-8 is never taken for
+anything else, and a piece with more valid cells than invalid ones is UTF-8 with faulty lines. Any
+other piece is guessed, and a guess is either sure or not made: its lines are then faulty rows that
+name what they may be, and a header among them ends the run before anything is asked.
 
 The guess is chardet's. Seen on 66 lists of one row and 66 of 200 rows, in eight languages and the
 encodings that spreadsheets save there: charset-normalizer 3.5 was wrong about 41 and 12, chardet
@@ -32,6 +33,8 @@ _BETTER = 2.5
 _SINGLE_BYTE_BETTER = 3.0
 _SINGLE_BYTE_LETTERS = 12
 _MOST_SHOWN = 3
+_MARKED_LINE = re.compile(rb"([\r\n])\xef\xbb\xbf")
+_HALF_MARK = re.compile(rb"[\r\n](\xef|\xef\xbb)\Z")
 _NO_WRITING = re.compile("[\x7f-\x9f\ue000-\uf8ff]")
 """Characters of control and of private use: what a byte comes to that has no meaning."""
 _CELLS = re.compile(rb"[^\r\n,;\t]*[\x80-\xff][^\r\n,;\t]*")
@@ -99,6 +102,8 @@ class Decoding:
         self.fault = "the line is not UTF-8 text"
         """Of a line that can't be decoded."""
         self._is_open = not (marked or encoding)
+        self._line_end = b""
+        self._half_mark = b""
         self._decode_with(self.name)
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> bytes:
@@ -107,7 +112,28 @@ class Decoding:
             self._decide(piece)
         if self._decoder is None:
             return piece
-        return self._decoder.decode(piece, is_last).encode(errors="surrogatepass")
+        rest = b""
+        if self.counts_by_bytes:
+            piece, rest = self._before_mark(piece, is_last=is_last)
+        text = self._decoder.decode(piece, is_last or bool(rest)).encode(errors="surrogatepass")
+        if rest:
+            self._decode_with("utf-8")
+        return text + rest
+
+    def _before_mark(self, piece: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
+        """Return a piece up to a mark of UTF-8 at a line's beginning, and the rest from there.
+
+        Half a mark at the piece's end is held back for the next piece.
+        """
+        lines = self._line_end + self._half_mark + piece
+        found = _MARKED_LINE.search(lines)
+        cut = found.end(1) if found else len(lines)
+        half = None if found or is_last else _HALF_MARK.search(lines)
+        self._half_mark = half[1] if half else b""
+        before = lines[: cut - len(self._half_mark)]
+        skipped = len(self._line_end)
+        self._line_end = before[-1:] if before[-1:] in (b"\n", b"\r") else b""
+        return before[skipped:], lines[cut:]
 
     def _decide(self, piece: bytes) -> None:
         self._is_open = False
