@@ -95,8 +95,8 @@ def assert_nothing_vanished(content: bytes, rows: list[Row], after: int) -> None
     assert must <= {number for lines in covered for number in lines}
     assert {row.number for row in rows} <= may
     told = repr(rows)
-    # A faulty line is told by its beginning; behind a byte that is not ASCII, the first letter of an
-    # address is half of a character in some encodings.
+    # A faulty line is told by its beginning; behind a byte that is not ASCII, the first letter of
+    # an address is half of a character in some encodings.
     for line in re.split(rb"\r\n|\n|\r", content):
         for address in ADDRESS.findall(line[:150]):
             assert address.decode() in told
