@@ -182,7 +182,7 @@ async def test_one_link_over_several_cells_is_the_image_of_each(tmp_path: Path) 
 
 async def test_a_table_may_begin_anywhere(tmp_path: Path) -> None:
     """Empty rows are passed over, and counted; empty columns at its sides are none."""
-    rows = [["url", "n"], [URL, 1], [], [None, None, None], ["x", None], [None, 2], []]
+    rows: list[list[Any]] = [["url", "n"], [URL, 1], [], [None] * 3, ["x", None], [None, 2], []]
     path = tmp_path / "in.xlsx"
     book(path, rows, top=4, left=3)
     table = open_table(-1, path)

@@ -53,7 +53,7 @@ class ExcelTable:
             self.columns = self._names
             is_header = False
         else:
-            texts = ["" if cell is None else str(cell) for cell in cells]
+            texts = ["" if cell is None else str(cell).strip() for cell in cells]
             self._names = distinct(texts)
             named = max(place for place, text in enumerate(texts, start=1) if text)
             self.columns = self._names[:named]
