@@ -29,7 +29,17 @@ from s2v_detect import (
     OutcomeUnknown,
     RetryPolicy,
 )
-from s2v_detect.emulator import Cut, Emulator, Error, Html, Pass, Reject, Silent, Throttle
+from s2v_detect.emulator import (
+    Cut,
+    Emulator,
+    Error,
+    Html,
+    Pass,
+    Reject,
+    Silent,
+    Throttle,
+    Trickle,
+)
 
 URL = "https://images.example/1.jpg"
 FAST = LocalLimiter(float("inf"))
@@ -88,6 +98,23 @@ async def test_old_answers_are_asked_for_again_if_wanted(emulator: Emulator, pat
             assert ledger.known([URL])[URL].check_pass
         assert (await client.check(URL)).code == "InvalidFile.FacePose"
         assert (await client.check(URL)).source == "ledger"
+
+
+async def test_the_older_answer_is_known_while_a_newer_one_is_asked_for(
+    emulator: Emulator, path: Path
+) -> None:
+    """Nobody is told that a paid answer is not there, in the seconds that another one takes."""
+    async with emulator.client(ledger=path) as client:
+        await client.check(URL)
+    emulator.when("*", Trickle(over_s=0.5))
+    async with emulator.client(ledger=Ledger(path, refresh=True)) as client:
+        asked = asyncio.create_task(client.check(URL))
+        while len(emulator.arrivals) < 2:
+            await asyncio.sleep(0.01)
+        with Ledger(path) as ledger:
+            assert ledger.entries([URL])[URL].state == "sent"
+            assert ledger.known([URL])[URL].check_pass
+        await asked
 
 
 async def test_every_end_is_recorded(emulator: Emulator, path: Path) -> None:

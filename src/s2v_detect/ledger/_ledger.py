@@ -158,14 +158,13 @@ class Ledger:
     def known(self, images: Iterable[K]) -> dict[K, Verdict]:
         """Return the verdicts on those of the images whose answer is recorded, for nothing.
 
-        Files are read whole, for what they hold is what they are.
+        While a newer answer is asked for, the older one is what is known. Files are read whole,
+        for what they hold is what they are.
         """
         return {
             image: verdict
             for image, entry in self.entries(images).items()
-            if entry.state == "answered"
-            and self.is_fresh(entry)
-            and (verdict := entry.verdict) is not None
+            if (verdict := entry.verdict) is not None and self.is_fresh(entry)
         }
 
     def entries(self, images: Iterable[K]) -> dict[K, LedgerEntry]:
