@@ -56,7 +56,7 @@ class ExcelTable:
             self.columns = self._names
             is_header = False
         else:
-            texts = ["" if cell is None else str(cell) for cell in cells]
+            texts = ["" if cell is None else str(cell).strip() for cell in cells]
             self._names = distinct(texts)
             named = max(place for place, text in enumerate(texts, start=1) if text)
             self.columns = self._names[:named]
@@ -71,16 +71,16 @@ class ExcelTable:
         for name in self._names[len(self.columns or ()) :]:
             if columns[name] is None:
                 del columns[name]
+        link = sheet.link(number, self._place)
+        # The text of an address wins: who mends an address by hand leaves its old link behind.
+        if is_address(link) and not is_address(cells[self._place]):
+            return Row(number, link.strip(), "", columns)
         if sheet.has_no_value(number, self._place):
             fault = (
                 f"the column {self._column!r} holds a formula whose value is not saved: open the"
                 " file in Excel and save it"
             )
             return Row(number, "", fault, columns)
-        link = sheet.link(number, self._place)
-        # The text of an address wins: who mends an address by hand leaves its old link behind.
-        if is_address(link) and not is_address(cells[self._place]):
-            return Row(number, link.strip(), "", columns)
         return row_of(number, columns, self._column)
 
 

@@ -8,14 +8,13 @@ tell then which apostrophe was there before, so it takes none off.
 
 import csv
 import json
-import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Protocol
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from s2v_detect._columns import OUTPUT_COLUMNS
 
@@ -31,6 +30,10 @@ OUTCOME_KEYS = tuple(column.name for column in OUTPUT_COLUMNS)
 
 MORE = "input_more"
 """What a row of JSON lines has beyond the columns of the first, as JSON."""
+
+_TOO_DEEP = "(nested too deeply to be written)"
+"""Python reads JSON a few levels deeper than it writes JSON: a row is kept without such a value."""
+_MARGIN = 50
 
 # Readers that split text at every Unicode line break would see half a line.
 _LINE_BREAKS = {
@@ -102,21 +105,34 @@ def json_line(record: Mapping[str, Any]) -> bytes:
     """
     try:
         line = to_json(record, inf_nan_mode="null")
-    except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
-        text = json.dumps(_finite(record), default=text_of, separators=(",", ":"))
-        line = text.encode(errors="backslashreplace")
+    except ValueError:  # half a character, bytes, much nesting
+        line = _json_of(record).encode(errors="backslashreplace")
     if not line.isascii():
         for found, escaped in _LINE_BREAKS.items():
             line = line.replace(found, escaped)
     return line + b"\n"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+def _json_of(record: Mapping[str, Any]) -> str:
+    """Return JSON of what `to_json` refuses; a half character is its escape there."""
+    try:
+        text = json.dumps(record, default=text_of)
+        whole = json.loads(text, parse_constant=lambda _: None)  # JSON has no word for infinity
+        return json.dumps(whole, separators=(",", ":"))
+    except RecursionError:
+        return _json_of({name: _shallow(value) for name, value in record.items()})
+
+
+def _shallow(value: Any) -> Any:
+    """Return a value, or the words for one that is nested too deeply to be written."""
+    nested = value
+    for _ in range(_MARGIN):  # it is written from another depth of the stack, in an object
+        nested = [nested]
+    try:
+        json.loads(json.dumps(nested, default=text_of))
+    except RecursionError:
+        return _TOO_DEEP
+    return value
 
 
 class Delimited:
@@ -208,5 +224,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     if value is None or isinstance(value, bool | int | list | tuple | Mapping):
-        return json.dumps(value, default=text_of)
+        try:
+            return json.dumps(value, default=text_of)
+        except RecursionError:
+            return _TOO_DEEP
     return str(value)

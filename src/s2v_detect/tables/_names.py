@@ -12,12 +12,14 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
         >>> distinct(["a", "a_3", "a", "", "column_4"])
         ('a', 'a_3', 'a_3_3', 'column_4_4', 'column_4')
     """
-    given = [name.strip() or f"column_{place}" for place, name in enumerate(names, start=1)]
+    given = [
+        name if name.strip() else f"column_{place}" for place, name in enumerate(names, start=1)
+    ]
     found: list[str] = []
     for place, (name, written) in enumerate(zip(given, names, strict=True), start=1):
         new = name
         # A name that nobody wrote gives way to one that somebody did, wherever that stands.
-        while new in found or (new != written.strip() and new in given[place:]):
+        while new in found or (new != written and new in given[place:]):
             new = f"{new}_{place}"
         found.append(new)
     return tuple(found)

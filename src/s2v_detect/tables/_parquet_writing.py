@@ -12,10 +12,13 @@ from typing import Any, BinaryIO
 
 from s2v_detect._columns import Column
 from s2v_detect.tables._lines import MORE, Record, json_line, text_of
+from s2v_detect.tables._names import distinct
 from s2v_detect.tables._parquet_reading import pa, parquet
 
 _GROUP = 5000
 _TYPES = {int: pa.int64(), bool: pa.bool_(), float: pa.float64(), str: pa.string()}
+_DEEPEST = 32
+"""Levels of lists and objects: pyarrow reads back a few more, and crashes at very many."""
 _REFUSED = (pa.ArrowException, ValueError, TypeError, OverflowError)
 """What pyarrow raises for a value that has no place in a type, or in a file."""
 
@@ -46,26 +49,29 @@ class ParquetRecords:
         records, self._waiting = self._waiting, []
         try:
             if self._writer is None:
-                self._schema = _schema_of(records, self._columns)
+                self._names, self._schema = _schema_of(records, self._columns)
                 self._writer = parquet.ParquetWriter(self._file, self._schema)
-            self._writer.write_table(_table(records, self._schema))
+            self._writer.write_table(_table(records, self._names, self._schema))
         except pa.ArrowException as error:  # of the file as a whole: each column was tried
             raise OSError(errno.EIO, f"Parquet takes no more: {error}") from error
 
 
-def _schema_of(records: Sequence[Record], ours: Sequence[Column]) -> Any:
+def _schema_of(records: Sequence[Record], ours: Sequence[Column]) -> tuple[list[str], Any]:
+    """Return the names of the columns in the records, and the columns of the file."""
     types = {column.name: _TYPES[column.type] for column in ours}
     names = dict.fromkeys([*(name for record in records for name in record), *types])
     names.pop(MORE, None)  # of an input it has been given another name
     fields = [
-        (text_of(name), types.get(name) or _inferred([record.get(name) for record in records]))
-        for name in names
+        (shown, types.get(name) or _inferred([record.get(name) for record in records]))
+        for name, shown in zip(names, distinct(list(map(_unicode, names))), strict=True)
     ]
-    return pa.schema([*fields, (MORE, pa.string())])
+    return list(names), pa.schema([*fields, (MORE, pa.string())])
 
 
 def _inferred(values: list[Any]) -> Any:
     """Return the type that gives all these values back from a file; text, where none does."""
+    if any(_is_deeper(value, _DEEPEST) for value in values):
+        return pa.string()
     try:
         array = pa.array(values)
         with BytesIO() as file:
@@ -75,6 +81,13 @@ def _inferred(values: list[Any]) -> Any:
         return pa.string()
     is_kept = all(map(_holds, found, values))
     return array.type if is_kept and not pa.types.is_null(array.type) else pa.string()
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    return not levels or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 def _holds(found: Any, value: Any) -> bool:
@@ -89,23 +102,23 @@ def _holds(found: Any, value: Any) -> bool:
     return bool(found == value) or (found != found and value != value)  # noqa: PLR0124  # no number
 
 
-def _table(records: Sequence[Record], schema: Any) -> Any:
-    known = {text_of(name): name for record in records for name in record}
+def _table(records: Sequence[Record], names: Sequence[str], schema: Any) -> Any:
+    known = frozenset(names)
     more: list[Record] = [
-        {name: value for name, value in record.items() if text_of(name) not in schema.names}
-        for record in records
+        {name: value for name, value in record.items() if name not in known} for record in records
     ]
-    arrays = []
-    for field in list(schema)[:-1]:
-        name = known.get(field.name, field.name)
-        arrays.append(_array(name, field.type, [record.get(name) for record in records], more))
+    arrays = [
+        _array(name, type_, [record.get(name) for record in records], more)
+        for name, type_ in zip(names, schema.types, strict=False)  # behind them is `input_more`
+    ]
     extra = [json_line(rest).decode().rstrip("\n") if rest else None for rest in more]
     return pa.Table.from_arrays([*arrays, pa.array(extra, pa.string())], schema=schema)
 
 
 def _array(name: str, type_: Any, values: list[Any], more: list[Record]) -> Any:
     if pa.types.is_string(type_):
-        return pa.array([_unicode(value) for value in values], type_)
+        texts = [None if value is None else _unicode(value) for value in values]
+        return pa.array(texts, type_)
     try:
         array = pa.array(values, type_)
         if all(map(_holds, array.to_pylist(), values)):
@@ -127,5 +140,5 @@ def _is_kept(value: Any, type_: Any) -> bool:
         return False
 
 
-def _unicode(value: Any) -> str | None:
-    return None if value is None else text_of(value).encode(errors="backslashreplace").decode()
+def _unicode(value: Any) -> str:
+    return text_of(value).encode(errors="backslashreplace").decode()
