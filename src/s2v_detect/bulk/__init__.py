@@ -7,7 +7,7 @@ environment and no signal. Those are the command's.
 from s2v_detect.bulk._beside import replacing, try_replacing
 from s2v_detect.bulk.expected import Expected
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
-from s2v_detect.bulk.inputs import Input
+from s2v_detect.bulk.inputs import Input, Options
 from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_table
 from s2v_detect.bulk.paths import (
     OwnFiles,
@@ -32,6 +32,7 @@ __all__ = [
     "Files",
     "Input",
     "Interval",
+    "Options",
     "Output",
     "OwnFiles",
     "PathError",

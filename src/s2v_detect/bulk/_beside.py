@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from shutil import rmtree
 from typing import BinaryIO
 
 from s2v_detect.bulk.paths import refuse_database
@@ -36,6 +37,11 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(f".{name}.{ending}")
 
 
+def free_beside(path: Path) -> Path:
+    """Return a name for what goes away with the run, which nothing has by chance alone."""
+    return beside(path, f"{secrets.token_hex(8)}.part")
+
+
 def new_beside(path: Path) -> tuple[Path, int]:
     """Return a new file that is to take the path's place, and its open descriptor.
 
@@ -46,7 +52,7 @@ def new_beside(path: Path) -> tuple[Path, int]:
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
     while True:
-        part = beside(path, f"{secrets.token_hex(8)}.part")
+        part = free_beside(path)
         try:
             descriptor = os.open(part, _FLAGS, 0o666 if mode is None else 0o600)
         except FileExistsError:
@@ -57,16 +63,15 @@ def new_beside(path: Path) -> tuple[Path, int]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Have none of the files that dead runs left beside an output; only for who has its lock."""
+    """Have none of what dead runs left beside an output; only for who has its lock."""
     left = re.compile(re.escape(beside(path, "").name) + r"[0-9a-f]{16}\.part")
     with os.scandir(path.parent) as found:
-        parts = [
-            entry.path
-            for entry in found
-            if left.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        ]
+        parts = [entry for entry in found if left.fullmatch(entry.name)]
     for part in parts:
-        Path(part).unlink(missing_ok=True)
+        if part.is_dir(follow_symlinks=False):
+            rmtree(part.path, ignore_errors=True)
+        elif part.is_file(follow_symlinks=False):
+            Path(part.path).unlink(missing_ok=True)
 
 
 @contextmanager

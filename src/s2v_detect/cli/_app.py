@@ -45,6 +45,7 @@ Examples:
   s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
   s2v-detect run portraits.parquet -o sample.csv --sample 500
+  s2v-detect run portraits.xlsx -o verdicts.xlsx --sheet 2
   cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
 _RUN_COLUMNS = f"Columns of OUT, behind those of INPUT:\n{as_text(OUTPUT_COLUMNS)}"
 _CHECK_EXAMPLES = """\
@@ -72,7 +73,10 @@ Examples, each once:
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
 _LONGEST_CELL = 2**31 - 1
-"""An output is read back whatever was in its input: a Parquet file's texts have any length."""
+"""An output is read back whatever was in its input: a Parquet file's texts have any length.
+
+`csv` has one limit for the whole process, so whoever calls the command gets the old one back.
+"""
 
 
 def _no_option(_: object, name: str | None) -> None:
@@ -98,7 +102,7 @@ app.command(ledger_app)
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    csv.field_size_limit(_LONGEST_CELL)
+    usual_limit = csv.field_size_limit(_LONGEST_CELL)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
@@ -115,6 +119,8 @@ def run_command(arguments: Sequence[str]) -> int:
         return _refused(f"{name} can't be used: {why}. Give another one.", Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    finally:
+        csv.field_size_limit(usual_limit)
 
 
 def _refused(error: Exception | str, code: Exit) -> Exit:
@@ -162,10 +168,10 @@ def run(
 
     Args:
         source: A folder of images, or a pattern of files in quotes; or a list: text (a URL a line),
-            CSV, TSV, JSON lines or Parquet by its ending, .gz too; - is stdin. --emulator:
+            CSV, TSV, JSON lines, Excel or Parquet by its ending, .gz too; - is stdin. --emulator:
             http://photographs.example/NAME is beside it.
-        out: JSON lines, CSV, TSV or Parquet by its ending; - is stdout. Other columns of the input
-            pass through.
+        out: JSON lines, CSV, TSV, Excel or Parquet by its ending; - is stdout. Other columns of the
+            input pass through.
         sending: How it is sent.
         plan: What is asked and kept.
         account: Whom to ask.

@@ -132,7 +132,7 @@ def export(
 
     Args:
         ledger: The ledger.
-        out: CSV, TSV, JSON lines or Parquet by its ending; - is JSON lines on stdout.
+        out: CSV, TSV, JSON lines, Excel or Parquet by its ending; - is JSON lines on stdout.
         force: Replace a file that is there.
     """
     written = stdout_descriptor() if out == "-" else Path(out)

@@ -14,6 +14,8 @@ from s2v_detect._redaction import legible, without_secrets
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([dhms]?)", re.ASCII)
+STANDARD = "-"
+"""The name of stdin and of stdout on a command line."""
 
 
 class _Unbreakable:
