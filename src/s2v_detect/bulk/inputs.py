@@ -13,7 +13,7 @@ from typing import Self
 
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.tables import Format, Row, open_table
+from s2v_detect.tables import Format, InputError, Row, open_table
 
 _BATCH = 1000
 
@@ -53,22 +53,27 @@ class Input:
 
         A path to one of the run's `own` files is a faulty row.
 
-        Raises `OSError` where there is none that can be read.
+        Raises `OSError` where there is none that can be read, and `InputError` where the options
+        don't fit it.
         """
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise IsADirectoryError(21, "it is a folder", str(path))
         beside = path.parent if takes_files else None
-        return cls(
-            descriptor,
-            path,
-            column=column,
-            format=format,
-            sheet=sheet,
-            files_beside=beside,
-            own=own,
-        )
+        try:
+            return cls(
+                descriptor,
+                path,
+                column=column,
+                format=format,
+                sheet=sheet,
+                files_beside=beside,
+                own=own,
+            )
+        except InputError:
+            os.close(descriptor)
+            raise
 
     def close(self) -> None:
         """Close a file that was opened here."""
