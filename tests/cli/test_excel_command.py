@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 from xlsxwriter import Workbook
 
-from s2v_detect.cli import _run
+from s2v_detect.cli import _too_many
 from s2v_detect.emulator import Emulator, Reject
 
 Command = Callable[..., Any]
@@ -144,7 +144,7 @@ def test_more_rows_than_a_sheet_has_are_refused_before_anything_is_paid(
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
     """By rows, not by lines; of every input whose length can be known, and of a sample."""
-    monkeypatch.setattr(_run, "most_rows", lambda path: 3 if path.suffix == ".xlsx" else None)
+    monkeypatch.setattr(_too_many, "most_rows", lambda path: 3 if path.suffix == ".xlsx" else None)
     run = ("-o", "out.xlsx", *FAST, *options)
     (tmp_path / "in.txt").write_text("".join(f"{url(n)}\n" for n in range(4)))
     parquet.write_table(pa.table({"url": [url(n) for n in range(4)]}), tmp_path / "in.parquet")

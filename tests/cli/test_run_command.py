@@ -114,11 +114,13 @@ def test_a_refused_key_leaves_no_output(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_an_empty_input_is_done_at_once(called: Command, tmp_path: Path) -> None:
-    """Its output is empty, and there."""
+def test_an_empty_input_is_exit_2(called: Command, tmp_path: Path) -> None:
+    """Nobody runs one on purpose; there is no output."""
     (tmp_path / "in.txt").touch()
-    assert called("run", "in.txt", "-o", "out.jsonl").returncode == 0
-    assert (tmp_path / "out.jsonl").read_bytes() == b""
+    done = called("run", "in.txt", "-o", "out.jsonl")
+    assert done.returncode == 2
+    assert "The input has no image" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_slow_pipe_is_answered_line_by_line(started: Started) -> None:
