@@ -17,15 +17,28 @@ _NO_VALUE = (pa.ArrowException, ValueError, OverflowError, TypeError, KeyError)
 
 def values_of(column: Any) -> list[Any]:
     """Return the values of a column."""
-    kind = column.type
     try:
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            # Else its values have a type of pandas where pandas is there, and none where it is not.
-            column = column.cast(pa.timestamp("us", kind.tz))
+        # Nanoseconds have a type of pandas where pandas is there, and none where it is not.
+        if pa.types.is_nested(column.type) and _has_nanoseconds(column.type):
+            return [_value(scalar) for scalar in column]
+        if getattr(column.type, "unit", "") == "ns":
+            column = column.cast(_in_microseconds(column.type))
         found: list[Any] = column.to_pylist()
     except _NO_VALUE:
         return [_value(scalar) for scalar in column]
     return found
+
+
+def _has_nanoseconds(kind: Any) -> bool:
+    if getattr(kind, "unit", "") == "ns":
+        return True
+    return any(_has_nanoseconds(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _in_microseconds(kind: Any) -> Any:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.time64("us") if pa.types.is_time(kind) else pa.duration("us")
 
 
 def _value(scalar: Any) -> Any:
@@ -46,8 +59,8 @@ def _nested(scalar: Any, kind: Any) -> Any:
 
 def _plain(scalar: Any, kind: Any) -> Any:
     try:
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            return scalar.cast(pa.timestamp("us", kind.tz)).as_py()
+        if getattr(kind, "unit", "") == "ns":
+            scalar = scalar.cast(_in_microseconds(kind))
         return scalar.as_py()
     except _NO_VALUE:
         return _text(scalar, kind)
