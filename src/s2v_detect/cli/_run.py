@@ -166,15 +166,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     refuse_conflicts(plan.used_by(source, out))
-    if plan.excel and Path(out).suffix.lower() not in DELIMITERS:
-        raise Unusable(
-            "--excel is for an output in CSV or TSV. Give a name that ends in .csv after -o, or"
-            " leave --excel out."
-        )
-    has_records = not is_stream(out) or plan.ledger_of(out) is not None
-    refuse_unfinishable(
-        summary=plan.summary, report=plan.report, has_records=has_records, output=out
-    )
+    _refuse_unfinishable(out, plan)
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
@@ -216,6 +208,19 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     if plan.report:
         _report_on(source, out, plan.report, ledger, emulated=account.emulator)
     return code
+
+
+def _refuse_unfinishable(out: str, plan: Plan) -> None:
+    """Raise `Unusable` for what the end of the run would fail at."""
+    if plan.excel and Path(out).suffix.lower() not in DELIMITERS:
+        raise Unusable(
+            "--excel is for an output in CSV or TSV. Give a name that ends in .csv after -o, or"
+            " leave --excel out."
+        )
+    has_records = not is_stream(out) or plan.ledger_of(out) is not None
+    refuse_unfinishable(
+        summary=plan.summary, report=plan.report, has_records=has_records, output=out
+    )
 
 
 def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emulated: bool) -> None:

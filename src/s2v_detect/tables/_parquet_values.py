@@ -19,10 +19,11 @@ def values_of(column: Any) -> list[Any]:
     """Return the values of a column."""
     try:
         # Nanoseconds have a type of pandas where pandas is there, and none where it is not.
-        if pa.types.is_nested(column.type) and _has_nanoseconds(column.type):
+        kind = column.type
+        if getattr(kind, "unit", "") == "ns":
+            column = column.cast(_in_microseconds(kind))
+        elif _has_nanoseconds(kind):
             return [_value(scalar) for scalar in column]
-        if getattr(column.type, "unit", "") == "ns":
-            column = column.cast(_in_microseconds(column.type))
         found: list[Any] = column.to_pylist()
     except _NO_VALUE:
         return [_value(scalar) for scalar in column]
@@ -32,6 +33,8 @@ def values_of(column: Any) -> list[Any]:
 def _has_nanoseconds(kind: Any) -> bool:
     if getattr(kind, "unit", "") == "ns":
         return True
+    if pa.types.is_dictionary(kind):
+        return _has_nanoseconds(kind.value_type)
     return any(_has_nanoseconds(kind.field(place).type) for place in range(kind.num_fields))
 
 
