@@ -329,10 +329,11 @@ async def test_the_column_is_the_usual_one_or_the_only_one(tmp_path: Path) -> No
     assert [row.image for row in await read(path)] == ["3"]
 
 
-def test_parquet_from_a_pipe_says_what_to_do() -> None:
-    """It must be sought in."""
+@pytest.mark.parametrize("format_", ["parquet", "xlsx"])
+def test_what_must_be_sought_in_says_so_of_a_pipe(format_: Any) -> None:
+    """And what to do."""
     with pytest.raises(InputError, match="name of a file"):
-        Input(0, format="parquet")
+        Input(0, format=format_)
 
 
 async def test_what_is_no_parquet_says_so(tmp_path: Path) -> None:

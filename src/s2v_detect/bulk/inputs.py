@@ -81,7 +81,8 @@ class Input:
 
         A path to one of the run's `own` files is a faulty row.
 
-        Raises `OSError` where there is none that can be read.
+        Raises `OSError` where there is none that can be read, and `InputError` where the options
+        don't fit it.
         """
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
