@@ -7,7 +7,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from s2v_detect._columns import LEDGER_COLUMNS
@@ -106,6 +106,7 @@ async def test_every_value_is_kept(tmp_path: Path) -> None:
 ODD = st.text(st.characters() | st.sampled_from("=+-@'\t\r\n_x0123\ufffe\x01"), max_size=9)
 
 
+@settings(deadline=None, max_examples=50)  # a file each: its time is that of the disk
 @given(st.lists(st.tuples(ODD, ODD), min_size=1, max_size=5))
 @example([("_x000D_", "\r\n"), ("\ud83d", "\uffff"), ("_x005F_", "\x7f\x85"), ("", "\0")])
 async def test_any_text_comes_back(
