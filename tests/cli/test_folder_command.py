@@ -277,7 +277,7 @@ def test_an_output_that_promises_another_format_is_refused(
     called: Command, photos: Path, tmp_path: Path
 ) -> None:
     """Before anything is asked for."""
-    for name in ("out.csv.gz", "out.xlsx"):
+    for name in ("out.csv.gz", "out.xls"):
         done = called("run", "photos", "-o", name, *FAST)
         assert done.returncode == 2
         assert "Give another name after -o" in done.stderr

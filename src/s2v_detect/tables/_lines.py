@@ -206,8 +206,9 @@ def cell(value: Any, *, guards: bool = False) -> str:
     """Return a value as the text of a cell; `guards` keeps a text from being a formula."""
     if value is None:
         return ""
-    text = text_of(value)
-    return guarded(text) if guards and isinstance(value, str) else text
+    if isinstance(value, str):
+        return guarded(value) if guards else value
+    return text_of(value)
 
 
 def text_of(value: Any) -> str:
@@ -217,15 +218,20 @@ def text_of(value: Any) -> str:
         >>> text_of(0.1), text_of(True), text_of({"a": [b"b"]}), text_of(datetime(2026, 1, 2))
         ('0.1', 'true', '{"a": ["b"]}', '2026-01-02T00:00:00')
     """
-    if isinstance(value, str):
-        return value
+    if isinstance(value, bool):  # ahead of JSON, whose encoder would be made anew for each cell
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, date | time):
         return value.isoformat()
-    if value is None or isinstance(value, bool | int | list | tuple | Mapping):
-        try:
-            return json.dumps(value, default=text_of)
-        except RecursionError:
-            return _TOO_DEEP
-    return str(value)
+    is_json = value is None or isinstance(value, list | tuple | Mapping)
+    return _as_json(value) if is_json else str(value)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=text_of)
+    except RecursionError:
+        return _TOO_DEEP
