@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,8 +97,8 @@ def test_an_export_is_a_workbook(called: Command, book: Path, tmp_path: Path) ->
     sheet = openpyxl.load_workbook(tmp_path / "all.xlsx").active
     assert sheet is not None
     [names, *rows] = sheet.iter_rows(values_only=True)
-    assert names[:3] == ("image", "state", "check_pass")
-    assert sorted(row[:3] for row in rows) == [
+    assert names[:4] == ("image", "identity", "state", "check_pass")
+    assert sorted((row[0], *row[2:4]) for row in rows) == [
         (url(1), "answered", True),
         (url(2), "answered", True),
         ("no address", "skipped", None),
@@ -121,21 +120,6 @@ def test_a_workbook_that_a_person_changed_is_kept(
     kept = (tmp_path / "out.xlsx.kept-1").rename(tmp_path / "kept.xlsx")
     assert None in rows_of(kept), "the row of the note"
     assert called("run", "in.xlsx", "-o", "in.xlsx", "--column", "photo", *FAST).returncode == 2
-
-
-@pytest.mark.parametrize(
-    ("module", "ours"), [("python_calamine", "_excel_reading"), ("xlsxwriter", "_excel_writing")]
-)
-def test_a_missing_extra_is_told_before_anything_is_paid(
-    called: Command, book: Path, monkeypatch: pytest.MonkeyPatch, module: str, ours: str
-) -> None:
-    """By the line that installs it."""
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, f"s2v_detect.tables.{ours}", raising=False)
-    done = called("run", book.name, "-o", "out.xlsx", "--column", "photo", *FAST, "--summary", "s")
-    assert done.returncode == 2
-    assert 'pip install "s2v-detect[cli,excel]"' in done.stderr
-    assert called("ledger", "statement", "out.xlsx.ledger", "--json").stdout == ""
 
 
 @pytest.mark.parametrize("options", [(), ("--sample", "4")])

@@ -59,6 +59,8 @@ EXTRAS = {
     "jinja2": ((*RUN, "--report", "page.html"), "cli,report"),
     "pyarrow": (("run", "in.txt", "-o", "out.parquet", "--quiet"), "cli,parquet"),
     "pyarrow ": (("run", "in.parquet", "-o", "out.jsonl", "--quiet"), "cli,parquet"),
+    "xlsxwriter": (("run", "in.txt", "-o", "out.xlsx", "--quiet"), "cli,excel"),
+    "python_calamine": (("run", "in.xlsx", "-o", "out.jsonl", "--quiet"), "cli,excel"),
     "aiohttp": ((*RUN, "--emulator"), "cli,emulator"),
     "aiohttp ": (("check", "--emulator", "http://a.example/1.jpg"), "cli,emulator"),
     "aiohttp  ": (("emulator", "--port", "0"), "cli,emulator"),
@@ -76,14 +78,16 @@ def test_an_extra_that_is_missing_is_told_before_the_first_request(
     """By the one sentence of all extras; and no output is left."""
     arguments, extras = EXTRAS[module]
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
-    rooms = ("s2v_detect.report", "s2v_detect.tables._parquet", "s2v_detect.emulator")
+    (tmp_path / "in.xlsx").write_bytes(b"PK\3\4")
+    formats = ("s2v_detect.tables._parquet", "s2v_detect.tables._excel")
+    rooms = ("s2v_detect.report", *formats, "s2v_detect.emulator")
     for name in [name for name in sys.modules if name.startswith((*rooms, module.strip()))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module.strip(), None)
     done = called(*arguments)
     assert (done.returncode, emulator.requests) == (2, 0)
     assert f'Install it in a clone of the project: pip install ".[{extras}]"' in done.stderr
-    assert not [path for path in tmp_path.iterdir() if path.name in ("out.jsonl", "out.parquet")]
+    assert not [path for path in tmp_path.iterdir() if path.stem == "out"]
 
 
 @contextmanager

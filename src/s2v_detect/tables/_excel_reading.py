@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import chain, islice, repeat
 from typing import Any, BinaryIO
 
+from s2v_detect._version import missing
 from s2v_detect.tables._excel_notes import notes_of
 from s2v_detect.tables._excel_parts import SheetPart, kind_of, no_excel, sheets_of
 from s2v_detect.tables._rows import InputError
@@ -16,9 +17,7 @@ from s2v_detect.tables._rows import InputError
 try:
     import python_calamine as calamine
 except ModuleNotFoundError as error:
-    raise InputError(
-        'Excel needs an extra. Install it: pip install "s2v-detect[cli,excel]"'
-    ) from error
+    raise InputError(missing("Excel", "cli", "excel")) from error
 
 _WORDS = {
     "xls": "an Excel file of before 2007 (.xls)",
