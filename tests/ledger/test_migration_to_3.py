@@ -60,6 +60,7 @@ def version_of(path: Path) -> int:
         db.close()
 
 
+@pytest.mark.real_time
 @pytest.mark.timeout(600)
 def test_a_migration_that_is_killed_is_begun_again(tmp_path: Path) -> None:
     """`kill -9` at many places of it: the file is of the one version or of the other, and whole."""
