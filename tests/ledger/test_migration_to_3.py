@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from tests.ledgers import version_of
 
 from s2v_detect import Ledger, LedgerError
 from s2v_detect.ledger import _schema
@@ -49,15 +50,6 @@ def version_2(path: Path, rows: int, *, process: str = "1 on a machine") -> None
     db.execute("PRAGMA user_version = 2")
     db.execute("COMMIT")
     db.close()
-
-
-def version_of(path: Path) -> int:
-    """The version that a file says it has."""
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-    finally:
-        db.close()
 
 
 @pytest.mark.real_time
