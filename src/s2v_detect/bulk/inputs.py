@@ -14,7 +14,7 @@ from typing import Self, Unpack
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.images import own_identity, trimmed
+from s2v_detect.images import identity_text
 from s2v_detect.tables import (
     InputError,
     Row,
@@ -162,11 +162,7 @@ class Input:
 def _identified(row: Row, column: str) -> Row:
     """Return a row with its identity, or with why it has none."""
     value = (row.columns or {}).get(column)
-    value = trimmed(value) if isinstance(value, str) else value
-    if value is None or value == "":
-        return row._replace(fault=f"its identity is missing: the column {column!r} is empty")
     try:
-        own_identity(value, row.image)
+        return row._replace(identity=identity_text(value, row.image))
     except ImageSkipped as skipped:
-        return row._replace(fault=f"{skipped.reason}, in the column {column!r}")
-    return row._replace(identity=str(value))
+        return row._replace(fault=f"{skipped.reason} in the column {column!r}")

@@ -16,6 +16,7 @@ from s2v_detect.images._addresses import address_in, host_of, is_local, private_
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
 from s2v_detect.images._identity import (
     identity_of,
+    identity_text,
     image_of,
     is_own,
     kept_as,
@@ -39,6 +40,7 @@ __all__ = [
     "address_in",
     "host_of",
     "identity_of",
+    "identity_text",
     "identity_within",
     "image_of",
     "is_local",
