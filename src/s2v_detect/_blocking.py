@@ -30,9 +30,10 @@ from typing import Any, Generic, TypeGuard, Unpack
 import sniffio
 
 from s2v_detect._settings import sealed
-from s2v_detect.checks import Getter, Items, OutcomeStream, refuse_no_items
+from s2v_detect.checks import Items, OutcomeStream, refuse_no_items
 from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import DetectError
+from s2v_detect.images import Getter
 from s2v_detect.models import ItemT, Outcome
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last

@@ -22,7 +22,6 @@ from s2v_detect.checks import (
     Breaker,
     Budget,
     Flights,
-    Getter,
     Items,
     Line,
     OutcomeStream,
@@ -30,13 +29,12 @@ from s2v_detect.checks import (
     Session,
     Watch,
     Window,
-    asked_in,
     look_by,
     money,
     refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.images import Subjects, own_identity
+from s2v_detect.images import Asking, Getter, Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
@@ -307,18 +305,20 @@ class DetectClient:
         Args:
             items: any iterable or async iterable, however long. A plain iterable is read in the
                 event loop: give an async one where reading waits for a disk or a network.
-            image: how to get the image from an item: a function, or the key of a mapping.
-                Default: the item is the image. A function that raises skips that item.
-            identity: how to get what you know the image by, as with `image`: a text or a whole
-                number, where addresses change (signed ones) and images don't. The ledger and two
-                checks at one time go by it; the address at hand is what is sent. An item whose
-                identity is empty, None or of another type is skipped. Default: images go by their
-                addresses, and files by what they hold.
+            image: how to get the image from an item: the key of a mapping, or a function (for
+                tuples and objects). Default: the item is the image. An item without the key, and
+                one on which the function raises, is skipped. Where that is so of each of the first
+                `max_in_flight` items, or of a shorter input, it is a `ConfigurationError`.
+            identity: how to get what you know the image by, as with `image`: a text, a whole number
+                or a UUID, where addresses change (signed ones) and images don't. The ledger and two
+                checks at one time go by it; the address at hand is what is sent. `7`, `7.0` and
+                `"7"` are one. An item whose identity is empty or of another type is skipped.
+                Default: images go by their addresses, and files by what they hold.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
             TypeError: `items` is a single image, a mapping, a DataFrame, or can't be iterated;
-                `image` is neither a key nor a function.
+                `image` or `identity` is neither a key nor a function.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`,
                 and after `max_outage_s` the outage's last error (`NotSent`, `ServiceUnavailable`
@@ -336,7 +336,7 @@ class DetectClient:
         """
         flights = self._open_flights()
         refuse_no_items(items, image)
-        window = partial(Window, flights, items, asked_in=asked_in(image, identity))
+        window = partial(Window, flights, items, asking=Asking(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def _open_flights(self) -> Flights:
