@@ -10,10 +10,12 @@ here raises while it holds the text of the key, or an environment that does.
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import wraps
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, ParamSpec, cast, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -34,6 +36,8 @@ from s2v_detect.images import is_local
 from s2v_detect.ledger import Ledger
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 
+P = ParamSpec("P")
+
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
 _YES = ("1", "true", "yes")
@@ -41,6 +45,32 @@ _API_PATH = re.compile(rf"(/[^/]+)*{API_PATH}")
 _NO_API_PATH = re.compile(r"(?i)(/compatible-mode(/.*)?|(/api)?/v\d+(/.*)?|/api|/services/.*)$")
 """What stands where `/api/v1` should: another version or interface, the path of a whole request."""
 _SHOWN_CHARACTERS = 200
+
+_MEANT = {
+    "api_key": ("key", "token", "secret", "dashscope_api_key"),
+    "base_url": ("url", "endpoint", "host", "base_http_api_url"),
+    "limiter=LocalLimiter(5)": ("rate", "qps", "rps", "rate_limit", "requests_per_second"),
+    "retry=RetryPolicy(max_attempts=3)": (
+        "retries",
+        "max_retries",
+        "attempts",
+        "max_attempts",
+        "retry_policy",
+    ),
+    "timeout_s": ("timeout", "read_timeout", "request_timeout"),
+    "max_in_flight": (
+        *("concurrency", "max_concurrency", "max_concurrent", "parallel", "semaphore"),
+        *("workers", "max_workers", "num_workers", "n_jobs", "threads", "batch_size"),
+    ),
+    "ledger": ("db", "database", "cache", "checkpoint"),
+    "max_cost": ("budget", "cost", "max_spend", "max_price"),
+    "http_client": ("client", "session", "transport", "proxy", "proxies", "verify", "headers"),
+    "on_event": ("callback", "on_progress", "progress", "on_result", "hook"),
+    "image": ("column", "field", "getter", "url_key", "image_key", "image_url"),
+    "identity": ("id", "id_key", "key_by"),
+    "ordered": ("order", "sort", "preserve_order"),
+}
+"""By which words other clients call what is an argument here, and what is given for it."""
 
 
 class Settings(NamedTuple):
@@ -124,6 +154,45 @@ def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None
             f"on_event is {on_event!r}, which can't be called with an event.",
             do="Give a plain function: a coroutine would never be awaited.",
         )
+
+
+def keyed(init: Callable[P, None]) -> Callable[P, None]:
+    """Return a client's `__init__` that gets its key sealed, and refuses what it has not.
+
+    Around it, for Python's own error about an argument says nothing of what was meant.
+    """
+    known = ("api_key", *(init.__kwdefaults__ or ()))
+
+    @wraps(init)
+    def keyed_init(self: Any, *args: Any, **options: Any) -> None:
+        args = tuple(map(sealed, args))  # at once: frames and their variables travel
+        if "api_key" in options:
+            options["api_key"] = sealed(options["api_key"])
+        refuse_unknown("DetectClient", options, known)
+        init(self, *args, **options)
+
+    return cast("Callable[P, None]", keyed_init)
+
+
+def refuse_unknown(of: str, given: dict[str, Any], known: Sequence[str]) -> None:
+    """Raise `TypeError` for an argument that `of` does not have; say which one is meant.
+
+    What was given is removed then: it may be a key under a wrong name.
+    """
+    name = next((name for name in given if name not in known), None)
+    if name is None:
+        return
+    given.clear()
+    meant = {
+        word: give
+        for give, words in _MEANT.items()
+        for word in words
+        if give.partition("=")[0] in known
+    }
+    meant |= {each: each for each in known}
+    near = get_close_matches(name.casefold(), meant, n=1)
+    do = f"Give {meant[near[0]]}, if that is meant" if near else f"It has {', '.join(known)}"
+    raise TypeError(f"{of} has no argument {name!r}. {do}.")
 
 
 def _first(names: tuple[str, ...], environ: Mapping[str, str] | None) -> str | None:

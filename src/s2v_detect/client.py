@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, refuse_nonsense, refuse_strangers, sealed
+from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers, sealed
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import running_loop, unhurried
 from s2v_detect.checks import (
@@ -112,6 +112,7 @@ class DetectClient:
 
     Raises:
         ConfigurationError: no key; a base URL, workspace, amount or limiter that can't be used.
+        TypeError: an argument that there is not; it says which one may be meant.
 
     Example:
         >>> async def check(url: str) -> bool:
@@ -123,6 +124,7 @@ class DetectClient:
     _name = "not made"  # until it is: a repr may come before
     _flights: Flights | None = None
 
+    @keyed
     def __init__(
         self,
         api_key: str | SecretStr | None = None,
@@ -143,11 +145,10 @@ class DetectClient:
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         refuse_strangers(retry=retry, ledger=ledger, on_event=on_event)
         refuse_no_limiter(limiter)
-        settings = from_env(key, base_url, workspace, allow_http=allow_http)
+        settings = from_env(sealed(api_key), base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight

@@ -108,6 +108,18 @@ def check_all_knows_its_options(urls: list[str], options: ClientOptions) -> None
     check_all(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
+    """And takes no other."""
+    DetectClient(timeout_s=30, max_cost="12.50")
+    DetectClient(ratee=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DetectClient("sk-x", "https://a.example")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check_all(rows, retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check_all(rows, image=0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.aiter_check(rows, image="url", identity="name")
+    client.aiter_check([(7, "url")], image=lambda row: row[1], identity=lambda row: row[0])
+    client.aiter_check(rows, identity=["name"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def options_are_handed_on(**options: Unpack[ClientOptions]) -> DetectClient:
     """By whoever makes clients."""
     return DetectClient(**options)
