@@ -34,7 +34,7 @@ from s2v_detect._service import (
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.images import is_local
 from s2v_detect.ledger import Ledger
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, is_number
 
 P = ParamSpec("P")
 
@@ -97,6 +97,11 @@ def from_env(
 ) -> Settings:
     """Return what was given, completed from the environment; `ConfigurationError` if unusable."""
     # `environ` is None but in tests: a frame that raises must not hold the environment's key.
+    _refuse_no_text(base_url=base_url, workspace=workspace)
+    if not isinstance(allow_http, bool):  # the text "false" would allow it
+        raise ConfigurationError(
+            f"allow_http is {allow_http!r}.", do="Give True or False; False is the default."
+        )
     workspace = workspace or _first(WORKSPACE_VARIABLES, environ)
     if workspace and not _LABEL.fullmatch(workspace):
         raise ConfigurationError(
@@ -113,6 +118,15 @@ def from_env(
     )
 
 
+def _refuse_no_text(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            kind = type(value).__name__
+            raise ConfigurationError(
+                f"{name} is of type {kind}.", do="Give a str, or leave it out."
+            )
+
+
 def refuse_nonsense(
     model: object,
     timeout_s: object,
@@ -123,11 +137,11 @@ def refuse_nonsense(
     """Raise `ConfigurationError` for an argument that means nothing, whatever its type."""
     if not isinstance(model, str) or not model:
         raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
-    if not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
+    if not is_number(timeout_s) or not 0 < timeout_s < math.inf:
         raise ConfigurationError(
             f"timeout_s is {timeout_s!r}.", do="Give the seconds that one answer may take."
         )
-    if not isinstance(max_in_flight, int) or max_in_flight < 1:
+    if not is_number(max_in_flight) or type(max_in_flight) is float or max_in_flight < 1:
         raise ConfigurationError(
             f"max_in_flight is {max_in_flight!r}.", do="Give 1 or more; 300 is the default."
         )
