@@ -270,11 +270,14 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
         return ConfigurationError("the API key is no text.", do="Give it as a str or a SecretStr.")
     key = given.strip()
     if not key:
-        return ConfigurationError(
+        do = f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
+        fault = ConfigurationError(
             "there is no API key.",
-            do=f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
-            f" {API_KEY_FILE}, or give `api_key`. To try without a key: --emulator.",
+            do=f"{do} {API_KEY_FILE}, or give `api_key`. To try without a key, start an"
+            " `Emulator()` of s2v_detect.emulator.",
         )
+        fault.do_in_command = f"{do} {API_KEY_FILE}. To try without a key, give --emulator."
+        return fault
     if not key.isascii() or not key.isprintable() or " " in key:
         return ConfigurationError(
             "the API key holds characters that no key has.",
@@ -286,7 +289,9 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
 def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
     if _WORKSPACE_IN_HOST in url:
         if not workspace:
-            raise _bad_url("names {WorkspaceId}, and no workspace is set", "Give `workspace=`.")
+            fault = _bad_url("names {WorkspaceId}, and no workspace is set", "Give `workspace=`.")
+            fault.do_in_command = "Give --workspace."
+            raise fault
         url = url.replace(_WORKSPACE_IN_HOST, workspace)
     parts = _parts(url)
     if parts is None:
@@ -298,11 +303,11 @@ def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
     url = _completed(url, parts)
     if parts.scheme == "http" and not allow_http and not is_local(url):
-        raise _bad_url(
-            "is an http address outside this network: anybody on the way can read the key",
-            "Give an https address; or allow it with `allow_http=True`, --allow-http or"
-            f" {ALLOW_HTTP_VARIABLE}=1.",
-        )
+        why = "is an http address outside this network: anybody on the way can read the key"
+        do = "Give an https address; or allow it with {} or " + f"{ALLOW_HTTP_VARIABLE}=1."
+        fault = _bad_url(why, do.format("`allow_http=True`"))
+        fault.do_in_command = do.format("--allow-http")
+        raise fault
     return url
 
 

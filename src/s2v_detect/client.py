@@ -38,7 +38,13 @@ from s2v_detect.images import Asking, Getter, Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, outage_bound
+from s2v_detect.options import (
+    OnUnknown,
+    Preflight,
+    RetryPolicy,
+    outage_bound,
+    refuse_no_patience,
+)
 from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
@@ -269,6 +275,7 @@ class DetectClient:
             ...     verdict = await client.check(url, give_up_after_s=20)
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
+        refuse_no_patience(lane, give_up_after_s=give_up_after_s, max_wait_s=max_wait_s)
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
         own = None

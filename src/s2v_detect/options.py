@@ -38,6 +38,17 @@ def is_number(value: object) -> TypeGuard[float]:
         return False
 
 
+def refuse_no_patience(lane: object, **bounds: object) -> None:
+    """Raise `ConfigurationError` for a lane or a bound of one check that means nothing."""
+    if lane not in ("interactive", "bulk"):
+        raise ConfigurationError(f"lane is {lane!r}.", do='Give "interactive" or "bulk".')
+    for name, bound_s in bounds.items():
+        if bound_s is not None and not (is_number(bound_s) and bound_s >= 0):
+            raise ConfigurationError(
+                f"{name} is {bound_s!r}.", do="Give seconds, 0 or more; None is no bound."
+            )
+
+
 def outage_bound(max_outage_s: float | None) -> float:
     """Return the seconds that a stream waits for the end of an outage; infinite ones for None."""
     if max_outage_s is None:

@@ -6,6 +6,7 @@ import io
 import os
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NotRequired, get_type_hints
@@ -248,6 +249,29 @@ def test_an_argument_that_there_is_not_says_which_one_is_meant(name: str, told: 
         frames = traceback.walk_tb(raised.value.__traceback__)
         ours = [frame.f_locals for frame, _ in frames if "src" in frame.f_code.co_filename]
         assert "sk-secret" not in repr(ours)
+
+
+NO_SECONDS: list[Any] = ["20", "", -1, -0.5, float("nan"), True, [], object(), Decimal(1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("give_up_after_s", NO_SECONDS),
+        ("max_wait_s", NO_SECONDS),
+        ("lane", ["urgent", "open", "Bulk", None, 5, []]),
+    ],
+)
+async def test_a_bound_of_one_check_that_is_none_is_told_at_once(
+    name: str, values: list[Any], emulator: Emulator
+) -> None:
+    """Before anything is sent."""
+    async with emulator.client() as client:
+        for value in values:
+            wrong: Any = {name: value}
+            with pytest.raises(ConfigurationError, match=f"^{name} is "):
+                await client.check(URL, **wrong)
+    assert emulator.requests == 0
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
     """Return what ended the run or spoilt its output, each with what to do about it."""
     problems = []
     if summary.fault:
-        problems.append(f"The run ended early. {printable(str(summary.fault))}")
+        problems.append(f"The run ended early. {printable(summary.fault.in_command())}")
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
