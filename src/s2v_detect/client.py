@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers, sealed
 from s2v_detect._version import VERSION
-from s2v_detect._waiting import running_loop, unhurried
+from s2v_detect._waiting import AsyncOnly, running_loop, unhurried
 from s2v_detect.checks import (
     Books,
     Breaker,
@@ -81,7 +81,7 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
 
 
-class DetectClient:
+class DetectClient(AsyncOnly):
     """Checks images with `wan2.2-s2v-detect`, at the account's rate and with true books.
 
     Args:
@@ -127,6 +127,7 @@ class DetectClient:
         ...     return verdict.check_pass
     """
 
+    _without_async = "`check_all(images)`"
     _name = "not made"  # until it is: a repr may come before
     _flights: Flights | None = None
 

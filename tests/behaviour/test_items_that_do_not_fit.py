@@ -146,6 +146,7 @@ MISFITS: dict[str, tuple[Callable[[], Any], Any, Any, list[str]]] = {
     "dicts without an image": (lambda: MANY, None, None, ["Say with image= which key holds"]),
     "tuples without image=": (lambda: iter([(7, URL)]), None, None, ["lambda item: item[1],"]),
     "objects without image=": (lambda: [Record(7, URL)], None, None, ["lambda item: item.url,"]),
+    "rows of an array": (FRAME.to_numpy, None, None, ["no image, but", "lambda item: item[1],"]),
     "deep ones": (lambda: [{"urls": [URL]}], None, None, ['lambda item: item["urls"][0],']),
     "addresses of pydantic": (lambda: [HttpUrl(URL)], None, None, ["Give image=str, for "]),
     "addresses of httpx": (lambda: [httpx.URL(URL)], None, None, ["Give image=str, for "]),

@@ -339,3 +339,16 @@ def test_the_options_are_the_client_s_own_arguments() -> None:
     assert get_type_hints(ClientOptions) == {name: hints[name] for name in arguments}
     assert ClientOptions.__required_keys__ == frozenset()
     assert NotRequired not in get_type_hints(ClientOptions, include_extras=True).values()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: DetectClient("sk-x"), r"DetectClient is opened by `async with`. .* `check_all"),
+        (Emulator, r"Emulator is opened by `async with`. .* `Emulator.run_in_thread\(\)`\."),
+    ],
+)
+def test_with_in_place_of_async_with_is_told(make: Callable[[], Any], told: str) -> None:
+    """By what code that is not async uses."""
+    with pytest.raises(TypeError, match=told), make():
+        pytest.fail("it is open")

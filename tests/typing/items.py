@@ -111,6 +111,8 @@ def check_all_knows_its_options(urls: list[str], options: ClientOptions) -> None
 def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
     """And takes no other."""
     DetectClient(timeout_s=30, max_cost="12.50")
+    with client:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
     DetectClient(ratee=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     DetectClient("sk-x", "https://a.example")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     check_all(rows, retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

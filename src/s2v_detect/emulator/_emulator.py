@@ -17,6 +17,7 @@ from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
 from s2v_detect import ClientOptions, DetectClient, LocalLimiter, Preflight
+from s2v_detect._waiting import AsyncOnly
 from s2v_detect.emulator._counting import Counting, counted
 from s2v_detect.emulator._door import Door
 from s2v_detect.emulator._folder import Folder, url_of
@@ -30,7 +31,7 @@ from s2v_detect.options import is_number
 _GRACE_S = 0.1  # for answers that are on their way when the emulator closes
 
 
-class Emulator:
+class Emulator(AsyncOnly):
     """A local stand-in for the service, on a real socket, while its `async with` is open.
 
     It asks for `api_key`, keeps the account's rate, bills, and answers by the script of `when`;
@@ -67,6 +68,8 @@ class Emulator:
         >>> asyncio.run(main())
         False
     """
+
+    _without_async = "`Emulator.run_in_thread()`"
 
     def __init__(
         self,
@@ -168,6 +171,18 @@ class Emulator:
         """Run an emulator in a thread of its own, with a loop of its own, inside the block.
 
         For code that is not async, or that has its own event loop. The options are the class's.
+
+        Example:
+            >>> from s2v_detect import check_all
+            >>> from s2v_detect.emulator import Emulator, Pass
+            >>> with Emulator.run_in_thread(answer=Pass()) as emulator:
+            ...     outcomes = check_all(
+            ...         ["https://example.com/face.jpg"],
+            ...         api_key=emulator.api_key,
+            ...         base_url=emulator.base_url,
+            ...     )
+            >>> outcomes[0].kind
+            'checked'
         """
         with (
             start_blocking_portal() as portal,

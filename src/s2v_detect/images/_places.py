@@ -130,7 +130,8 @@ def _parts(item: Any, place: str) -> Iterator[tuple[object, str, Any]]:
     elif names := _fields(item):
         for name in names:
             yield name, f"{place}.{name}", getattr(item, name, None)
-    elif isinstance(item, tuple | list):
+    elif isinstance(item, tuple | list) or hasattr(type(item), "tolist"):  # NumPy's
+        item = item if isinstance(item, tuple | list) else list(item.tolist())
         for index, part in enumerate(item[:_MOST_SEEN]):
             yield None, f"{place}[{index}]", part
 
