@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, Literal, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
 from pydantic import (
     ModelWrapValidatorHandler,
@@ -73,6 +73,16 @@ def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
 
 class _Rules(Value):
     """Rules whose faults are told as those of a client's other arguments are."""
+
+    if not TYPE_CHECKING:  # checkers take them by name alone
+
+        def __init__(self, *unnamed, **given) -> None:  # noqa: ANN002, ANN003  # as above
+            if unnamed:
+                kind, name = type(self).__name__, next(iter(type(self).model_fields))
+                raise TypeError(
+                    f"{kind} takes its values by name. Give {kind}({name}={unnamed[0]!r}), say."
+                )
+            super().__init__(**given)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -130,6 +130,19 @@ def test_a_rule_that_there_is_not_says_which_one_is_meant(
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (RetryPolicy, r"Give RetryPolicy\(max_attempts=3\)"),
+        (Preflight, r"Preflight\(timeout_s=3\)"),
+    ],
+)
+def test_rules_are_given_by_name(make: Callable[..., object], told: str) -> None:
+    """`RetryPolicy(3)` says so, and shows how."""
+    with pytest.raises(TypeError, match=told):
+        make(3)
+
+
 EMULATOR: list[tuple[str, list[Any]]] = [
     ("host", [*NO_TEXTS, None, ""]),
     ("api_key", [*NO_TEXTS, None, ""]),

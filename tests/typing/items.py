@@ -14,8 +14,11 @@ from s2v_detect import (
     DetectClient,
     DetectError,
     Failed,
+    Ledger,
+    LocalLimiter,
     Outcome,
     OutcomeStream,
+    RetryPolicy,
     Skipped,
     Verdict,
     check_all,
@@ -120,6 +123,16 @@ def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
     client.aiter_check(rows, image="url", identity="name")
     client.aiter_check([(7, "url")], image=lambda row: row[1], identity=lambda row: row[0])
     client.aiter_check(rows, identity=["name"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def rules_and_lines_know_their_values() -> None:
+    """As a client does."""
+    RetryPolicy(max_attempts=3, give_up_after_s=10)
+    RetryPolicy(3)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    RetryPolicy(max_attempts="3")  # pyright: ignore[reportArgumentType]
+    RetryPolicy(max_retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    LocalLimiter("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Ledger("l.db", refresh="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def options_are_handed_on(**options: Unpack[ClientOptions]) -> DetectClient:
