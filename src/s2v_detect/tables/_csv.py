@@ -51,6 +51,8 @@ _UNCLOSED = re.compile(_QUOTED)
 _SHORT = 4096
 """Characters of an address that needs no look at its length in bytes."""
 
+_DOUBLE = "put a cell with a quote in it between quotes, and write its own quote twice"
+
 _State = Literal["closed", "open", "broken"]
 
 
@@ -84,7 +86,7 @@ class CsvRows:
     def rest(self) -> list[Row]:
         rows: list[Row] = []
         while self._open:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
         return rows
 
     def _begun(self, lines: Sequence[TextLine]) -> Sequence[TextLine]:
@@ -136,7 +138,7 @@ class CsvRows:
             elif state == "open":
                 self._open, self._following, self._length = line, [], len(line.text)
             else:
-                rows.append(self._faulty(line, "a quote ends in the middle of a cell"))
+                rows.append(self._faulty(line, f"a quote ends in the middle of a cell; {_DOUBLE}"))
 
     def _go_on(self, line: TextLine, rows: list[Row]) -> None:
         """Take a line that may lie within the open cell."""
@@ -144,11 +146,13 @@ class CsvRows:
         self._length += len(line.text)
         state = self._state(line.text, is_within=True)
         if line.fault or self._length > LONGEST_ROW:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
         elif self._is_row(line.text):
-            self._give_up("a quote in it is still open where the next row begins", rows)
+            self._give_up(f"a quote in it is still open where the next row begins; {_DOUBLE}", rows)
         elif state == "broken":
-            self._give_up("a quote in it never closes, but for the quote of another cell", rows)
+            self._give_up(
+                f"a quote in it never closes, but for the quote of another cell; {_DOUBLE}", rows
+            )
         elif state == "closed":
             self._close(rows)
 
@@ -254,7 +258,7 @@ class CsvRows:
             return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")
         if '"' in row.image and is_address(row.image):
-            return row._replace(fault="a quote is in the middle of its address")
+            return row._replace(fault=f"a quote is in the middle of its address; {_DOUBLE}")
         return row
 
     def _faulty(self, line: TextLine, fault: str) -> Row:
