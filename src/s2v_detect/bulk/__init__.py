@@ -12,6 +12,7 @@ from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_tabl
 from s2v_detect.bulk.paths import (
     OwnFiles,
     PathError,
+    Replaceable,
     Used,
     as_copy,
     as_input,
@@ -36,6 +37,7 @@ __all__ = [
     "Output",
     "OwnFiles",
     "PathError",
+    "Replaceable",
     "Run",
     "RunSummary",
     "Sample",

@@ -26,6 +26,7 @@ from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._ledger import ledger_app
+from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
@@ -222,11 +223,11 @@ def report(
 
     Args:
         source: An output of `run`, or a ledger.
-        out: The page; one that is there is replaced.
+        out: The page; an earlier one is replaced, no other file is.
         title: What stands at its head.
     """
     of = as_ledger(source) if is_database(source) else as_input(source)
-    refuse_conflicts([of, as_written("the report", out)])
+    refuse_conflicts([of, as_written("the report", out, REPORT)])
     return write_page(source, out, title=title)
 
 

@@ -20,6 +20,7 @@ from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._keeping import copy, forget, meant, prune
+from s2v_detect.cli._own import export_over
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.tables import OutputError
@@ -136,7 +137,8 @@ def export(
         force: Replace a file that is there.
     """
     written = stdout_descriptor() if out == "-" else Path(out)
-    refuse_conflicts([as_ledger(ledger), as_written("the export", written)])
+    replaces = export_over(force=force)
+    refuse_conflicts([as_ledger(ledger), as_written("the export", written, replaces)])
     with Ledger(ledger) as books:
         rows = (_entry_fields(entry) for entry in books.all_entries())
         if out == "-":
@@ -144,8 +146,6 @@ def export(
                 _print_json(row)
             return Exit.DONE
         path = Path(out)
-        if path.exists() and not force:
-            raise Unusable(f"{printable(out)} exists. Give another name after -o, or --force.")
         try:
             write_table(path, rows, columns=LEDGER_COLUMNS)
         except OutputError as error:

@@ -39,6 +39,7 @@ from s2v_detect.cli._account import POSITIVE, Account, Sending, is_amount
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
+from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
@@ -116,12 +117,12 @@ class Plan:
         used = [as_output(stdout_descriptor() if out == STANDARD else Path(out))]
         if ledger := self.ledger_of(out):
             used.append(as_ledger(ledger))
-        others = {
-            "the summary": self.summary,
-            "the report": self.report,
-            "the file of events": self.events,
-        }
-        return used + [as_written(role, path) for role, path in others.items() if path]
+        others = (
+            ("the summary", self.summary, SUMMARY),
+            ("the report", self.report, REPORT),
+            ("the file of events", self.events, EVENTS),
+        )
+        return used + [as_written(role, path, own) for role, path, own in others if path]
 
     @staticmethod
     def read_by(source: str) -> list[Used]:

@@ -14,8 +14,9 @@ from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
 from s2v_detect.bulk import RunSummary, Sample, interval, replacing
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._own import SUMMARY
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.cli._terminal import duration, printable, tell_kept
 
 SCHEMA_VERSION = 1
 """Of the summary as JSON: it grows when a key changes its meaning or goes."""
@@ -144,7 +145,7 @@ def write_summary(
     """Write the summary as JSON. Raises `Unusable` where it can't."""
     text = json.dumps(_as_json(summary, output, sample), indent=2, ensure_ascii=False)
     try:
-        with replacing(path) as file:
+        with replacing(path, SUMMARY, tell_kept) as file:
             file.write(f"{text}\n".encode(errors="backslashreplace"))
     except OSError as error:
         raise Unusable(

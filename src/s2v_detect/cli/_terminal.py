@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -77,6 +78,15 @@ def shown_image(image: object) -> str:
     """Return an image's address without what signs it."""
     path, mark, _ = str(image).partition("?")
     return printable(path) + ("?…" if mark else "")
+
+
+def tell_kept(path: Path, kept: Path) -> None:
+    """Say that a file came or was changed meanwhile, and under which name it is kept."""
+    stderr_console().print(
+        f"{printable(path.name)} came or was changed meanwhile, and is kept as"
+        f" {printable(kept.name)}.",
+        markup=False,
+    )
 
 
 def duration(seconds: float) -> str:
