@@ -147,7 +147,10 @@ async def test_a_ledger_that_was_cut_to_nothing_is_not_begun_anew(
 def test_no_journal_is_left_beside_a_ledger_that_was_closed(tmp_path: Path) -> None:
     """Nor after it was only asked, or by two. What another file has there stays."""
     path = tmp_path / "books.db"
-    names = lambda: sorted(each.name for each in tmp_path.iterdir())  # noqa: E731  # asked often
+
+    def names() -> list[str]:
+        return sorted(each.name for each in tmp_path.iterdir())
+
     with Ledger(path) as first, Ledger(path) as second:
         first.begin("model")
         second.begin("model")

@@ -78,6 +78,12 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
     has_ledger = ledger is not None or out is None
     if ledger and out and not ledger.path.exists():
         ledger = None  # the run will make it
+    if ledger:
+        try:
+            plan.refuse_other_identity(ledger)
+        except BaseException:
+            ledger.close()
+            raise
     return Expected(
         ledger,
         retry_failed=plan.retry_failed or plan.fresh,
@@ -89,7 +95,7 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
 
 async def _counted(rows: Input | Files, expected: Expected, plan: Plan) -> dict[str, int]:
     """Return the counts; the images for which the budget has no money are not asked for."""
-    source = Sample(rows.batches(), plan.sample, plan.seed) if plan.sample else rows
+    source = Sample(rows.batches(), plan.sample, plan.seed or 0) if plan.sample else rows
     try:
         async for batch in source.batches():
             await asyncio.to_thread(expected.take, batch)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +17,10 @@ from s2v_detect._columns import LEDGER_COLUMNS, as_text, filled
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
+from s2v_detect.cli import _examples
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._idle import Idle, refuse_idle
 from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._screening import Unusable
@@ -27,21 +29,12 @@ from s2v_detect.tables import OutputError
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
 _FLAG = Parameter(negative=(), show_default=False)
-_EXAMPLES = """\
-Examples:
-  s2v-detect ledger show verdicts.jsonl.ledger https://example.com/face.jpg
-  s2v-detect ledger statement verdicts.jsonl.ledger
-  s2v-detect ledger export verdicts.jsonl.ledger -o everything.csv
-  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend
-  s2v-detect ledger copy verdicts.jsonl.ledger monday.ledger
-  s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
-  s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
 ledger_app = App(
     name="ledger",
     help="What was asked, sent, answered and billed: look at it, copy it, settle it, forget it.",
-    help_epilogue=_EXAMPLES,
+    help_epilogue=_examples.LEDGER,
     help_format="plaintext",
     result_action="return_value",
 )
@@ -66,6 +59,7 @@ def show(
         as_json: Print JSON lines.
     """
     stdout_descriptor()
+    refuse_idle(_idle(images, by_identity=by_identity))
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
@@ -180,6 +174,7 @@ def reconcile(
     """
     if resend and write_off:
         raise Unusable("--resend and --write-off exclude each other. Give one of them.")
+    refuse_idle(_idle(images, by_identity=by_identity))
     console = stderr_console()
     named = meant(images, by_identity=by_identity)
     with Ledger(ledger) as books:
@@ -194,6 +189,11 @@ def reconcile(
             found = books.entries(named, by_identity=by_identity).values()
             _list_unknown(books, {entry.id for entry in found} if images else None)
     return Exit.DONE
+
+
+def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
+    why = "without an image. Give what the images are known by"
+    return [Idle("--by-identity", by_identity, not images, why)]
 
 
 def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:

@@ -55,7 +55,7 @@ class Screening:
     ledger: Ledger | None = None
     max_cost: str | None = None
     retry_failed: bool = False
-    by_identity: bool = False
+    identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
 
     async def run(self) -> RunSummary:
@@ -78,13 +78,15 @@ class Screening:
         ) as client:
             output = self.open_output()
             try:
+                if self.ledger:
+                    self.ledger.keep_identity(self.identity_column or "")
                 run = Run(
                     client,
                     output,
                     tally,
                     ledger=self.ledger,
                     retry_failed=self.retry_failed,
-                    by_identity=self.by_identity,
+                    by_identity=self.identity_column is not None,
                     ordered=self.sending.ordered,
                 )
                 await self._finish(run, _Watched(tally, client, self.source))
