@@ -26,6 +26,7 @@ from s2v_detect.bulk.paths import (
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
 from s2v_detect.bulk.sample import Interval, Sample, interval
+from s2v_detect.bulk.skips import Skip, Skips
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "Run",
     "RunSummary",
     "Sample",
+    "Skip",
+    "Skips",
     "Tally",
     "Used",
     "as_copy",

@@ -24,7 +24,7 @@ from s2v_detect.cli._idle import Idle, refuse_idle
 from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.cli._terminal import counted, printable, shown_image, stderr_console
 from s2v_detect.tables import OutputError
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
@@ -181,10 +181,12 @@ def reconcile(
         if resend:
             count = books.allow_resend(named or None, by_identity=by_identity)
             most = count * PRICE_CNY
-            console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
+            may = counted(count, "image", "images")
+            console.print(f"{may} may be asked for again, for at most CNY {most} more.")
         elif write_off:
             count = books.write_off(named or None, by_identity=by_identity)
-            console.print(f"{count:,} images count as failed; they may have been billed.")
+            failed = counted(count, "image counts as failed; it", "images count as failed; they")
+            console.print(f"{failed} may have been billed.")
         else:
             found = books.entries(named, by_identity=by_identity).values()
             _list_unknown(books, {entry.id for entry in found} if images else None)
@@ -208,8 +210,8 @@ def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
     if count:
         _stdout().print(table)
     stderr_console().print(
-        f"{count:,} images are unknown. --resend lets them be asked for once more, --write-off"
-        " counts them as failed."
+        f"{counted(count, 'image is', 'images are')} unknown. --resend lets them be asked for once"
+        " more, --write-off counts them as failed."
         if count
         else "No image is unknown."
     )

@@ -14,7 +14,7 @@ from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
-from s2v_detect.cli._terminal import logged_on
+from s2v_detect.cli._terminal import counted, logged_on
 from s2v_detect.tables import Row
 
 _EMULATED = {
@@ -124,7 +124,7 @@ class Screening:
             kept = "; the ledger has them as unknown" if self.ledger else ""
             self.console.print(
                 f"Stopped now: {_requests(run.tally.awaited)} sent without an answer and may be"
-                f" billed{kept}. Known so far: {run.tally.done:,} images,"
+                f" billed{kept}. Known so far: {counted(run.tally.done, 'image', 'images')},"
                 f" CNY {watched.spend.cost}."
             )
             # Closing the client would wait for those answers; every line written is whole.
@@ -150,4 +150,4 @@ class _Watched:
 
 
 def _requests(count: int) -> str:
-    return "1 request is" if count == 1 else f"{count:,} requests are"
+    return counted(count, "request is", "requests are")
