@@ -230,7 +230,7 @@ def emulator(
         folder: A folder whose files are images under http://photographs.example/NAME.
         answer: Look at each image, some 20 to 40 a second, or let each pass unseen.
     """
-    why = "beside --counting none, which lets all through. Give another --counting"
+    why = "an emulator that counts, and --counting none lets all through. Give another"
     refuse_idle([Idle("--rate", rate is not None, counting == "none", why)])
     return serve(
         answer, port=port, counting=counting, rate=rate or float(REQUESTS_PER_S), folder=folder

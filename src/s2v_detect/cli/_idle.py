@@ -27,7 +27,7 @@ class Idle(NamedTuple):
     """Whether its user gave it."""
     is_idle: bool
     why: str
-    """What to do about it, as a sentence without its end."""
+    """What it is for, and what to do, as the middle of a message."""
 
 
 def refuse_idle(options: Iterable[Idle]) -> None:
@@ -35,16 +35,16 @@ def refuse_idle(options: Iterable[Idle]) -> None:
     for each in options:
         if each.is_given and each.is_idle:
             raise Unusable(
-                f"{each.option} does nothing {each.why}, or leave {each.option.split()[0]} out."
+                f"{each.option} is for {each.why}, or leave {each.option.split()[0]} out."
             )
 
 
 def idle_of_account(account: Account) -> list[Idle]:
     """Return the options of an account that may do nothing."""
     answer = f"--answer {account.answer}"
-    without = "without --emulator: the service itself would be asked. Add --emulator"
-    beside = "beside --emulator, which asks an emulator of its own. Leave --emulator out"
-    preflight = "without --preflight, which looks at the images. Add --preflight"
+    without = "--emulator: without that the service itself would be asked. Add --emulator"
+    beside = "the service, and --emulator asks an emulator of its own. Leave --emulator out"
+    preflight = "--preflight, which looks at the images. Add --preflight"
     return [
         Idle(answer, account.answer is not None, not account.emulator, without),
         Idle("--base-url", account.base_url is not None, account.emulator, beside),
@@ -57,11 +57,11 @@ def idle_of_account(account: Account) -> list[Idle]:
 def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
     """Return the options of a run that may do nothing; `out` is None where nobody says."""
     kind = _kind_of(source)
-    of = f"for {kind}: {printable(source)} has no columns and no lines. Give a list"
-    folder = f"for {kind}. Give the folder that they are in"
-    delimited = "for this output: it is for CSV and TSV. Give a name that ends in .csv after -o"
-    ledger = "without a ledger: nothing is known of an earlier run. Give a --ledger"
-    refresh = "beside --refresh, which asks again whatever the age. Leave --refresh out"
+    of = f"a list, and {printable(source)} is {kind}: it has no columns. Give a list"
+    folder = f"a folder, and {printable(source)} is {kind}. Give a folder"
+    delimited = "an output in CSV or TSV. Give a name that ends in .csv after -o"
+    ledger = "a run with a ledger, which knows of earlier runs. Give a --ledger"
+    refresh = "a run without --refresh, which asks again whatever the age. Leave --refresh out"
     is_no_list = kind != "a list"
     is_delimited = out is not None and Path(out).suffix.lower() in DELIMITERS
     has_no_ledger = out is not None and plan.ledger_of(out) is None
@@ -78,9 +78,7 @@ def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
         Idle(
             "--guard-formulas", plan.guard_formulas, out is not None and not is_delimited, delimited
         ),
-        Idle(
-            "--seed", plan.seed is not None, plan.sample is None, "without --sample. Add --sample"
-        ),
+        Idle("--seed", plan.seed is not None, plan.sample is None, "--sample. Add --sample"),
         Idle("--retry-failed", plan.retry_failed, has_no_ledger, ledger),
         Idle("--refresh", plan.refresh, has_no_ledger, ledger),
         Idle("--max-age-days", plan.max_age_days is not None, has_no_ledger, ledger),

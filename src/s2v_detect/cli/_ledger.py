@@ -194,7 +194,7 @@ def reconcile(
 
 
 def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
-    why = "without an image. Give what the images are known by"
+    why = "images that are named. Give what they are known by"
     return [Idle("--by-identity", by_identity, not images, why)]
 
 
