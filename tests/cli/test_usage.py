@@ -134,6 +134,36 @@ def test_an_option_may_be_written_with_an_underscore(capfd: pytest.CaptureFixtur
     assert "Give an amount in CNY" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what", "example"),
+    [
+        (("run", "in.txt"), "needs -o (or --out)", "run photographs -o verdicts.jsonl"),
+        (("run", "in.txt", "-o"), "-o needs a value", "run photographs -o verdicts.jsonl"),
+        ((*RUN, "--report"), "--report needs a value", "-o trial.jsonl --emulator --report"),
+        ((*RUN, "--ledger"), "--ledger needs a value", ""),
+        (("run",), "needs INPUT", "run photographs -o verdicts.jsonl"),
+        (("check",), "needs IMAGES", "check https://example.com/face.jpg"),
+        (("estimate",), "needs INPUT", "estimate portraits.csv"),
+        (("report",), "needs SOURCE", "report verdicts.jsonl -o report.html"),
+        (("report", "x"), "needs -o (or --out)", "report verdicts.jsonl -o report.html"),
+        (("ledger", "export", "x"), "needs -o (or --out)", "ledger export verdicts.jsonl.ledger"),
+        (("ledger", "prune", "x"), "needs --older-than", "--older-than 90d"),
+        (("ledger", "copy", "x"), "needs COPY", "copy verdicts.jsonl.ledger monday.ledger"),
+        (("completion",), "needs SHELL", "completion bash"),
+    ],
+)
+def test_what_is_missing_is_told_with_a_line_that_has_it(
+    arguments: tuple[str, ...], what: str, example: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The name as the help has it; no example where none has the option."""
+    assert main(arguments) == 2
+    told = capfd.readouterr().err
+    assert what in told
+    assert "requires an argument" not in told
+    assert ("For example: s2v-detect" in told) == bool(example)
+    assert example in told
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_of_a_shell_names_all_commands(
     shell: str, capfd: pytest.CaptureFixture[str]

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal, InvalidOperation
-from math import isinf
+from math import inf, isinf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,9 @@ from s2v_detect._version import missing
 from s2v_detect.cli._terminal import seconds_of
 
 POSITIVE = Number(gt=0)
+_FINITE = Number(gt=0, lt=inf)
+_LONGEST_OUTAGE_S = 100 * 365 * 86_400
+"""Calendars have no more; whoever means that means for ever."""
 
 _FOR_EVER = ("none", "forever")
 
@@ -46,7 +49,7 @@ def _outage_s(bound: str) -> float | None:
     if bound.strip().lower() in _FOR_EVER:
         return None
     seconds = seconds_of(bound)
-    if seconds is None:
+    if seconds is None or seconds > _LONGEST_OUTAGE_S:
         raise ValueError("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
     return seconds
 
@@ -96,7 +99,7 @@ class Account:
     """The workspace's id, instead of DASHSCOPE_WORKSPACE."""
     allow_http: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Use an http address outside this network: anybody on the way can read the key."""
-    timeout_s: Annotated[float, Parameter(validator=POSITIVE)] = 60.0
+    timeout_s: Annotated[float, Parameter(validator=_FINITE)] = 60.0
     """Seconds that one answer may take."""
     on_unknown: Literal["resend", "keep"] = "resend"
     """After a lost answer, which may have been billed: ask once more, or keep it as failed."""

@@ -128,6 +128,21 @@ class Ledger:
         lineage = self.lineage_to_be() if self._path.exists() else 0
         return self._ask(partial(spent_by, lineage=lineage)) if lineage else Spend()
 
+    def keep_identity(self, column: str) -> None:
+        """Have it kept, durably, by which column the present run knows its images; empty: by none.
+
+        Under another one its answers are not found, and all images are paid for again.
+        """
+        work = partial(_asked.keep_identity, run=self.run, column=column)
+        self._opened().do(work, writes=True)
+
+    def identities_kept(self) -> list[str | None]:
+        """Return by which columns the earlier runs of this name knew what they sent, or all runs.
+
+        An empty text: by what an image is. None: by a column whose name is not known.
+        """
+        return self._ask(partial(_asked.identities_kept, name=self.name))
+
     def mark_output(self, mark: str) -> None:
         """Have a mark of the output that the present run writes, when it is durable.
 
