@@ -128,7 +128,7 @@ def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
 def rules_and_lines_know_their_values() -> None:
     """As a client does."""
     RetryPolicy(max_attempts=3, give_up_after_s=10)
-    RetryPolicy(3)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    RetryPolicy(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     RetryPolicy(max_attempts="3")  # pyright: ignore[reportArgumentType]
     RetryPolicy(max_retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     LocalLimiter("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
