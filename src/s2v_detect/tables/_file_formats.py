@@ -43,3 +43,11 @@ def format_of(path: Path) -> Format:
         ('csv', 'text')
     """
     return _BY_ENDING.get(path.suffix.lower(), "text")
+
+
+def no_header_row(name: Format) -> str:
+    """Return what is said where `--header-row` is given for a format that has no such row."""
+    return (
+        f"--header-row is for CSV and Excel, and {FORMATS[name].words} has no row of names. Leave"
+        " the option out, or give --format csv."
+    )
