@@ -129,7 +129,9 @@ class Input:
         async for rows in fitting_batches(self._table, takes_files=takes_files):
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
-                self._on_guess(guessed)
+                correction = self._table.correction
+                told = f"{guessed}. If that is wrong, give {correction}" if correction else guessed
+                self._on_guess(told)
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
                 chosen = self._identified(rows[start : start + step])
