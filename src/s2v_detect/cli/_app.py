@@ -34,7 +34,7 @@ from s2v_detect.cli._account import (
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
-from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
@@ -206,6 +206,7 @@ def report(
     """
     of = as_ledger(source) if is_database(source) else as_input(source)
     refuse_conflicts([of, as_written("the report", out, REPORT)])
+    refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
 
 
