@@ -206,6 +206,7 @@ def test_an_estimate_asks_nobody(
     done = called("estimate", "in.txt", "--json", *ledger, env=clean_environment)
     counts = json.loads(done.stdout)
     assert counts.pop("seconds") == 0.4
+    assert [why["first_line"] for why in counts.pop("faulty_by_reason")] == [6]
     assert counts == {
         "rows": 6,
         "faulty": 1,

@@ -23,6 +23,7 @@ NO_AMOUNTS = (
     "1/2",
 )
 RUN = ("run", "in.txt", "-o", "out.jsonl")
+FILES = ("--summary", "--report", "--events", "--ledger")
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "in.txt"), "--out"),
         (("run", "in.txt", "-o"), "-o"),
         (("run", "in.txt", "-o", "--quiet"), "It looks like an option"),
+        *[((*RUN, option, "--quiet"), "It looks like an option") for option in FILES],
+        *[((*RUN, option, "-"), "stdout is /dev/stdout") for option in FILES],
+        *[((*RUN, f"{option}=-"), "stdout is /dev/stdout") for option in FILES],
+        (("report", "in.txt", "-o", "-"), "stdout is /dev/stdout"),
         (("run", "-o", "-"), "INPUT"),
         ((*RUN, "more.txt"), "more.txt"),
         ((*RUN, "--rate", "0"), "--rate"),

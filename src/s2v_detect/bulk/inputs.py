@@ -57,6 +57,7 @@ class Input:
         self._descriptor = descriptor
         self._is_ours = path is not None
         self._table = open_table(descriptor, path, **options)
+        self._column = options.get("column")
         self._identity_column = identity_column
         self._files_beside = files_beside
         self._own = own or OwnFiles([])
@@ -127,6 +128,7 @@ class Input:
         takes_files = self._files_beside is not None
         guessed = ""
         async for rows in fitting_batches(self._table, takes_files=takes_files):
+            self._refuse_column_of_text()
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
                 correction = self._table.correction
@@ -137,6 +139,14 @@ class Input:
                 chosen = self._identified(rows[start : start + step])
                 beside = self._files_beside
                 yield chosen if beside is None else self._located(chosen, beside)
+
+    def _refuse_column_of_text(self) -> None:
+        """Raise `InputError` where a column is asked for of lines that have none but the first."""
+        if self._column not in (None, "1") and self.columns is None:
+            raise InputError(
+                f"The input has no column {self._column!r}: it is text, with an address a line."
+                " Leave --column out, or say what it is with --format."
+            )
 
     def _identified(self, rows: list[Row]) -> list[Row]:
         """Return the rows with what their own column names the images by."""

@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Preflight
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
-from s2v_detect.cli._terminal import seconds_of
+from s2v_detect.cli._terminal import STANDARD, seconds_of
 
 POSITIVE = Number(gt=0)
 _FINITE = Number(gt=0, lt=inf)
@@ -22,6 +22,22 @@ _LONGEST_OUTAGE_S = 100 * 365 * 86_400
 """Calendars have no more; whoever means that means for ever."""
 
 _FOR_EVER = ("none", "forever")
+
+
+def _is_file_or_standard(_: object, name: str | Path | None) -> None:
+    if name is not None and str(name).startswith("-") and str(name) != STANDARD:
+        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
+
+
+def _is_file(_: object, name: str | Path | None) -> None:
+    if str(name) == STANDARD:
+        raise ValueError("It is the name of no file; stdout is /dev/stdout.")
+    _is_file_or_standard(_, name)
+
+
+FILE_OR_STANDARD = Parameter(allow_leading_hyphen=True, validator=_is_file_or_standard)
+FILE = Parameter(allow_leading_hyphen=True, validator=_is_file)
+"""A name that begins with a hyphen is told of as what it is: not as a value that is missing."""
 
 
 def is_amount(_: object, amount: str | None) -> None:

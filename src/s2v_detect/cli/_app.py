@@ -22,17 +22,25 @@ from s2v_detect.bulk import (
     refuse_conflicts,
 )
 from s2v_detect.cli import _examples
-from s2v_detect.cli._account import POSITIVE, Account, Answering, EmulatorMissing, Sending
+from s2v_detect.cli._account import (
+    FILE,
+    FILE_OR_STANDARD,
+    POSITIVE,
+    Account,
+    Answering,
+    EmulatorMissing,
+    Sending,
+)
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
-from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._run import STANDARD, Plan, screen_file
+from s2v_detect.cli._run import Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -52,13 +60,6 @@ _LONGEST_CELL = 2**31 - 1
 `csv` has one limit for the whole process, so whoever calls the command gets the old one back.
 """
 
-
-def _no_option(_: object, name: str | None) -> None:
-    if name is not None and name.startswith("-") and name != STANDARD:
-        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
-
-
-_FILE = Parameter(allow_leading_hyphen=True, validator=_no_option)  # the hyphen is for "-" alone
 
 app = App(
     name="s2v-detect",
@@ -125,10 +126,10 @@ def check(
 
 @app.command(help_epilogue=f"{_RUN_COLUMNS}\n\n{_examples.RUN}\n\n{_CODES}")
 def run(
-    source: Annotated[str, Parameter(name="INPUT"), _FILE],
+    source: Annotated[str, Parameter(name="INPUT"), FILE_OR_STANDARD],
     /,
     *,
-    out: Annotated[str, Parameter(name=("--out", "-o")), _FILE],
+    out: Annotated[str, Parameter(name=("--out", "-o")), FILE_OR_STANDARD],
     sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
     plan: Plan = Plan(),  # noqa: B008  # as above
     account: Account = Account(),  # noqa: B008  # as above
@@ -158,10 +159,10 @@ def run(
 
 @app.command(help_epilogue=_examples.ESTIMATE)
 def estimate(
-    source: Annotated[str, Parameter(name="INPUT"), _FILE],
+    source: Annotated[str, Parameter(name="INPUT"), FILE_OR_STANDARD],
     /,
     *,
-    out: Annotated[str | None, Parameter(name=("--out", "-o")), _FILE] = None,
+    out: Annotated[str | None, Parameter(name=("--out", "-o")), FILE_OR_STANDARD] = None,
     json: Annotated[bool, _FLAG] = False,
     sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
     plan: Plan = Plan(),  # noqa: B008  # as above
@@ -190,7 +191,7 @@ def report(
     source: Annotated[Path, Parameter(name="SOURCE")],
     /,
     *,
-    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    out: Annotated[Path, Parameter(name=("--out", "-o")), FILE],
     title: str | None = None,
 ) -> int:
     """Make a page of a run's output or of a ledger: one file that can be mailed.
@@ -205,6 +206,7 @@ def report(
     """
     of = as_ledger(source) if is_database(source) else as_input(source)
     refuse_conflicts([of, as_written("the report", out, REPORT)])
+    refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from s2v_detect import Event
+from s2v_detect.cli._own import EVENTS
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable
 
@@ -15,6 +16,10 @@ class EventLines:
 
     def __init__(self, path: Path) -> None:
         try:
+            if not EVENTS.has(path):  # it came while the input was looked at
+                raise Unusable(
+                    f"{printable(str(path))} {EVENTS.else_}. Give another name after --events."
+                )
             is_cut = _is_cut(path)
             self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:

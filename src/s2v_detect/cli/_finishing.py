@@ -25,7 +25,7 @@ def refuse_unfinishable(
     """
     for option, path in (("--summary", summary), ("--report", report)):
         if path is not None:
-            _try(option, path)
+            refuse_unwritable(option, path)
     if report is None:
         return
     report_writer()
@@ -36,7 +36,8 @@ def refuse_unfinishable(
         )
 
 
-def _try(option: str, path: Path) -> None:
+def refuse_unwritable(option: str, path: Path) -> None:
+    """Raise `Unusable` where no file can take the place that an option names."""
     try:
         try_replacing(path)
     except (OSError, ValueError) as error:

@@ -35,7 +35,7 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import POSITIVE, Account, Sending, is_amount
+from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, is_amount
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -80,7 +80,7 @@ class Plan:
     files: Annotated[bool, _FLAG] = False
     """The column may hold paths of files, from beside INPUT; they are uploaded. Only for lists that
     you made yourself."""
-    ledger: Path | None = None
+    ledger: Annotated[Path | None, FILE] = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
     max_cost: Annotated[str | None, Parameter(validator=is_amount)] = None
     """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
@@ -97,11 +97,11 @@ class Plan:
     """Ask for so many rows, chosen at random, and forecast the rest."""
     seed: int | None = None
     """Which sample: the same seed, the same rows. Default: 0."""
-    summary: Path | None = None
+    summary: Annotated[Path | None, FILE] = None
     """Write the closing summary to this file too, as JSON."""
-    report: Path | None = None
+    report: Annotated[Path | None, FILE] = None
     """Write a report page (HTML) when the run ends."""
-    events: Path | None = None
+    events: Annotated[Path | None, FILE] = None
     """Append every step of every image to this file, as JSON lines."""
     excel: Annotated[bool, _FLAG] = False
     """CSV and TSV that a double click opens right in Excel: with a mark of UTF-8, and in CSV the
