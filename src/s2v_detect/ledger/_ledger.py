@@ -311,22 +311,18 @@ def _refuse_nonsense(path: object, name: object, max_age_s: object, **flags: obj
 
     A text as a flag is true, whatever it says: `refresh="no"` would pay for everything again.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigurationError(f"the ledger's path is {path!r}.", do="Give the path of its file.")
-    if not isinstance(name, str):
-        raise ConfigurationError(
-            f"the ledger's name is {name!r}.", do="Give a str, or leave it out."
-        )
-    if max_age_s is not None and not (is_number(max_age_s) and max_age_s >= 0):
-        raise ConfigurationError(
-            f"max_age_s is {max_age_s!r}.",
-            do="Give the seconds that an answer is good for; None is for ever.",
-        )
-    for flag, value in flags.items():
-        if not isinstance(value, bool):
-            raise ConfigurationError(
-                f"{flag} is {value!r}.", do="Give True or False; False is the default."
-            )
+    is_age = max_age_s is None or (is_number(max_age_s) and max_age_s >= 0)
+    is_path = isinstance(path, str | os.PathLike)
+    values = [
+        (is_path, "the ledger's path", path, "Give the path of its file."),
+        (isinstance(name, str), "the ledger's name", name, "Give a str, or leave it out."),
+        (is_age, "max_age_s", max_age_s, "Give the seconds that an answer is good for, or None."),
+    ]
+    flag_do = "Give True or False; False is the default."
+    values += [(isinstance(flag, bool), each, flag, flag_do) for each, flag in flags.items()]
+    for is_right, what, value, do in values:
+        if not is_right:
+            raise ConfigurationError(f"{what} is {value!r}.", do=do)
 
 
 def _identity(image: Image, by_identity: bool) -> str:  # noqa: FBT001  # as it was given above
