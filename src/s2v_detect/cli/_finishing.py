@@ -13,7 +13,7 @@ from typing import Any
 from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._report import report_writer
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable
+from s2v_detect.cli._terminal import STANDARD, printable
 
 
 def refuse_unfinishable(
@@ -31,8 +31,8 @@ def refuse_unfinishable(
     report_writer()
     if not has_records:
         raise Unusable(
-            f"A report can't be made of {printable(output)}, which can't be read again. Give a"
-            " file after -o, or a --ledger."
+            f"A report can't be made of {'stdout' if output == STANDARD else printable(output)},"
+            " which can't be read again. Give a file after -o, or a --ledger."
         )
 
 

@@ -18,7 +18,8 @@ def refuse_strange_output(out: str, ledger: Ledger) -> None:
     if not ledger.path.exists() or ledger.name not in ledger.names():
         raise Unusable(
             f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
-            " that wrote it. Give another name after -o, or move the file away."
+            " that wrote it. Give another name after -o, or the --ledger of that run, or move the"
+            " file away."
         )
 
 
