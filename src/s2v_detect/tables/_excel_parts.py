@@ -25,7 +25,7 @@ _DIMENSION = re.compile(rb"""<(?:\w+:)?dimension\s+ref=["'][A-Z]+\d+:[A-Z]+(\d{1
 _TEXTS = re.compile(rb"""\buniqueCount\s*=\s*["'](\d+)""")
 
 _VALUE = re.compile(rb"<(?:\w{1,20}:)?(?:v|is)[ >]")
-_LONGEST_TAG = 30
+_LONGEST_FOUND = 400
 
 Kind = Literal["xlsx", "xlsb", "xls", "ods", "protected"]
 Start = Callable[[str, dict[str, str]], None]
@@ -110,12 +110,18 @@ def names_of(sheets: Sequence[SheetPart]) -> str:
 
 def has_values(file: BinaryIO, sheet: SheetPart) -> bool:
     """Whether any cell of a sheet has a value."""
-    with parts_of(file) as parts, parts.open(sheet.part) as cells:
-        before = b""
-        while piece := cells.read(_PIECE):
-            if _VALUE.search(before + piece):
+    with parts_of(file) as parts:
+        return has_in(parts, sheet.part, _VALUE)
+
+
+def has_in(parts: zipfile.ZipFile, part: str, pattern: re.Pattern[bytes]) -> bool:
+    """Whether a short pattern is anywhere in a part."""
+    before = b""
+    with parts.open(part) as file:
+        while piece := file.read(_PIECE):
+            if pattern.search(before + piece):
                 return True
-            before = piece[-_LONGEST_TAG:]
+            before = piece[-_LONGEST_FOUND:]
     return False
 
 

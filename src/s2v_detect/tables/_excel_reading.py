@@ -40,8 +40,9 @@ class Sheet:
                 self._values = book.get_sheet_by_name(sheet.name)
         except calamine.CalamineError as error:
             raise no_excel() from error
-        self._noted = {row for row, _ in (*self.notes.errors, *self.notes.formulas)}
-        columns = [column for _, column in (*self.notes.errors, *self.notes.formulas)]
+        noted = [*self.notes.errors, *self.notes.formulas, *self.notes.numbers]
+        self._noted = {row for row, _ in noted}
+        columns = [column for _, column in noted]
         height = 0
         if self._values.start and self._values.end:
             height = self._values.end[0] + 1
@@ -73,10 +74,14 @@ class Sheet:
         return (row, self.left + place) in self.notes.formulas
 
     def _with_notes(self, number: int, row: list[Any]) -> list[Any]:
-        """Return a row with its errors, and its formulas as they are written."""
+        """Return a row with its errors and long numbers, and its formulas as they are written."""
+        notes = self.notes
         for place in range(len(row)):
             at = (number, self.left + place)
-            row[place] = self.notes.errors.get(at) or self.notes.formulas.get(at) or row[place]
+            if at in notes.numbers and type(row[place]) in (int, float):  # no yes, no date
+                row[place] = notes.numbers[at]
+            else:
+                row[place] = notes.errors.get(at) or notes.formulas.get(at) or row[place]
         return row
 
 

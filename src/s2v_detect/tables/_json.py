@@ -12,6 +12,7 @@ from typing import Any
 
 from s2v_detect.images import trimmed
 from s2v_detect.tables._head import column_of
+from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import TextLine
 from s2v_detect.tables._rows import (
     EXCERPT,
@@ -60,7 +61,7 @@ class JsonRows:
             rows.append(Row(number, text, fault))
             return
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_object)
         except (ValueError, RecursionError):
             rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
             return
@@ -95,3 +96,13 @@ class JsonRows:
             self.column, self.is_chosen = column_of(names, names, cells, self._wanted)
             self.columns = self.columns or tuple(waiting[0][1])
             rows.extend(row_of(number, value, self.column) for number, value in waiting)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object with each of its values; of two equal keys the second gets a number."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return dict(
+        zip(distinct([key for key, _ in pairs]), (value for _, value in pairs), strict=True)
+    )
