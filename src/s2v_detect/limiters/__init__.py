@@ -7,11 +7,20 @@ import threading
 from pydantic import SecretStr
 
 from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
 from s2v_detect.limiters._turns import Limiter, Turn, refuse_no_limiter
 
-__all__ = ["GRACE_S", "Limiter", "LocalLimiter", "Turn", "refuse_no_limiter", "shared_line"]
+__all__ = [
+    "GRACE_S",
+    "HostLimiter",
+    "Limiter",
+    "LocalLimiter",
+    "Turn",
+    "refuse_no_limiter",
+    "shared_line",
+]
 
 _lines: dict[tuple[str, str, bytes, float], LocalLimiter] = {}
 _lock = threading.Lock()

@@ -49,11 +49,7 @@ class LocalLimiter:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not rate > 0 or not 0 < per_s < math.inf:
-            raise ConfigurationError(
-                f"a line of {rate} requests in {per_s} seconds can't be kept.",
-                do="Give a rate above 0 and a finite number of seconds.",
-            )
+        refuse_no_rate(rate, per_s)
         self.rate = rate
         self.per_s = per_s
         self._clock = clock
@@ -68,7 +64,7 @@ class LocalLimiter:
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
         if self._pacer is None:
-            return _UNLIMITED
+            return UNLIMITED
         await self._semaphore.acquire(lane)
         try:
             # Asked again after each sleep: a 429 may have moved the start meanwhile.
@@ -127,4 +123,13 @@ class _Unlimited:
         """Nothing to give back."""
 
 
-_UNLIMITED = _Unlimited()
+UNLIMITED = _Unlimited()
+
+
+def refuse_no_rate(rate: float, per_s: float) -> None:
+    """Raise `ConfigurationError` for a rate that no line can keep."""
+    if not rate > 0 or not 0 < per_s < math.inf:
+        raise ConfigurationError(
+            f"a line of {rate} requests in {per_s} seconds can't be kept.",
+            do="Give a rate above 0 and a finite number of seconds.",
+        )

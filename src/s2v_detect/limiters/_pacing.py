@@ -16,6 +16,8 @@ draws a number or logs. The figures are of `benchmarks/pace.py`, with jitter uni
 
 import math
 from collections import deque
+from collections.abc import Iterable
+from typing import Self
 
 GRACE_S = 0.03
 """How long a connection may keep the line waiting before its turn is withdrawn.
@@ -113,6 +115,30 @@ class Pacer:
         self._episode_ends_at = -math.inf
         self._space()
 
+    @classmethod
+    def from_state(
+        cls, rate: float, per_s: float, learnt: Iterable[float], lefts: Iterable[float]
+    ) -> Self:
+        """Return a pacer that goes on where another one's `state()` was taken.
+
+        Its rate may be another one: what was learnt holds for any.
+        """
+        pacer = cls(rate, per_s)
+        for name, value in zip(LEARNT, learnt, strict=True):
+            setattr(pacer, name, value)
+        pacer._lefts.extend(lefts)
+        pacer._space()
+        return pacer
+
+    def state(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return all that another pacer must know to go on: what was learnt, and who left when."""
+        return tuple(getattr(self, name) for name in LEARNT), tuple(self._lefts)
+
+    @property
+    def last_left_at(self) -> float:
+        """When the last request left; minus infinity where none has."""
+        return self._lefts[-1] if self._lefts else -math.inf
+
     @property
     def gap_s(self) -> float:
         """Seconds between two starts at present, on average."""
@@ -209,3 +235,9 @@ class Pacer:
             self._lefts.extend(earlier)
             self._paused_until -= back_s
             self._episode_ends_at -= back_s
+
+
+_BY_THE_RATE = {"_counted", "_gap_s", "_window_s"}
+_BY_THE_MARGINS = {"_is_at_rest", "_spaced_s", "_spanned_s"}
+LEARNT = tuple(sorted({*Pacer.__slots__} - _BY_THE_RATE - _BY_THE_MARGINS - {"_lefts"}))
+"""The fields of a pacer's state: all that neither the rate nor the margins say. All are numbers."""
