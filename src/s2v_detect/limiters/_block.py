@@ -7,8 +7,9 @@ laid out otherwise is no block that this one may overwrite: see `OtherLayout`.
 
 import struct
 import zlib
+from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from s2v_detect.limiters._pacing import LEARNT
 from s2v_detect.limiters._waiting_list import Claim, Member, Shared, Wish
@@ -21,7 +22,7 @@ _MARK = b"s2v-line"
 _HEAD = struct.Struct("<8sIHH16sd5H6x")
 _CHECKED_FROM = 12  # behind the mark and the checksum
 _MEMBER = struct.Struct("<Qddd")
-_WISH = struct.Struct("<QBBxxIdd")
+_WISH = struct.Struct("<QBxxxIdd?7x")
 _CLAIM = struct.Struct("<Qd")
 _TIME = struct.Struct("<d")
 
@@ -39,8 +40,9 @@ class Block(NamedTuple):
 
 def encoded(shared: Shared, boot: bytes) -> bytes:
     """Return the block. Wishes that have no room are left out: their owners look again."""
+    times = shared.learnt + shared.lefts
     parts = [
-        b"".join(map(_TIME.pack, chain(shared.learnt, shared.lefts))),
+        struct.pack(f"<{len(times)}d", *times),
         *(_CLAIM.pack(*claim) for claim in shared.claims),
     ]
     used_bytes = _HEAD.size + sum(map(len, parts))
@@ -52,10 +54,7 @@ def encoded(shared: Shared, boot: bytes) -> bytes:
     counts = [len(shared.learnt), len(shared.lefts), len(shared.claims), len(members), len(wishes)]
     head = _HEAD.pack(_MARK, 0, LAYOUT, 0, boot, shared.used_at, *counts)
     parts += [_MEMBER.pack(*member) for member in members]
-    parts += [
-        _WISH.pack(wish.owner, wish.lane, wish.was_passed, wish.waiting, wish.place, wish.due)
-        for wish in wishes
-    ]
+    parts += [_WISH.pack(*wish) for wish in wishes]
     block = bytearray(b"".join([head, *parts]).ljust(BLOCK_BYTES, b"\0"))
     struct.pack_into("<I", block, len(_MARK), zlib.crc32(block[_CHECKED_FROM:]))
     return bytes(block)
@@ -63,7 +62,7 @@ def encoded(shared: Shared, boot: bytes) -> bytes:
 
 def decoded(block: bytes, boot: bytes) -> Block:
     """Return what a block says. Raises `OtherLayout`."""
-    if not block.strip(b"\0"):
+    if not any(block[: _HEAD.size]):  # a file is made with zeros
         return Block(None, is_new=True)
     if len(block) != BLOCK_BYTES or not block.startswith(_MARK):
         return Block(None)
@@ -81,21 +80,18 @@ def decoded(block: bytes, boot: bytes) -> Block:
 def _shared(block: bytes, used_at: float, counts: list[int]) -> Shared:
     place = _HEAD.size
 
-    def read(record: struct.Struct, count: int) -> list[tuple[float, ...]]:
+    def read(record: struct.Struct, count: int) -> Iterator[tuple[Any, ...]]:
         nonlocal place
         begin, place = place, place + record.size * count
-        return list(record.iter_unpack(block[begin:place]))
+        return record.iter_unpack(block[begin:place])
 
     learnt, lefts, claims, members, wishes = counts
-    times = [time for (time,) in read(_TIME, learnt + lefts)]
+    times = tuple(chain.from_iterable(read(_TIME, learnt + lefts)))
     return Shared(
         used_at,
-        tuple(times[:learnt]),
-        tuple(times[learnt:]),
-        claims=tuple(Claim(int(owner), at) for owner, at in read(_CLAIM, claims)),
-        members=tuple(Member(int(owner), *more) for owner, *more in read(_MEMBER, members)),
-        wishes=tuple(
-            Wish(int(owner), int(lane), at, int(waiting), due, bool(passed))
-            for owner, lane, passed, waiting, at, due in read(_WISH, wishes)
-        ),
+        times[:learnt],
+        times[learnt:],
+        claims=tuple(map(Claim._make, read(_CLAIM, claims))),
+        members=tuple(map(Member._make, read(_MEMBER, members))),
+        wishes=tuple(map(Wish._make, read(_WISH, wishes))),
     )

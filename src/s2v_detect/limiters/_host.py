@@ -211,7 +211,7 @@ class HostLimiter:
 
     def _new_wish(self, line: WaitingList, lane: Lane, who: object) -> Wish:
         place = line.now if lane == "bulk" else self._waiting[lane][who]
-        return Wish(line.owner, LANES.index(lane), place, max(1, len(self._waiting[lane]) - 1))
+        return Wish(line.owner, LANES.index(lane), max(1, len(self._waiting[lane]) - 1), place)
 
     def _asked_alone(self, lane: Lane, who: object) -> _Answer:
         start, round_s = self._list.look_alone()
@@ -223,7 +223,7 @@ class HostLimiter:
             return start, None
         now = self._clock()
         place = now if lane == "bulk" else self._waiting[lane][who]
-        return None, Wish(self._list.owner, LANES.index(lane), place, 1, max(start, now))
+        return None, Wish(self._list.owner, LANES.index(lane), 1, place, max(start, now))
 
     def _gone(self, lane: Lane, who: object) -> None:
         """One who waited leaves; the last of a lane takes the wish along."""

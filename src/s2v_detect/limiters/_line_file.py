@@ -119,7 +119,9 @@ class LifeSign:
             os.close(self._descriptor)
 
     def _tidy_up(self) -> None:
-        self.living()
+        for path in self._folder.glob(f"*{_PROCESS}"):
+            if path != self._path:
+                _was_removed(path)
         for path in self._folder.glob(f"*{_LINE}"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _UNUSED_S:

@@ -16,7 +16,8 @@ draws a number or logs. The figures are of `benchmarks/pace.py`, with jitter uni
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Self
 
 GRACE_S = 0.03
@@ -132,7 +133,7 @@ class Pacer:
 
     def state(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return all that another pacer must know to go on: what was learnt, and who left when."""
-        return tuple(getattr(self, name) for name in LEARNT), tuple(self._lefts)
+        return _learnt_of(self), tuple(self._lefts)
 
     @property
     def last_left_at(self) -> float:
@@ -241,3 +242,4 @@ _BY_THE_RATE = {"_counted", "_gap_s", "_window_s"}
 _BY_THE_MARGINS = {"_is_at_rest", "_spaced_s", "_spanned_s"}
 LEARNT = tuple(sorted({*Pacer.__slots__} - _BY_THE_RATE - _BY_THE_MARGINS - {"_lefts"}))
 """The fields of a pacer's state: all that neither the rate nor the margins say. All are numbers."""
+_learnt_of: Callable[[Pacer], tuple[float, ...]] = attrgetter(*LEARNT)

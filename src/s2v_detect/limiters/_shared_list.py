@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,12 +52,14 @@ class SharedList:
         try:
             folder = state_folder(directory)
             self._file = LineFile(folder, stem)
+            self._file.prepare()
             self._life = LifeSign(folder, stem)
         except OSError as error:
             raise ConfigurationError(
                 f"the machine's line can't be kept, {error}.",
                 do="Give a `directory` on a local disk that can be written, or LocalLimiter().",
             ) from error
+        self._end = weakref.finalize(self, _end, self._file, self._life)
         self.mutex = threading.Lock()
         self._rate, self._per_s = rate, per_s
         self._clock = clock
@@ -151,6 +154,7 @@ class SharedList:
 
     def close(self) -> None:
         """Close the files, as a child of a fork must: what it was born with is its parent's."""
+        self._end.detach()
         self._file.close()
         self._life.close()
 
@@ -170,3 +174,9 @@ class SharedList:
         self._kept.clear()
         self._seen = shared
         return result
+
+
+def _end(file: LineFile, life: LifeSign) -> None:
+    """Leave nothing behind: at the end of the process, or of the last who used the limiter."""
+    life.end()
+    file.close()

@@ -77,10 +77,10 @@ class Wish(NamedTuple):
     owner: int
     lane: int
     """The lane's index in `LANES`."""
-    place: float
-    """Within the lane the lowest goes first: the arrival of a check, or when bulk joined."""
     waiting: int
     """How many wait in the lane in that process."""
+    place: float
+    """Within the lane the lowest goes first: the arrival of a check, or when bulk joined."""
     due: float = math.inf
     """When the owner looks again."""
     was_passed: bool = False
@@ -279,11 +279,12 @@ def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) 
 
 def _is_over(shared: Shared, now: float) -> bool:
     """Whether nobody uses the line any more. Whoever sleeps to a far start does."""
-    until = max([shared.used_at, *(wish.due for wish in shared.wishes)]) + IDLE_S
+    if now <= shared.used_at + IDLE_S:
+        return False
+    until = max((wish.due for wish in shared.wishes), default=0.0) + IDLE_S
     slowest_s = max((member.gap_s for member in shared.members), default=0.0)
     return now > max([until, *(at + 2 * slowest_s for at in shared.lefts[-1:])])
 
 
 def _is_ahead(shared: Shared, now: float) -> bool:
-    latest = max([shared.used_at, *shared.lefts, *(claim.at for claim in shared.claims)])
-    return latest > now + _AHEAD_S
+    return shared.used_at > now + _AHEAD_S
