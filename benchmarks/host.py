@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from s2v_detect.emulator._counting import Counting, counted
 
@@ -53,7 +53,7 @@ async def main(folder, waiting, every_s, latest):
             await leave("bulk")
     say("ready", time.monotonic(), time.monotonic())
     tasks = [asyncio.create_task(stream()) for _ in range(waiting)]
-    while every_s and time.monotonic() < latest:
+    while every_s and time.monotonic() + every_s < latest:
         await sleep(every_s)
         tasks.append(asyncio.create_task(leave("interactive")))
     await sleep(latest - time.monotonic())
@@ -78,17 +78,26 @@ class Worker:
     """One process, whose lines go to a file: a pipe of a killed one could be cut."""
 
     def __init__(self, folder: Path, waiting: int, every_s: float, latest: float) -> None:
+        self.lines: list[list[Any]] = []
         self.path = folder / f"worker-{time.monotonic_ns()}.jsonl"
         with self.path.open("w") as out:
             self.process = subprocess.Popen(  # noqa: S603  # our own script
-                [sys.executable, "-c", WORKER, str(folder), str(waiting), str(every_s), str(latest)],
+                [
+                    sys.executable,
+                    "-c",
+                    WORKER,
+                    str(folder),
+                    str(waiting),
+                    str(every_s),
+                    str(latest),
+                ],
                 stdout=out,
             )
 
-    def lines(self) -> list[list[object]]:
-        """Return what it has written so far."""
+    def keep(self) -> None:
+        """Keep what it has written."""
         whole = self.path.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        self.lines = [json.loads(line) for line in whole.splitlines()]
 
 
 def lefts_of(workers: Sequence[Worker]) -> list[Left]:
@@ -96,7 +105,7 @@ def lefts_of(workers: Sequence[Worker]) -> list[Left]:
     lefts = [
         Left(number, *line[:3])
         for number, worker in enumerate(workers)
-        for line in worker.lines()
+        for line in worker.lines
         if line[0] != "ready"
     ]
     return sorted(lefts, key=lambda left: left.at)
@@ -109,8 +118,9 @@ def run(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         latest = time.monotonic() + for_s + 2
+        last = len(waiting) - 1
         workers = [
-            Worker(folder, count, every_s if count == waiting[-1] == 0 or (every_s and number == len(waiting) - 1) else 0.0, latest)
+            Worker(folder, count, every_s if number == last else 0.0, latest)
             for number, count in enumerate(waiting)
         ]
         living, victim = list(workers), 0
@@ -124,7 +134,7 @@ def run(
         for worker in living:
             worker.process.wait()
         for worker in workers:
-            worker.lines = lambda kept=worker.lines(): kept  # type: ignore[method-assign,misc]
+            worker.keep()
         return workers
 
 
@@ -155,22 +165,23 @@ def costs(workers: Sequence[Worker], turns: int) -> str:
     """Return wake-ups and CPU of a turn, without what a process costs to start."""
     naps, cpu_s = 0, 0.0
     for worker in workers:
-        lines = worker.lines()
-        naps += int(lines[-1][-2])  # type: ignore[call-overload]
-        cpu_s += float(lines[-1][-1]) - float(lines[0][-1])  # type: ignore[arg-type]
+        lines = worker.lines
+        naps += int(lines[-1][-2])
+        cpu_s += float(lines[-1][-1]) - float(lines[0][-1])
     return f"{naps / turns:.3f} wake-ups and {1e6 * cpu_s / turns:.0f} µs CPU a turn"
 
 
 def steady(lefts: list[Left], workers: Sequence[Worker]) -> list[Left]:
     """Return what left while all of them were there."""
-    began = max(float(worker.lines()[0][1]) for worker in workers)  # type: ignore[arg-type]
+    began = max(float(worker.lines[0][1]) for worker in workers)
     return [left for left in lefts if left.at >= began]
 
 
 def waits(lefts: Sequence[Left]) -> str:
     """Return what visitors waited."""
     waited = sorted(left.at - left.asked_at for left in lefts if left.lane == "interactive")
-    return f"{len(waited)} visitors, p95 {waited[int(0.95 * len(waited))]:.3f} s, most {waited[-1]:.3f} s"
+    p95 = waited[int(0.95 * len(waited))]
+    return f"{len(waited)} visitors, p95 {p95:.3f} s, most {waited[-1]:.3f} s"
 
 
 def main() -> None:

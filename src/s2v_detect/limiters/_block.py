@@ -22,7 +22,7 @@ _MARK = b"s2v-line"
 _HEAD = struct.Struct("<8sIHH16sd5H6x")
 _CHECKED_FROM = 12  # behind the mark and the checksum
 _MEMBER = struct.Struct("<Qddd")
-_WISH = struct.Struct("<QBxxxIdd?7x")
+_WISH = struct.Struct("<QBxxxIddB7x")
 _CLAIM = struct.Struct("<Qd")
 _TIME = struct.Struct("<d")
 

@@ -9,8 +9,8 @@ again. Nobody is woken by another one, and nobody polls.
   processes. A bulk wish joins the end of the round, and a process has one: that is round robin.
 * **A turn is bound when it is claimed, not before.** A visitor has the next start, however many
   streams wait. The bulk wish whose start a visitor took joins the end of the round, so that the
-  others keep their times: one process more wakes up, and not all. That happens to a wish once only:
-  visitors that come in step with the round would otherwise starve one process.
+  others keep their times: one process more wakes up, and not all. That happens to a wish twice at
+  most: visitors that come in step with the round would otherwise starve one process.
 * **Who is asleep blocks nobody.** A wish is in the way of a later one only when its owner is about
   to look. So a turn that was given back is used by whoever looks next.
 * **Who does not come is passed over.** Its owner alone sets the due time of a wish. A little after
@@ -48,6 +48,7 @@ _SHORTEST_OVERDUE_S = 0.005
 _OVERDUE_GAPS = 0.25
 # The grace for a connection is 0.03 s: an owner that is silent for so long says nothing any more.
 _CLAIM_S = 1.0
+_MOST_PASSED = 2
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
 _AHEAD_S = 1.0  # a time so far ahead is of another clock
@@ -83,8 +84,8 @@ class Wish(NamedTuple):
     """Within the lane the lowest goes first: the arrival of a check, or when bulk joined."""
     due: float = math.inf
     """When the owner looks again."""
-    was_passed: bool = False
-    """Whether somebody of a better lane took its start before."""
+    passed: int = 0
+    """How often somebody of a better lane took its start."""
 
     @property
     def order(self) -> tuple[int, float, int]:
@@ -126,6 +127,7 @@ class WaitingList:
             shared = None
         self.now = now
         self.owner = me.owner
+        self._own_gap_s = me.gap_s
         known = shared or Shared(now, (), ())
         awake = {wish.owner for wish in known.wishes if wish.due >= now - IDLE_S}
         self._members = [me]
@@ -181,9 +183,11 @@ class WaitingList:
         if not about_to_look and start <= now + EARLY_S:
             start = max(now, start)
             self._claims.append(Claim(self.owner, start))
-            return start, None if following is None else self._join(following, -math.inf)
+            is_slower = self._own_gap_s > self.gap_s
+            not_before = start + self._own_gap_s if is_slower else -math.inf
+            return start, None if following is None else self._join(following, not_before)
         if self._was_taken(wish, start, about_to_look):
-            wish = wish._replace(place=now, was_passed=True)
+            wish = wish._replace(place=now, passed=wish.passed + 1)
         return None, self._join(wish, not_before)
 
     def leave(self, wish: Wish) -> None:
@@ -232,8 +236,8 @@ class WaitingList:
         self._wishes = [each for each in self._wishes if (each.owner, each.lane) != whose]
 
     def _was_taken(self, wish: Wish, start: float, about_to_look: list[Wish]) -> bool:
-        """Whether the start of a bulk wish went to a better lane, for the first time."""
-        if wish.lane < _BULK or wish.was_passed or wish.due > self.now + EARLY_S:
+        """Whether the start of a bulk wish went to a better lane, and it may not mind."""
+        if wish.lane < _BULK or wish.passed == _MOST_PASSED or wish.due > self.now + EARLY_S:
             return False
         is_late = start - wish.due > self.gap_s / 2
         return is_late or any(each.lane < _BULK for each in about_to_look)
@@ -273,7 +277,8 @@ def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) 
     """
     gap_s *= _ALONE_WIDER
     first = anchor + gap_s * (place + 1)
-    rounds = max(0, math.floor((after - first) / (gap_s * of)) + 1)
+    # Rounded up a little: `after` is a start of its own, and must not come twice.
+    rounds = max(0, math.floor((after - first) / (gap_s * of) + 1e-3) + 1)
     return first + rounds * gap_s * of
 
 
