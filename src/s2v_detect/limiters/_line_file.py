@@ -40,6 +40,8 @@ class LineFile:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{_LINE}"
         self._descriptor = _CLOSED
+        self.left_behind = b""
+        """The block of a file that was tidied away while it was open."""
 
     def prepare(self) -> None:
         """Have the file with all its bytes: what a full disk refuses is refused here."""
@@ -59,6 +61,7 @@ class LineFile:
                 return False
             if _is_at(self._descriptor, self.path):
                 return True
+            self.left_behind = self.read()
             self.close()
 
     def unlock(self) -> None:

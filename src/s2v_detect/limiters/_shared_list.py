@@ -163,8 +163,9 @@ class SharedList:
 
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
         block = decoded(self._file.read(), self._boot)
-        # A new file where this process has seen the line before: somebody tidied up.
-        shared = block.shared or (self._seen if block.is_new else None)
+        shared = block.shared
+        if block.is_new:  # a new line, unless somebody tidied up
+            shared = decoded(self._file.left_behind, self._boot).shared or self._seen
         line = WaitingList(shared, self._me(), is_new=block.is_new)
         for change in self._kept:
             change(line)
