@@ -32,12 +32,18 @@ class Stay(NamedTuple):
     in_bursts: bool = False
 
 
-STAYS = tuple(
-    Stay(f"{rate:g}/s {'in bursts' if bursts else 'evenly'}, {for_s:g} s", (rate,), for_s, bursts)
-    for rate in (1.0, 2.5)
-    for bursts in (False, True)
-    for for_s in (10.0, 40.0, 600.0)
-) + (Stay("1/s and 1/s, 40 s", (1.0, 1.0), 40.0), Stay("1/s and 2.5/s, 40 s", (1.0, 2.5), 40.0))
+STAYS = (
+    *(
+        Stay(
+            f"{rate:g}/s {'in bursts' if bursts else 'evenly'}, {for_s:g} s", (rate,), for_s, bursts
+        )
+        for rate in (1.0, 2.5)
+        for bursts in (False, True)
+        for for_s in (10.0, 40.0, 600.0)
+    ),
+    Stay("1/s and 1/s, 40 s", (1.0, 1.0), 40.0),
+    Stay("1/s and 2.5/s, 40 s", (1.0, 2.5), 40.0),
+)
 
 
 class Seen(NamedTuple):
