@@ -2,6 +2,7 @@
 
     python benchmarks/pace [--checks 1000] [--seeds 5] [--ours] [--jobs 1] [--plot FILE]
     python benchmarks/pace --real [--real-s 60]
+    python benchmarks/pace --strangers [--seeds 5] [--ours]
 
 The first runs in virtual time; the peers run their own code. The second runs our client over real
 sockets against an emulator in another process. Both end with 1 where a goal is missed.
@@ -21,6 +22,7 @@ from clients import CLIENTS, OURS
 from plot import plot
 from real import real
 from service import Cell, Model, Network, Result, Table, measure
+from strangers import strangers
 
 MODELS = (
     Model("sliding", "sliding"),
@@ -132,10 +134,14 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a picture, too")
     parser.add_argument("--real", action="store_true", help="real sockets, in real time")
     parser.add_argument("--real-s", type=float, default=60.0, help="seconds for each model")
+    parser.add_argument("--strangers", action="store_true", help="beside others who come and go")
     options = parser.parse_args()
     if options.real:
         return 0 if asyncio.run(real(options.real_s)) else 1
     clients = [OURS] if options.ours else list(CLIENTS)
+    if options.strangers:
+        strangers(clients, options.seeds)
+        return 0
     table = measured(clients, options.checks, options.seeds, options.jobs)
     print_table(table)
     if options.plot is not None:
