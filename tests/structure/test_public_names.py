@@ -10,7 +10,7 @@ import s2v_detect
 from s2v_detect.wire._endpoint import TRANSPORT_ERRORS
 
 ROOT = Path(s2v_detect.__file__).parent
-_CENTRES = ("client.py", "_check.py", "_writer.py")
+_CENTRES = ("client.py", "_check.py", "_pacing.py", "_writer.py")
 FILES = sorted(ROOT.rglob("*.py"))
 
 

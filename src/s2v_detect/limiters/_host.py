@@ -26,7 +26,7 @@ from typing import Self
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._local import UNLIMITED, refuse_no_rate
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._shared_list import SharedList
+from s2v_detect.limiters._shared_list import SharedList, usable_folder
 from s2v_detect.limiters._turns import Turn
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
@@ -59,7 +59,9 @@ class HostLimiter:
         ConfigurationError: no such rate; or a folder that can't be used, as on a network disk.
 
     Example:
-        >>> HostLimiter(2.5, name="team")  # for `DetectClient(limiter=…)`
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:  # for `DetectClient(limiter=…)`
+        ...     HostLimiter(2.5, name="team", directory=folder)
         HostLimiter(2.5, per_s=1, name='team')
     """
 
@@ -78,9 +80,12 @@ class HostLimiter:
         self.name = name
         self._directory = directory
         self._clock = clock
+        self._bound: dict[str, Self] = {}
         self._begin()
-        if name is not None and not math.isinf(rate):
-            _ = self._list  # a folder that can't be used is told now
+        if not math.isinf(rate):
+            usable_folder(directory)  # one that can't be used is told now
+            if name is not None:
+                _ = self._list
         _limiters.add(self)
 
     def __repr__(self) -> str:
@@ -91,9 +96,11 @@ class HostLimiter:
         """Return the line of an account, where this one has no name of its own."""
         if self.name is not None:
             return self
-        return type(self)(
-            self.rate, self.per_s, name=account, directory=self._directory, clock=self._clock
-        )
+        if account not in self._bound:
+            self._bound[account] = type(self)(
+                self.rate, self.per_s, name=account, directory=self._directory, clock=self._clock
+            )
+        return self._bound[account]
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""

@@ -367,7 +367,7 @@ class Pacer:
             self._episode_ends_at -= back_s
 
 
-_BY_THE_RATE = {"_counted", "_gap_s", "_window_s"}
+_BY_THE_RATE = {"_counted", "_gap_s", "_search_requests", "_window_s"}
 _BY_THE_MARGINS = {"_is_at_rest", "_spaced_s", "_spanned_s"}
 LEARNT = tuple(sorted({*Pacer.__slots__} - _BY_THE_RATE - _BY_THE_MARGINS - {"_lefts"}))
 """The fields of a pacer's state: all that neither the rate nor the margins say. All are numbers."""

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import TypeVar
 
 from s2v_detect.errors import ConfigurationError
@@ -49,16 +50,13 @@ class SharedList:
         clock: Callable[[], float],
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        folder = usable_folder(directory)
         try:
-            folder = state_folder(directory)
             self._file = LineFile(folder, stem)
             self._file.prepare()
             self._life = LifeSign(folder, stem)
         except OSError as error:
-            raise ConfigurationError(
-                f"the machine's line can't be kept, {error}.",
-                do="Give a `directory` on a local disk that can be written, or LocalLimiter().",
-            ) from error
+            raise _unusable(error) from error
         self._end = weakref.finalize(self, _end, self._file, self._life)
         self.mutex = threading.Lock()
         self._rate, self._per_s = rate, per_s
@@ -181,3 +179,18 @@ def _end(file: LineFile, life: LifeSign) -> None:
     """Leave nothing behind: at the end of the process, or of the last who used the limiter."""
     life.end()
     file.close()
+
+
+def usable_folder(directory: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of the lines. Raises `ConfigurationError`."""
+    try:
+        return state_folder(directory)
+    except OSError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the machine's line can't be kept, {error}.",
+        do="Give a `directory` on a local disk that can be written, or LocalLimiter().",
+    )
