@@ -196,6 +196,19 @@ def test_a_turn_may_be_claimed_a_little_before_its_start() -> None:
     assert at == pytest.approx(10.2)
 
 
+def test_a_claim_that_nobody_speaks_for_counts_at_its_start() -> None:
+    """Its owner was killed between the turn and the bytes: that costs no start more."""
+    line = WaitingList(None, Member(1, 5.0, 1.0, 10.0), is_new=True)
+    line.look(Wish(1, BULK, 1, 10.0))
+    for number in range(1, 4):
+        at = 10.0 + number / 5
+        line = WaitingList(line.shared(), Member(2, 5.0, 1.0, at))
+        granted, _ = line.look(Wish(2, BULK, 1, at))
+        assert granted == pytest.approx(at)
+        line.left(Claim(2, granted or at), at)
+    assert line.shared().lefts == pytest.approx((10.0, 10.2, 10.4, 10.6))
+
+
 def used(at: float) -> Shared:
     """Return what a line of five a second leaves behind that used its second up."""
     pacer = Pacer(5.0)

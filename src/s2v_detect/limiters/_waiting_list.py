@@ -37,7 +37,9 @@ from s2v_detect.models import LANES
 EARLY_S = 0.005
 """How long before its start a turn may be claimed: a timer is that exact, and waits for the rest.
 
-A start is foreseen from those before it, and they leave a millisecond or two after theirs.
+A start is foreseen from those before it, and they leave a millisecond or two after theirs. To learn
+how late they are, and to foresee that too, gained nothing: simulated with timers that are 3 ms late
+1.10 wake-ups a turn either way, with 8 ms 1.45 without and 1.66 with it.
 """
 
 _BULK = LANES.index("bulk")
@@ -47,7 +49,8 @@ _OVERDUE_S = 0.05
 _SHORTEST_OVERDUE_S = 0.005
 _OVERDUE_GAPS = 0.25
 # The grace for a connection is 0.03 s: an owner that is silent for so long says nothing any more.
-_CLAIM_S = 1.0
+# It is less than a gap, so that the claim has its place before whoever leaves next.
+_CLAIM_S = 0.1
 _MOST_PASSED = 2
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
