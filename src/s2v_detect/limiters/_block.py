@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from s2v_detect.limiters._pacing import LEARNT
@@ -50,7 +51,9 @@ def encoded(shared: Shared, boot: bytes) -> bytes:
     # Those who wait go before those who only have used the line.
     members = shared.members[: room_bytes // (_MEMBER.size + _WISH.size)]
     room_bytes -= len(members) * _MEMBER.size
-    wishes = sorted(shared.wishes, key=lambda wish: wish.due)[: room_bytes // _WISH.size]
+    wishes = shared.wishes
+    if len(wishes) > room_bytes // _WISH.size:
+        wishes = tuple(sorted(wishes, key=attrgetter("due"))[: room_bytes // _WISH.size])
     counts = [len(shared.learnt), len(shared.lefts), len(shared.claims), len(members), len(wishes)]
     head = _HEAD.pack(_MARK, 0, LAYOUT, 0, boot, shared.used_at, *counts)
     parts += [_MEMBER.pack(*member) for member in members]

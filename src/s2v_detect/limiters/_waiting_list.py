@@ -132,14 +132,14 @@ class WaitingList:
         self.owner = me.owner
         self._own_gap_s = me.gap_s
         known = shared or Shared(now, (), ())
-        awake = {wish.owner for wish in known.wishes if wish.due >= now - IDLE_S}
         self._members = [me]
+        fastest, self.gap_s = me, me.gap_s
         for member in known.members:
-            is_here = now - member.seen_at <= IDLE_S or member.owner in awake
-            if is_here and member.owner != me.owner:
-                self._members.append(member)
-        self.gap_s = min(member.gap_s for member in self._members)
-        fastest = min(self._members, key=attrgetter("gap_s"))
+            if member.owner == me.owner or not _is_here(member, known, now):
+                continue
+            self._members.append(member)
+            if member.per_s < self.gap_s * member.rate:
+                fastest, self.gap_s = member, member.gap_s
         counted = min(fastest.rate, MOST_COUNTED)
         self._pace = counted, counted * self.gap_s
         if shared is None:
@@ -180,7 +180,8 @@ class WaitingList:
         """
         now = self.now
         self._forget(wish)
-        start = max(self._foreseen().start_at(self._from()), not_before)
+        pacer = self._foreseen() if self._claims else self._pacer
+        start = max(pacer.start_at(self._from()), not_before)
         is_before = [each for each in self._wishes if each.order < wish.order]
         about_to_look = [each for each in is_before if each.due <= now + EARLY_S]
         if not about_to_look and start <= now + EARLY_S:
@@ -269,7 +270,8 @@ class WaitingList:
 
     def _from(self) -> float:
         """Return now, or the latest start that was granted: that may be a little ahead."""
-        return max([self.now, self._pacer.last_left_at, *(claim.at for claim in self._claims)])
+        latest = max(self.now, self._pacer.last_left_at)
+        return max(latest, *[claim.at for claim in self._claims]) if self._claims else latest
 
 
 def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) -> float:
@@ -283,6 +285,13 @@ def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) 
     # Rounded up a little: `after` is a start of its own, and must not come twice.
     rounds = max(0, math.floor((after - first) / (gap_s * of) + 1e-3) + 1)
     return first + rounds * gap_s * of
+
+
+def _is_here(member: Member, shared: Shared, now: float) -> bool:
+    """Whether a process uses the line: it did lately, or it sleeps to a far start."""
+    if now - member.seen_at <= IDLE_S:
+        return True
+    return any(wish.owner == member.owner and wish.due >= now - IDLE_S for wish in shared.wishes)
 
 
 def _is_over(shared: Shared, now: float) -> bool:
