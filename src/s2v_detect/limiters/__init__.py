@@ -1,8 +1,8 @@
 """Lines for one account: who may send when.
 
 What may live here: the pace (`_pacing`), whose turn it is (`_waiting_list`), and the limiters that
-wait. A limiter knows no request, no client and no key: an account is a hash to it. The modules of
-the machine's line are imported by their own names for the state folder, `platformdirs` late.
+wait. A limiter knows no request and no client, and an account is a hash to it (`_accounts`).
+`platformdirs` is imported late, at the first line of a machine.
 """
 
 from s2v_detect.limiters._accounts import line_of, shared_line

@@ -164,11 +164,6 @@ class WaitingList:
             tuple(self._claims),
         )
 
-    @property
-    def others(self) -> int:
-        """How many others have used this line lately."""
-        return len(self._members) - 1
-
     def look(
         self, wish: Wish, *, not_before: float = -math.inf, following: Wish | None = None
     ) -> tuple[float | None, Wish | None]:
