@@ -6,7 +6,7 @@ Five checks a second for the whole account, no 429, no lost answer, and true boo
 from s2v_detect._blocking import check_all
 from s2v_detect._version import VERSION as __version__
 from s2v_detect.checks import OutcomeStream
-from s2v_detect.client import DetectClient
+from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import (
     AccessDenied,
     BadRequest,
@@ -35,6 +35,7 @@ __all__ = [
     "BudgetSpent",
     "Busy",
     "Checked",
+    "ClientOptions",
     "ConfigurationError",
     "DetectClient",
     "DetectError",

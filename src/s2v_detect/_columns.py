@@ -54,6 +54,7 @@ _BY_NAME = {column.name: column for column in OUTCOME_COLUMNS}
 
 LEDGER_COLUMNS: tuple[Column, ...] = (
     _BY_NAME["image"],
+    Column("identity", str, "", "What its user names it by, if so.", is_guarded=True),
     Column("state", str, "", "asked, sent, answered, skipped, failed, unknown, not sent."),
     _BY_NAME["check_pass"],
     _BY_NAME["humanoid"],

@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Literal, NamedTuple
 
 MODEL = "wan2.2-s2v-detect"  # [page]
-BASE_URL = "https://dashscope.aliyuncs.com/api/v1"  # [page] Beijing, the only region
+API_PATH = "/api/v1"  # [page] every base URL ends in it
+BASE_URL = f"https://dashscope.aliyuncs.com{API_PATH}"  # [page] Beijing, the only region
 CHECK_PATH = "/services/aigc/image2video/face-detect"  # [page]
 
 REQUESTS_PER_S = 5.0  # [page] for the account and this model: all its users, workspaces and keys
@@ -82,6 +83,12 @@ class CodeRule(NamedTuple):
 
 
 _DOWNLOAD = ("download", "read image")
+_FAULT_CODES = ("InternalError", "InternalError.*", "SystemError", "RequestTimeOut")
+_OUT_CODES = ("ModelServiceFailed", "ModelUnavailable", "ServiceUnavailable")
+_CAPACITY_CODES = ("ModelServingError",)
+_FAULT_STATUSES = (*range(400), 401, 403, 404, 408, 429, 499, *range(500, 1000))
+"""What a fault of the service comes with. A 400 is about its image, whatever its code is called:
+[seen] the vendor's other models have `InternalError.Algo…` for an image they could not fetch."""
 
 CODE_RULES: tuple[CodeRule, ...] = (
     # [seen] a reject in the shape of an error; a code that nobody has listed yet is one too.
@@ -111,9 +118,9 @@ CODE_RULES: tuple[CodeRule, ...] = (
     ),
     CodeRule(Meaning.ACCESS, ("Workspace.AccessDenied", "Endpoint.AccessDenied")),
     CodeRule(Meaning.ACCESS, ("ModelNotFound", "WorkSpaceNotFound")),
-    CodeRule(Meaning.CAPACITY, ("ModelServingError",)),
-    CodeRule(Meaning.FAULT, ("InternalError", "InternalError.*", "SystemError", "RequestTimeOut")),
-    CodeRule(Meaning.FAULT, ("ModelServiceFailed", "ModelUnavailable", "ServiceUnavailable")),
+    CodeRule(Meaning.CAPACITY, _CAPACITY_CODES, statuses=_FAULT_STATUSES),
+    CodeRule(Meaning.FAULT, _FAULT_CODES + _OUT_CODES, statuses=_FAULT_STATUSES),
+    CodeRule(Meaning.UNREACHED, _FAULT_CODES, statuses=(400,), phrases=_DOWNLOAD),
 )
 
 STATUS_MEANINGS: dict[int | range, Meaning] = {

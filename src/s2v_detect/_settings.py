@@ -1,8 +1,9 @@
 """Where a client's key, address and workspace come from, and the check that they can be used.
 
 The only place of the library that reads the environment, but for where the machine's lines are
-(`limiters`). The names are those that users of the vendor's own tools have set already. A key is
-never in a message: not even a part of it. Nor is it in a variable of a frame that raises: what
+(`limiters`) and the proxies and certificates that httpx reads (`wire/_environment.py` tells what is
+wrong with those). The names are those that users of the vendor's own tools have set already. A key
+is never in a message: not even a part of it. Nor is it in a variable of a frame that raises: what
 gathers errors gathers those too. So no function here raises while it holds the text of the key, or
 an environment that does.
 """
@@ -11,6 +12,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import NamedTuple, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -22,19 +24,24 @@ from s2v_detect._service import (
     API_KEY_FILE,
     API_KEY_FILE_VARIABLE,
     API_KEY_VARIABLE,
+    API_PATH,
     BASE_URL,
     BASE_URL_VARIABLES,
-    CHECK_PATH,
     MODEL,
     WORKSPACE_VARIABLES,
 )
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.images import is_local
-from s2v_detect.options import OnUnknown, Preflight
+from s2v_detect.ledger import Ledger
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
 _YES = ("1", "true", "yes")
+_API_PATH = re.compile(rf"(/[^/]+)*{API_PATH}")
+_NO_API_PATH = re.compile(r"(?i)(/compatible-mode(/.*)?|(/api)?/v\d+(/.*)?|/api|/services/.*)$")
+"""What stands where `/api/v1` should: another version or interface, the path of a whole request."""
+_SHOWN_CHARACTERS = 200
 
 
 class Settings(NamedTuple):
@@ -47,7 +54,8 @@ class Settings(NamedTuple):
 
 def sealed(api_key: str | SecretStr | None) -> SecretStr | None:
     """Return a key as what shows nothing of it."""
-    return SecretStr(api_key) if isinstance(api_key, str) else api_key
+    # What is no text is sealed too, for the same reason; it is told of later.
+    return api_key if api_key is None or isinstance(api_key, SecretStr) else SecretStr(api_key)
 
 
 def from_env(
@@ -77,28 +85,45 @@ def from_env(
 
 
 def refuse_nonsense(
-    model: str,
-    timeout_s: float,
-    max_in_flight: int,
-    on_unknown: OnUnknown,
-    preflight: Preflight | None,
+    model: object,
+    timeout_s: object,
+    max_in_flight: object,
+    on_unknown: object,
+    preflight: object,
 ) -> None:
-    """Raise `ConfigurationError` for an argument that means nothing."""
-    if not model:
+    """Raise `ConfigurationError` for an argument that means nothing, whatever its type."""
+    if not isinstance(model, str) or not model:
         raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
-    if not 0 < timeout_s < math.inf:
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
         raise ConfigurationError(
-            f"timeout_s is {timeout_s}.", do="Give the seconds that one answer may take."
+            f"timeout_s is {timeout_s!r}.", do="Give the seconds that one answer may take."
         )
-    if max_in_flight < 1:
+    if not isinstance(max_in_flight, int) or max_in_flight < 1:
         raise ConfigurationError(
-            f"max_in_flight is {max_in_flight}.", do="Give 1 or more; 300 is the default."
+            f"max_in_flight is {max_in_flight!r}.", do="Give 1 or more; 300 is the default."
         )
     if on_unknown not in get_args(OnUnknown):
         raise ConfigurationError(f"on_unknown is {on_unknown!r}.", do='Give "resend" or "keep".')
     if preflight is not None and not isinstance(preflight, Preflight):
         raise ConfigurationError(
             f"preflight is {preflight!r}.", do="Give Preflight(), or leave it out."
+        )
+
+
+def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None:
+    """Raise `ConfigurationError` for an object that is not of the kind that its argument takes."""
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(
+            f"retry is {retry!r}.", do="Give RetryPolicy(max_attempts=3), say, or leave it out."
+        )
+    if ledger is not None and not isinstance(ledger, Ledger | str | os.PathLike):
+        raise ConfigurationError(
+            f"ledger is {ledger!r}.", do="Give a `Ledger`, or the path of its file."
+        )
+    if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
+        raise ConfigurationError(
+            f"on_event is {on_event!r}, which can't be called with an event.",
+            do="Give a plain function: a coroutine would never be awaited.",
         )
 
 
@@ -165,7 +190,8 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
     if not key:
         return ConfigurationError(
             "there is no API key.",
-            do="Set DASHSCOPE_API_KEY or give `api_key=`; a key of the Beijing region is needed.",
+            do=f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
+            f" {API_KEY_FILE}, or give `api_key`. To try without a key: --emulator.",
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         return ConfigurationError(
@@ -188,15 +214,31 @@ def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
         raise _bad_url("is no http or https URL", f"It looks like {BASE_URL}.")
     if "?" in url or "#" in url or "@" in parts.netloc:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
-    if "compatible-mode" in parts.path or parts.path.rstrip("/").endswith(CHECK_PATH):
-        raise _bad_url("is that of another interface", f"It ends in /api/v1, as {BASE_URL} does.")
+    url = _completed(url, parts)
     if parts.scheme == "http" and not allow_http and not is_local(url):
         raise _bad_url(
             "is an http address outside this network: anybody on the way can read the key",
             "Give an https address; or allow it with `allow_http=True`, --allow-http or"
             f" {ALLOW_HTTP_VARIABLE}=1.",
         )
-    return url.rstrip("/")
+    return url
+
+
+def _completed(url: str, parts: SplitResult) -> str:
+    """Return the base URL of a host alone, or as it was given; another path is refused by name.
+
+    A request to it would be refused as one of a key that may not use the model: with a 404.
+    """
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    if not path:
+        return origin + API_PATH
+    if _API_PATH.fullmatch(path):
+        return url.rstrip("/")
+    start = _NO_API_PATH.sub("", re.sub("/+", "/", path))
+    raise _bad_url(
+        f"{origin}{path[:_SHOWN_CHARACTERS]} does not end in {API_PATH}",
+        f"Give {origin}{start[:_SHOWN_CHARACTERS]}{API_PATH}, if that is the service.",
+    )
 
 
 def _parts(url: str) -> SplitResult | None:

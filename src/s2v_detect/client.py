@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self, TypedDict
 
 import httpx
 from pydantic import SecretStr
 
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, refuse_nonsense, sealed
+from s2v_detect._settings import from_env, refuse_nonsense, refuse_strangers, sealed
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import running_loop, unhurried
 from s2v_detect.checks import (
@@ -22,6 +22,7 @@ from s2v_detect.checks import (
     Breaker,
     Budget,
     Flights,
+    Getter,
     Items,
     Line,
     OutcomeStream,
@@ -29,16 +30,17 @@ from s2v_detect.checks import (
     Session,
     Watch,
     Window,
-    getter_of,
+    asked_in,
     look_by,
     money,
+    refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.images import Subjects
+from s2v_detect.images import Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
 from s2v_detect.limiters import Limiter, line_of, refuse_no_limiter, shared_line
-from s2v_detect.models import Event, Image, Spend, Verdict
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, outage_bound
 from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
@@ -47,13 +49,42 @@ _RETRY = RetryPolicy.model_construct()
 _log = logging.getLogger("s2v_detect")
 
 
+class ClientOptions(TypedDict, total=False):
+    """The arguments of `DetectClient`, for a function that hands them on as `**options`.
+
+    Example:
+        >>> from typing import Unpack
+        >>> def client_of_the_shop(**options: Unpack[ClientOptions]) -> DetectClient:
+        ...     options.setdefault("ledger", "shop.db")
+        ...     return DetectClient(**options)
+    """
+
+    api_key: str | SecretStr | None
+    base_url: str | None
+    workspace: str | None
+    model: str
+    limiter: Limiter | None
+    retry: RetryPolicy
+    timeout_s: float
+    max_in_flight: int
+    on_unknown: OnUnknown
+    ledger: Ledger | str | os.PathLike[str] | None
+    max_cost: Decimal | float | str | None
+    max_outage_s: float | None
+    preflight: Preflight | None
+    allow_http: bool
+    http_client: httpx.AsyncClient | None
+    on_event: Callable[[Event], object] | None
+
+
 class DetectClient:
     """Checks images with `wan2.2-s2v-detect`, at the account's rate and with true books.
 
     Args:
         api_key: Beijing region; a str or a pydantic `SecretStr`. Default: `DASHSCOPE_API_KEY`, or
             the key file of the vendor's SDK.
-        base_url: ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the public address.
+        base_url: a host alone, or what ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the
+            public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
         limiter: the line that requests wait in: a `HostLimiter`, a `LocalLimiter`, or an object
@@ -71,6 +102,9 @@ class DetectClient:
         max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
             `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
             runs of that name, else this client since it was made.
+        max_outage_s: seconds that a stream waits for the end of an outage of the service (or of the
+            store), from its beginning. Then the stream raises the outage's last error. None: for
+            ever. It alone bounds an outage: the time of `retry` does not run in it.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
         allow_http: use a base URL that is `http` and not of this network, where anybody on the way
@@ -106,6 +140,7 @@ class DetectClient:
         on_unknown: OnUnknown = "resend",
         ledger: Ledger | str | os.PathLike[str] | None = None,
         max_cost: Decimal | float | str | None = None,
+        max_outage_s: float | None = 3600.0,
         preflight: Preflight | None = None,
         allow_http: bool = False,
         http_client: httpx.AsyncClient | None = None,
@@ -113,6 +148,7 @@ class DetectClient:
     ) -> None:
         key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
+        refuse_strangers(retry=retry, ledger=ledger, on_event=on_event)
         refuse_no_limiter(limiter)
         settings = from_env(key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
@@ -133,6 +169,7 @@ class DetectClient:
         self._retry = retry
         self._on_unknown: OnUnknown = on_unknown
         self._max_cost = money(max_cost)
+        self._max_outage_s = outage_bound(max_outage_s)
         self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
         self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
@@ -147,6 +184,12 @@ class DetectClient:
     def spend(self) -> Spend:
         """What this client has paid since it was made; it is kept when the client is closed."""
         return self._books.spend
+
+    @property
+    def allows_private(self) -> bool:
+        """Whether addresses of this network are sent: an emulator on this machine reaches them."""
+        rules = self._preflight
+        return rules.allow_private if rules else bool(self._endpoint.where)
 
     async def aopen(self) -> Self:
         """Open the client in this event loop. It may be opened again after closing.
@@ -199,6 +242,7 @@ class DetectClient:
         lane: Literal["interactive", "bulk"] = "interactive",
         give_up_after_s: float | None = None,
         max_wait_s: float | None = None,
+        identity: str | int | None = None,
     ) -> Verdict:
         """Return the service's verdict on one image.
 
@@ -213,6 +257,9 @@ class DetectClient:
                 line: `NotSent`. Given up while the answer was to come: `OutcomeUnknown`, and the
                 request is finished and counted all the same.
             max_wait_s: raise `Busy` when the line is longer than that, or turns out to be.
+            identity: what you know the image by, where its address changes (a signed one): two
+                checks of one identity are one, and the ledger goes by it. Default: the address,
+                or the content of a file.
 
         Raises:
             DetectError: one of its kinds; its `billed` says whether the image may have been paid
@@ -226,11 +273,14 @@ class DetectClient:
         """
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
+        own = None
         try:
+            own = None if identity is None else own_identity(identity, image)
             subject = await flights.session.subjects.subject_within(give_up_after_s, image)
         except ImageSkipped as skipped:
-            flights.skip(image, skipped)
+            flights.skip(image, skipped, own)
             raise
+        subject = subject.called(own)
         if flights.find(subject) is None:
             patience.refuse_a_long_line()
         ending = await patience.ending(*flights.join(subject, lane))
@@ -242,11 +292,12 @@ class DetectClient:
 
     def aiter_check(
         self,
-        items: Items,
+        items: Items[ItemT],
         *,
-        image: Callable[[Any], Any] | str | None = None,
+        image: Getter[ItemT] = None,
+        identity: Getter[ItemT] = None,
         ordered: bool = False,
-    ) -> OutcomeStream:
+    ) -> OutcomeStream[ItemT]:
         """Return a stream of outcomes, one for each item, as they finish.
 
         At most `max_in_flight` checks are in flight or waiting to be taken, and the input is read
@@ -259,13 +310,21 @@ class DetectClient:
                 event loop: give an async one where reading waits for a disk or a network.
             image: how to get the image from an item: a function, or the key of a mapping.
                 Default: the item is the image. A function that raises skips that item.
+            identity: how to get what you know the image by, as with `image`: a text or a whole
+                number, where addresses change (signed ones) and images don't. The ledger and two
+                checks at one time go by it; the address at hand is what is sent. An item whose
+                identity is empty, None or of another type is skipped. Default: images go by their
+                addresses, and files by what they hold.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
-            TypeError: `items` is a single image.
+            TypeError: `items` is a single image, a mapping, a DataFrame, or can't be iterated;
+                `image` is neither a key nor a function.
             DetectError: out of the iteration, only what every other image would meet as well:
-                `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`.
-                Those in flight come first, those never sent get no outcome. And what `items` raise.
+                `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`,
+                and after `max_outage_s` the outage's last error (`NotSent`, `ServiceUnavailable`
+                or `OutcomeUnknown`). Those in flight come first, those never sent get no outcome.
+                And what `items` raise.
 
         Example:
             >>> async def screen(client: DetectClient, rows: list[dict[str, str]]) -> list[str]:
@@ -277,9 +336,8 @@ class DetectClient:
             ...     return usable
         """
         flights = self._open_flights()
-        if isinstance(items, str | bytes | os.PathLike):
-            raise TypeError("aiter_check takes many images; give one to `check`, or in a list")
-        window = partial(Window, flights, items, image_in=getter_of(image))
+        refuse_no_items(items, image)
+        window = partial(Window, flights, items, asked_in=asked_in(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def _open_flights(self) -> Flights:
@@ -287,7 +345,7 @@ class DetectClient:
             raise ConfigurationError(
                 "the client is not open.", do="Use it inside `async with DetectClient() as client`."
             )
-        if self._flights.session.loop is not asyncio.get_running_loop():
+        if self._flights.session.loop is not running_loop():
             raise ConfigurationError(
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )
@@ -296,11 +354,8 @@ class DetectClient:
     def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
         spend = self._books.spend
         spent = run.spent() if run and self._ledger and self._ledger.name else spend
-        rules = self._preflight
-        # An emulator on this machine reaches what is private.
-        is_allowed = rules.allow_private if rules else bool(self._endpoint.where)
         subjects = Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=is_allowed
+            self._endpoint, self._model, self._credential_line, allow_private=self.allows_private
         )
         return Session(
             endpoint=self._endpoint,
@@ -311,10 +366,14 @@ class DetectClient:
             books=self._books,
             watch=self._watch,
             line=Line(self._limiter),
-            breaker=Breaker(subjects.is_reached),
-            store_breaker=Breaker(),
+            breaker=Breaker(
+                subjects.is_reached,
+                where=f"the service at {self._endpoint.base_url}",
+                max_outage_s=self._max_outage_s,
+            ),
+            store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
             budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
-            look=look_by(rules),
+            look=look_by(self._preflight),
             run=run,
             aside=Aside(),
             loop=loop,

@@ -1,7 +1,7 @@
 """Every way a check can end without a verdict, and what was paid for it.
 
 DetectError                     image, billed ("no" | "yes" | "unknown"), attempts
-├─ ConfigurationError           no key, bad base URL, not open, model and endpoint that do not match
+├─ ConfigurationError           no key, bad base URL, not open, a proxy or certificate that is none
 ├─ ImageSkipped                 reason: the service would not take it; it was not sent
 ├─ ServiceError                 status, code, message, request_id, retry_after_s
 │  ├─ AccessDenied              401, 403 and 404 kinds: stops a run
@@ -20,6 +20,7 @@ A message is two sentences: what happened to which image, and what to do. Keys, 
 queries and bodies are in none of them.
 """
 
+from datetime import timedelta
 from typing import Any, Literal, Self
 
 from s2v_detect._redaction import redacted, shown
@@ -36,7 +37,11 @@ class DetectError(Exception):
     """
 
     stops_run = False
-    """Whether every other image would end the same way, so that a stream raises it."""
+    """Whether every other image would end the same way, so that a stream raises it: as its class
+    says, or where an outage lasted longer than a stream may wait."""
+
+    is_unsent = False
+    """Whether the service was not asked: nothing left this machine, or nobody could read it."""
 
     outcomes: tuple[Any, ...] = ()
     """What a run had brought by then, where `check_all` raises the run's fault."""
@@ -79,7 +84,11 @@ def _rebuilt(kind: type[Any], args: tuple[Any, ...], fields: dict[str, Any]) -> 
 
 
 class ConfigurationError(DetectError):
-    """The client can't ask at all as it is set up. Nothing was billed; a stream stops."""
+    """The client can't ask at all as it is set up. Nothing was billed; a stream stops.
+
+    So is what no waiting mends while the service has not answered since the client was opened: a
+    proxy that asks for a password, a certificate, a name, a port. The next check tries anew.
+    """
 
     stops_run = True
 
@@ -89,7 +98,7 @@ class ImageSkipped(DetectError):
 
     `saves` says what it would have been: `"bill"` (the service would have examined and refused it,
     and a reject is paid for), `"call"` (it could not have fetched it), or `"nothing"`, where it is
-    no image at all.
+    no image at all. `"identity"`: it may be one, and the identity that was given with it is none.
     """
 
     def __init__(
@@ -97,7 +106,7 @@ class ImageSkipped(DetectError):
         reason: str,
         *,
         image: object = None,
-        saves: Literal["bill", "call", "nothing"] = "nothing",
+        saves: Literal["bill", "call", "nothing", "identity"] = "nothing",
     ) -> None:
         super().__init__(f"skipped, {reason}.", do=_INSTEAD[saves], image=image)
         self.reason = reason
@@ -108,6 +117,7 @@ _INSTEAD = {
     "bill": f"Give a {ANY_FORMAT} image of {SHORTEST_PX} to {LONGEST_PX} pixels a side.",
     "call": "Put it where the service can fetch it, or give the file itself.",
     "nothing": "Give the http, https or oss URL of an image, a file as a pathlib.Path, or bytes.",
+    "identity": "Give each image a text or a whole number of its own, or go by the addresses.",
 }
 
 
@@ -173,6 +183,8 @@ class ServiceUnavailable(ServiceError):
 class NotSent(DetectError):
     """Nothing left this machine: no connection, closed, or given up in line. Never billed."""
 
+    is_unsent = True
+
 
 class OutcomeUnknown(DetectError):
     """The request was sent and no whole answer came: the image may have been billed.
@@ -218,6 +230,17 @@ def left_unknown() -> OutcomeUnknown:
     )
 
 
+def unreached(what: str, do: str, *, lasts: bool) -> "ConfigurationError | NotSent":
+    """Return the error of a request that did not reach its host.
+
+    A fault of the set-up `lasts`: no waiting mends it, for this image or any other.
+    """
+    kind = ConfigurationError if lasts else NotSent
+    error = kind(f"{what}.", do=f"{do}; nothing was billed.")
+    error.is_unsent = True
+    return error
+
+
 def not_sent(why: str, image: object = None) -> NotSent:
     """Return the error of an image that no request was made for."""
     return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.", image=image)
@@ -254,6 +277,17 @@ def out(since_s: float, fault: str, again_s: float) -> NotSent:
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
     )
+
+
+def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
+    """Return the last error of an outage as the end of a run that has waited for long enough."""
+    error = last.copy()
+    error.what = redacted(f"left, {where} has been out for {lasted}: {last.what}")
+    error.args = (error.what,)
+    error.do = "Start it again later: it goes on. max_outage_s (--max-outage) bounds the waiting."
+    error.stops_run = True
+    error.billed = "no"  # that of the last request is another image's
+    return error
 
 
 def cut_off(*, left: bool) -> DetectError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     field_serializer,
     model_serializer,
 )
+from typing_extensions import TypeVar
 
 from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._redaction import path_text, redacted, shown, text_of
@@ -30,6 +31,9 @@ _NOTHING = Decimal(0)
 
 Lane = Literal["open", "interactive", "bulk"]
 """Who goes first: a connection that stands open and waits, a `check`, a stream."""
+
+ItemT = TypeVar("ItemT", default=Any)
+"""What a stream was given for each outcome. By its default a bare `Outcome` is a type too."""
 
 LANES: tuple[Lane, ...] = ("open", "interactive", "bulk")
 
@@ -86,10 +90,12 @@ class Verdict(Value):
     """Whether this answer was paid for. One that came from elsewhere cost nothing: `"no"`."""
 
 
-class _Outcome(Value):
+class _Outcome(Value, Generic[ItemT]):
+    """What came of one item of a stream: `Checked`, `Skipped` or `Failed`."""
+
     index: int
     """Place in the input, from 0."""
-    item: Any = Field(default=None, repr=False)
+    item: ItemT = Field(default=cast("ItemT", None), repr=False)
     """What was given; the image itself unless `image=` took the image from it."""
     image: Any
     """The image that was checked, or what stood in its place."""
@@ -106,6 +112,14 @@ class _Outcome(Value):
     """Why a look (`preflight`) could not tell whether the service would take it; often nothing."""
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     """When the outcome was settled, UTC."""
+
+    def __class_getitem__(cls, _: Any) -> Any:
+        """Return the class itself: what the item is, is said to type checkers alone.
+
+        pydantic would make another class, which validates the item and copies it, and of which no
+        outcome of a stream is an instance.
+        """
+        return cls
 
     def _line(self) -> dict[str, Any]:
         raise NotImplementedError  # each kind has its own
@@ -127,7 +141,7 @@ class _Outcome(Value):
         return filled(OUTCOME_COLUMNS, told | self._line())
 
 
-class Checked(_Outcome):
+class Checked(_Outcome[ItemT]):
     """The image was examined: `verdict` says what came of it."""
 
     kind: Literal["checked"] = "checked"
@@ -146,7 +160,7 @@ class Checked(_Outcome):
         }
 
 
-class Skipped(_Outcome):
+class Skipped(_Outcome[ItemT]):
     """The image is hopeless: it was never sent and never billed. `reason` says why."""
 
     kind: Literal["skipped"] = "skipped"
@@ -156,7 +170,7 @@ class Skipped(_Outcome):
         return {"kind": self.kind, "message": self.reason, "error": "ImageSkipped"}
 
 
-class Failed(_Outcome):
+class Failed(_Outcome[ItemT]):
     """The check gave no verdict: `error` says why, and whether money may have been spent."""
 
     kind: Literal["failed"] = "failed"
@@ -173,7 +187,11 @@ class Failed(_Outcome):
         }
 
 
-Outcome = Checked | Skipped | Failed
+if TYPE_CHECKING:
+    Outcome = Checked[ItemT] | Skipped[ItemT] | Failed[ItemT]
+else:
+    # Python's own union of the three would take no `Outcome[Row]`, or no `isinstance`.
+    Outcome = _Outcome
 
 
 class Spend(Value):
@@ -270,6 +288,12 @@ class Event(Value):
     cost_at_most: Decimal = _NOTHING
     error: str | None = None
     """The error's class name, where there is one."""
+    where: str = ""
+    """`outage`, `restored`: what does not answer, or answers again, with its address."""
+    message: str = ""
+    """`outage`: by which error it is known."""
+    until: datetime | None = None
+    """`outage`: when streams wait no longer, UTC; None: they wait for ever."""
     doubt: str = ""
     """`looked`: why it could not be told whether the service would take the image; it is sent."""
     service_ms: int | None = None

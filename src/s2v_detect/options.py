@@ -7,10 +7,40 @@ from typing import Literal, Self
 from pydantic import field_serializer, model_validator
 from tenacity import RetryCallState
 
+from s2v_detect.errors import ConfigurationError
 from s2v_detect.models import Value
 
 OnUnknown = Literal["resend", "keep"]
 """What follows a request that was sent and whose answer was lost."""
+
+_FOREVER_S = 10 * 365 * 86_400.0
+"""So long that nobody sees its end, and that no calendar holds much more."""
+
+
+def outage_bound(max_outage_s: float | None) -> float:
+    """Return the seconds that a stream waits for the end of an outage; infinite ones for None."""
+    if max_outage_s is None:
+        return math.inf
+    try:
+        is_usable = max_outage_s >= 0
+    except TypeError:
+        is_usable = False
+    if not is_usable:
+        raise ConfigurationError(
+            f"max_outage_s is {max_outage_s!r}.",
+            do="Give the seconds that a stream waits for the end of an outage; None is for ever.",
+        )
+    return float(max_outage_s) if max_outage_s < _FOREVER_S else math.inf
+
+
+def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
+    """Whether to ask once more for an image of which so many answers were lost: once, ever.
+
+    Example:
+        >>> may_resend(1, "resend"), may_resend(2, "resend"), may_resend(1, "keep")
+        (True, False, False)
+    """
+    return on_unknown == "resend" and lost <= 1
 
 
 class Preflight(Value):

@@ -15,12 +15,13 @@ from s2v_detect import (
     Checked,
     DetectClient,
     DetectError,
+    Event,
     Ledger,
     LocalLimiter,
     OutcomeUnknown,
     RetryPolicy,
 )
-from s2v_detect.emulator import Emulator, Html, Pass, Raw
+from s2v_detect.emulator import Emulator, Error, Html, Pass, Raw
 
 IMAGE = "https://images.example/face.jpg"
 QUICK = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.002)
@@ -129,3 +130,18 @@ async def test_an_answer_that_was_here_before_its_request_is_no_answer() -> None
             verdict = await client.check(f"https://images.example/{number}.jpg")
             assert verdict.check_pass
         assert (client.spend.billed, client.spend.unknown) == (10, 9)
+
+
+@pytest.mark.parametrize("message", ["Failed to download multimodal content", "It is too small"])
+async def test_a_row_of_refused_images_is_no_outage(emulator: Emulator, message: str) -> None:
+    """A 400 is about its image, whatever its code is called: the images behind it are not held."""
+    events: list[Event] = []
+    emulator.when("*/bad*", Error(400, "InternalError.Algo.InvalidParameter", message))
+    images = [f"https://a.example/{name}{n}.jpg" for name in ("bad", "good") for n in range(8)]
+    watch = events.append
+    async with emulator.client(retry=QUICK, limiter=LocalLimiter(100), on_event=watch) as client:
+        kinds = [o.kind async for o in client.aiter_check(images, ordered=True)]
+    assert kinds == ["failed"] * 8 + ["checked"] * 8
+    assert not [event for event in events if event.kind == "outage"]
+    assert emulator.requests <= 8 * 2 + 8
+    assert emulator.billed == client.spend.billed == 8

@@ -236,12 +236,19 @@ async def test_slow_connections_do_not_break_the_pace(urls: Urls) -> None:
     assert emulator.throttled == 0
 
 
-async def test_a_connection_refused_is_asked_for_again_and_costs_nothing(
+async def test_a_connection_that_failed_is_asked_for_again_and_costs_nothing(
     emulator: Emulator,
 ) -> None:
-    """Nobody listens: `NotSent`, with the attempts, and the turns went back to the line."""
+    """No way there: `NotSent`, with the attempts, and the turns went back to the line."""
     retry = RetryPolicy(max_attempts=3, first_wait_s=0.001, longest_wait_s=0.001)
-    async with emulator.client(base_url="http://127.0.0.1:9/api/v1", retry=retry) as client:
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no way")
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http,
+        emulator.client(http_client=http, retry=retry) as client,
+    ):
         with pytest.raises(NotSent) as raised:
             await client.check(IMAGE)
     assert raised.value.attempts == 3

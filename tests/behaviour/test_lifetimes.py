@@ -15,7 +15,6 @@ from s2v_detect import (
     Event,
     Failed,
     ImageSkipped,
-    NotSent,
     OutcomeUnknown,
     RetryPolicy,
     check_all,
@@ -147,7 +146,7 @@ async def test_no_proxy_is_asked_for_this_machine(
         assert (await client.check(IMAGE)).check_pass
     elsewhere = emulator.client(base_url="https://service.invalid/api/v1", retry=ONCE)
     async with elsewhere:
-        with pytest.raises(NotSent, match="ConnectError"):
+        with pytest.raises(ConfigurationError, match=r"the proxy 127\.0\.0\.1:9 .*refuses"):
             await elsewhere.check(IMAGE)
 
 
@@ -177,7 +176,8 @@ async def test_checks_that_nobody_awaits_leave_no_warning(
         await asyncio.wait(tasks)
     assert client.spend.unknown == 5
     assert complaints == []
-    assert caplog.records == []
+    # The connections that were cut are an outage, which is logged.
+    assert {record.name for record in caplog.records} <= {"s2v_detect"}
 
 
 async def test_a_watcher_that_raises_is_logged_and_harms_no_check(

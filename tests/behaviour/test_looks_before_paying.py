@@ -145,7 +145,7 @@ GOOD = picture()
 BIG_HEAD = picture(icc_profile=bytes(300_000))
 HOPELESS: list[tuple[bytes, str]] = [
     (picture("GIF"), "a GIF image"),
-    (b"<!doctype html><title>Sign in</title>" + bytes(900), "an HTML page"),
+    (b'<svg xmlns="http://www.w3.org/2000/svg"/>' + bytes(900), "an SVG image"),
     (picture(size=(399, 500)), "399 x 500 pixels"),
     (picture("PNG", size=(400, 7001)), "400 x 7001 pixels"),
     (b"", "an empty file"),
@@ -650,20 +650,81 @@ async def test_a_host_is_asked_for_by_its_own_name(
     assert origin.requests[-1][1]["host"] == name
 
 
-async def test_a_page_after_a_redirect_to_another_host_is_no_proof(origin: Origin) -> None:
-    """A network that wants a log-in shows it in place of everything."""
+PAGES = [
+    b"<!doctype html><title>Sign in</title>" + bytes(900),
+    b"<html><script>robot()</script></html>",
+    b"\xef\xbb\xbf \r\n<HTML lang=en>" + bytes(900),
+    b"<head><meta http-equiv=refresh></head>" + bytes(900),
+    b"<script>document.cookie='seen=1'; location.reload()</script>",
+    b"<!-- one moment --><noscript>JavaScript, please</noscript>" + bytes(900),
+    b"<center><h1>Please wait</h1></center>" + bytes(900),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_in_place_of_an_image_is_no_proof(origin: Origin, page: bytes) -> None:
+    """A log-in, or a check for robots, of the image's own host or of another: the service passes.
+
+    It is a doubt. Another format after a redirect is proof.
+    """
     origin.pages |= {
+        "/checked.jpg": page,
         "/face.jpg": redirect("http://portal.example/login"),
-        "/login": b"<!doctype html><title>Sign in</title>" + bytes(900),
+        "/login": page,
         "/moved.jpg": redirect("http://cdn.example/small.gif"),
         "/small.gif": picture("GIF"),
     }
     network = ToOrigin()
     network.port = int(origin.url.rpartition(":")[2])
     looker = Looker(Preflight(), resolve=resolving(["8.8.8.8"]), network=network)
-    assert "a page of another host" in await looker.look("http://a.example/face.jpg", "bulk")
+    assert "sent us a page" in await looker.look("http://a.example/checked.jpg", "bulk")
+    assert "sent us a page" in await looker.look("http://a.example/face.jpg", "bulk")
     with pytest.raises(ImageSkipped, match="GIF"):
         await looker.look("http://a.example/moved.jpg", "bulk")
+
+
+LOCATIONS = [
+    (b"/\xc8\xcb.png", "/%C8%CB.png"),  # GB18030
+    (b"/caf\xe9.png", "/caf%E9.png"),  # Latin-1
+    (b"/\xe4\xba\xba.png", "/%E4%BA%BA.png"),
+    (b"/\xe4\xba\xba/caf\xe9.png", "/%E4%BA%BA/caf%E9.png"),  # both
+    (b"/\xff\xfe.png", "/%FF%FE.png"),
+    (b"/\xc8%CB.png", "/%C8%CB.png"),
+    (b"/x.png?name=\xc8\xcb", "/x.png?name=%C8%CB"),
+    (b"\xe9.png", "/%E9.png"),
+    (b"?\xe9", "/moved?%E9"),
+    (b"/x.png#\xe9", "/x.png"),
+    (b"http://cdn.example/\xc8\xcb.png", "/%C8%CB.png"),
+]
+
+
+@pytest.mark.parametrize(("location", "target"), LOCATIONS)
+async def test_a_redirect_goes_on_in_its_own_bytes(
+    origin: Origin, location: bytes, target: str
+) -> None:
+    """A server that names its files in another encoding knows them by that alone."""
+    head = b"HTTP/1.1 302 On\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    origin.pages |= {"/moved": raw(head), target: GOOD}
+    network = ToOrigin()
+    network.port = int(origin.url.rpartition(":")[2])
+    looker = Looker(Preflight(), resolve=resolving(["8.8.8.8"]), network=network)
+    assert await looker.look("http://a.example/moved", "bulk") == ""
+    assert origin.requests[-1][0] == target
+
+
+@pytest.mark.parametrize(
+    "location", [b"http://\xc8\xcb.example/1.png", b"//\xe9/1.png", b"http://\xc8.localhost/x"]
+)
+async def test_a_redirect_to_a_host_that_is_no_text_is_a_doubt(
+    origin: Origin, location: bytes
+) -> None:
+    """No resolver takes it; browsers may ask for another encoding first."""
+    head = b"HTTP/1.1 302 On\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    origin.pages["/moved"] = raw(head)
+    network = ToOrigin()
+    network.port = int(origin.url.rpartition(":")[2])
+    looker = Looker(Preflight(), resolve=resolving(["8.8.8.8"]), network=network)
+    assert "can't be read" in await looker.look("http://a.example/moved", "bulk")
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,14 @@ The event loop's clock jumps to the next timer where nothing happens meanwhile.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 
 import httpx
 import pytest
+from tests.outages import HOUR_S, images, virtually
 from tests.uploading import Between
 
-from _attacks.jumping import JumpingLoop
 from s2v_detect import (
     BudgetSpent,
     DetectClient,
@@ -29,21 +28,9 @@ from s2v_detect import (
 from s2v_detect.checks import Breaker
 from s2v_detect.emulator import Emulator, Error, Html, Pass
 
-HOUR_S = 3600.0
 MOST_TRIES = 12
 LOST = Html(524, billed=True, latency_s=1.0)
 PRICE = Decimal("0.004")
-
-
-def virtually(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main()` in such a loop, for a day of it at most."""
-
-    async def awaited() -> None:
-        async with asyncio.timeout(24 * HOUR_S):
-            await main()
-
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        runner.run(awaited())
 
 
 class Watched:
@@ -74,14 +61,6 @@ def five_a_second() -> LocalLimiter:
     return LocalLimiter(clock=asyncio.get_running_loop().time)
 
 
-def images() -> Iterator[str]:
-    """Yield images without end."""
-    number = 0
-    while True:
-        number += 1
-        yield f"https://images.example/{number}.jpg"
-
-
 def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
     """All of it is in `cost_at_most`; an image fails only after both of its requests were sent.
 
@@ -92,7 +71,10 @@ def test_an_hour_costs_a_stream_what_was_in_flight_and_twelve_tries() -> None:
         async with Emulator(answer=LOST) as emulator:
             watched = Watched(emulator)
             outcomes: list[Outcome] = []
-            async with emulator.client(limiter=five_a_second(), on_event=watched) as client:
+            limiter = five_a_second()
+            async with emulator.client(
+                limiter=limiter, on_event=watched, max_outage_s=None
+            ) as client:
                 stream = client.aiter_check(images())
 
                 async def take() -> None:
@@ -177,7 +159,9 @@ def test_where_nothing_answers_no_image_is_tried(
             watched = Watched(emulator)
             async with (
                 httpx.AsyncClient(transport=Between(meet)) as http,
-                emulator.client(http_client=http, on_event=watched, max_in_flight=10) as client,
+                emulator.client(
+                    http_client=http, on_event=watched, max_in_flight=10, max_outage_s=None
+                ) as client,
             ):
                 stream = client.aiter_check(images())
                 taking = asyncio.ensure_future(anext(stream))

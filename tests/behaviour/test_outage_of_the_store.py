@@ -97,11 +97,13 @@ async def test_a_wrong_key_is_told_as_such(emulator: Emulator) -> None:
             await client.check(picture())
 
 
-async def test_no_network_is_no_upload_and_no_bill() -> None:
+async def test_no_network_is_no_upload_and_no_bill(emulator: Emulator) -> None:
     """`NotSent`, after a few tries."""
-    async with DetectClient("sk-1", base_url="http://127.0.0.1:9/api/v1", retry=FAST) as client:
+    no_way = httpx.ConnectError("no way")
+    async with through(emulator, failing(no_way, at=is_credential), retry=FAST) as client:
         with pytest.raises(NotSent, match="not uploaded"):
             await client.check(picture(), give_up_after_s=20)
+    assert client.spend.cost_at_most == 0
 
 
 @pytest.mark.real_time

@@ -150,7 +150,7 @@ async def test_an_image_whose_turn_never_came_is_not_sent(emulator: Emulator, pa
     once = RetryPolicy(max_attempts=1)
     nowhere = "http://127.0.0.1:9/api/v1"
     async with DetectClient("sk-1", base_url=nowhere, ledger=path, retry=once) as client:
-        with pytest.raises(NotSent):
+        with pytest.raises(ConfigurationError, match="refuses connections"):
             await client.check("https://images.example/3.jpg")
     with Ledger(path) as ledger:
         states = {entry.image[-5]: entry.state for entry in ledger.all_entries()}
@@ -409,8 +409,8 @@ async def test_those_in_line_when_an_outage_begins_are_held_too(
             out.set()
 
     emulator.when("*", Error(503, "ServiceUnavailable"))
-    options = {"ledger": path} if remembers else {}
-    async with emulator.client(limiter=LocalLimiter(50), on_event=watch, **options) as client:
+    ledger = path if remembers else None
+    async with emulator.client(limiter=LocalLimiter(50), on_event=watch, ledger=ledger) as client:
         stream = client.aiter_check(urls(200))
         first = asyncio.ensure_future(anext(stream))
         await out.wait()

@@ -50,11 +50,11 @@ def record(**fields: Any) -> dict[str, Any]:
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "'=1", "''-1", "it's", "x"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "xlsx"])
 async def test_an_output_guards_our_columns_and_its_reader_takes_the_guard_off(
     tmp_path: Path, ending: str
 ) -> None:
-    """The input's columns pass through as they are; JSON lines and Parquet need no guard."""
+    """The input's columns pass through as they are; the other formats need no guard."""
     path = tmp_path / f"out.{ending}"
     records = [{"name": text, **record(**dict.fromkeys(GUARDED, text))} for text in HOSTILE]
     output = open_output(path, columns=lambda: ["name"])

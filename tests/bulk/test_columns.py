@@ -45,7 +45,7 @@ records = [
     known_record(row, 1, entry, is_own=True, now="2026-11-25T00:00:00.000+00:00"),
 ]
 told = {"line": json.loads(outcome(0).model_dump_json())}
-for ending in ("jsonl", "csv", "tsv", "parquet"):
+for ending in ("jsonl", "csv", "tsv", "parquet", "xlsx"):
     path = folder / f"out.{ending}"
     asyncio.run(written(path, records))
     told[ending] = list(read_records(path))
@@ -128,7 +128,7 @@ def test_a_column_of_the_export_is_in_every_format(tmp_path: Path, changed: Path
     piped = json.loads(run(changed, *export, "-o", "-"))
     assert list(piped) == names
     assert (piped["state"], piped["lineage"]) == ("skipped", piped["run"])
-    for ending in ("jsonl", "csv", "tsv", "parquet"):
+    for ending in ("jsonl", "csv", "tsv", "parquet", "xlsx"):
         out = tmp_path / f"all.{ending}"
         run(changed, *export, "-o", str(out))
         assert _names_in(out) == names, ending
@@ -166,6 +166,11 @@ def _names_in(path: Path) -> list[str]:
 
         names: list[Any] = parquet.ParquetFile(path).schema_arrow.names
         return [str(name) for name in names if name != "input_more"]
+    if path.suffix == ".xlsx":
+        import openpyxl  # noqa: PLC0415  # as above
+
+        [first_row, *_] = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+        return [str(name) for name in first_row if name != "input_more"]
     first = path.read_text(encoding="utf-8").splitlines()[0]
     if path.suffix == ".jsonl":
         return list(json.loads(first))

@@ -76,7 +76,7 @@ def test_what_json_has_no_word_for_is_written_all_the_same() -> None:
     assert "人像" in json_line(record(image="http://a.example/人像.jpg")).decode()
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "tsv", "parquet"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "tsv", "parquet", "xlsx"])
 async def test_what_is_written_is_read_back_with_its_types(tmp_path: Path, ending: str) -> None:
     """The input's columns first; numbers, yes or no, and nothing stay what they are."""
     path = tmp_path / f"out.{ending}"
@@ -94,7 +94,7 @@ async def test_what_is_written_is_read_back_with_its_types(tmp_path: Path, endin
     assert list(found[0]) == ["name", *OUTCOME_KEYS]
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
 async def test_a_column_that_comes_late_is_not_lost(tmp_path: Path, ending: str) -> None:
     """It stands in `input_more`, as JSON; so does a value that does not fit its column."""
     path = tmp_path / f"out.{ending}"
@@ -120,7 +120,7 @@ async def test_the_first_pass_grows_where_people_look(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [path]
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "xlsx"])
 async def test_a_later_pass_takes_its_place_once_it_holds_as_much(
     tmp_path: Path, ending: str
 ) -> None:
@@ -138,7 +138,7 @@ async def test_a_later_pass_takes_its_place_once_it_holds_as_much(
     assert [row["message"] for row in read_records(path)] == ["again"] * 7
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "xlsx"])
 async def test_a_whole_pass_without_rows_is_an_output_too(tmp_path: Path, ending: str) -> None:
     """An input that became empty."""
     path = tmp_path / f"out.{ending}"
@@ -229,7 +229,7 @@ def test_half_a_line_of_a_killed_pass_is_left_out(tmp_path: Path) -> None:
     assert [row["index"] for row in read_records(path)] == [0]
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.xlsx"])
 def test_what_is_no_output_of_ours_says_so(tmp_path: Path, name: str) -> None:
     """In two sentences."""
     path = tmp_path / name

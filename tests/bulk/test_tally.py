@@ -50,3 +50,38 @@ def test_the_rate_is_counted_over_the_gaps(sent: int, rate: float) -> None:
 def test_throttles_are_counted() -> None:
     """As often as the service asked."""
     assert after("sent", "throttled", "sent", "throttled").throttled == 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "outages", "outage_s", "is_out"),
+    [
+        ("", 0, 0, False),
+        ("o", 1, 0, True),
+        ("o.", 1, 1, True),
+        ("o.r", 1, 2, False),
+        ("o.r...", 1, 2, False),
+        ("o.r.o..", 2, 4, True),
+        ("o.o.r", 2, 4, False),  # it was given up, and begun again
+        ("os.rS", 2, 6, False),  # the store too: each has its own time
+        ("r", 0, 0, False),
+    ],
+)
+def test_the_time_of_outages_is_added_up(
+    steps: str, outages: int, outage_s: float, *, is_out: bool
+) -> None:
+    """Of those that are still on until the last event; a step a second."""
+    tally = Tally()
+    kinds = {".": "queued", "o": "outage", "s": "outage", "r": "restored", "S": "restored"}
+    for place, step in enumerate(steps):
+        tally.watch(
+            Event.model_validate(
+                {
+                    "kind": kinds[step],
+                    "at": NOON + timedelta(seconds=place),
+                    "lane": "bulk",
+                    "image": "x",
+                    "where": "the store" if step in "sS" else "the service",
+                }
+            )
+        )
+    assert (tally.outages, tally.outage_s, bool(tally.out)) == (outages, outage_s, is_out)

@@ -109,3 +109,13 @@ def test_a_base_url_of_the_command_line_goes_before_the_environments(
     """As the more particular of the two."""
     env = environment | {"DASHSCOPE_BASE_URL": "http://127.0.0.1:9/api/v1"}
     assert called("check", ONE, "--base-url", emulator.base_url, env=env).returncode == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_wrong_key_prints_no_empty_table(
+    called: Command, environment: dict[str, str], more: tuple[str, ...]
+) -> None:
+    """The head of a table without a row says nothing."""
+    done = called("check", ONE, *more, env=environment | {"DASHSCOPE_API_KEY": "sk-wrong"})
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "InvalidApiKey" in done.stderr

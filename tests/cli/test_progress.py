@@ -1,12 +1,14 @@
 """What progress shows, from counts and a clock."""
 
 import io
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from s2v_detect import Spend
+from s2v_detect import Event, Spend
 from s2v_detect.bulk import Tally
 from s2v_detect.cli._progress import Pace, Progress
 from s2v_detect.cli._terminal import duration, printable, shown_image
@@ -81,6 +83,37 @@ def test_a_lifted_rate_and_more_done_than_counted_are_shown_all_the_same() -> No
     assert "20.0/s" in told
     assert "inf" not in told
     assert "slowed 2 times" in told
+
+
+@pytest.mark.parametrize(
+    ("bound_s", "end"),
+    [
+        (None, ""),
+        (3600.0, r", at the latest until (\d{4}-\d\d-\d\d )?\d\d:\d\d \(--max-outage\)"),
+        (9e5, r", at the latest until \d{4}-\d\d-\d\d \d\d:\d\d \(--max-outage\)"),
+    ],
+)
+def test_an_outage_is_said_with_its_cause_and_its_end(bound_s: float | None, end: str) -> None:
+    """What does not answer and why, how long that is waited for, and what will end it."""
+    tally = Tally(passed=3)
+    begun = Event(
+        kind="outage",
+        at=datetime.now(UTC) - timedelta(seconds=724.2),
+        image="x",
+        lane="bulk",
+        where="the service at https://a.example/api/v1",
+        message="not sent, no connection could be made (ConnectError).",
+        until=None if bound_s is None else datetime.now(UTC) + timedelta(seconds=bound_s),
+    )
+    tally.watch(begun)
+    told = " ".join(shown(Watched(tally), Clock()).split())
+    words = (
+        r"the service at https://a\.example/api/v1 is out: not sent, no connection could be made"
+        rf" \(ConnectError\)\. Waiting for 12 min 04 s{end}"
+    )
+    assert len(re.findall(words, told)) == 2
+    tally.watch(begun.model_copy(update={"kind": "restored", "at": begun.at + timedelta(900)}))
+    assert "is out" not in shown(Watched(tally), Clock())
 
 
 def test_the_pace_is_that_of_the_last_ten_seconds() -> None:

@@ -304,3 +304,19 @@ def test_a_second_run_of_one_output_is_refused(
         assert not list(tmp_path.glob("out.jsonl.part"))
         assert run.id
     assert emulator.requests == 0
+
+
+@pytest.mark.parametrize(
+    "first", [("show",), ("statement",), ("export", "-o", "-"), ("reconcile",)]
+)
+def test_an_empty_ledger_file_is_begun(
+    called: Command, emulator: Emulator, tmp_path: Path, first: tuple[str, ...]
+) -> None:
+    """By whatever command comes first; the run that follows pays, and its repeat does not."""
+    (tmp_path / "books.db").touch()
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n")
+    done = called("ledger", first[0], "books.db", *first[1:])
+    assert (done.returncode, "no such table" in done.stderr) == (0, False)
+    run = ("run", "in.txt", "-o", "out.jsonl", "--ledger", "books.db", "--quiet")
+    assert [called(*run).returncode, called(*run).returncode] == [0, 0]
+    assert emulator.requests == 1

@@ -97,6 +97,8 @@ def test_without_a_key_nothing_is_begun(
     done = command("run", many, "-o", "out.jsonl", env=clean_environment)
     assert done.returncode == 4
     assert done.stderr.startswith("s2v-detect: there is no API key. Set DASHSCOPE_API_KEY")
+    assert "~/.dashscope/api_key" in done.stderr
+    assert "--emulator" in done.stderr
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -112,11 +114,13 @@ def test_a_refused_key_leaves_no_output(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_an_empty_input_is_done_at_once(called: Command, tmp_path: Path) -> None:
-    """Its output is empty, and there."""
+def test_an_empty_input_is_exit_2(called: Command, tmp_path: Path) -> None:
+    """Nobody runs one on purpose; there is no output."""
     (tmp_path / "in.txt").touch()
-    assert called("run", "in.txt", "-o", "out.jsonl").returncode == 0
-    assert (tmp_path / "out.jsonl").read_bytes() == b""
+    done = called("run", "in.txt", "-o", "out.jsonl")
+    assert done.returncode == 2
+    assert "The input has no image" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_slow_pipe_is_answered_line_by_line(started: Started) -> None:

@@ -1,11 +1,27 @@
 """Mistakes in a command line: told at once, in this process, before anything is asked."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from s2v_detect.cli import main
 
+NO_AMOUNTS = (
+    "abc",
+    "",
+    "nan",
+    "snan",
+    "inf",
+    "-inf",
+    "-1",
+    "-0.01",
+    "12,50",
+    "CNY 5",
+    "5 CNY",
+    "1/2",
+)
 RUN = ("run", "in.txt", "-o", "out.jsonl")
 
 
@@ -33,7 +49,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "-o", "-"), "INPUT"),
         ((*RUN, "more.txt"), "more.txt"),
         ((*RUN, "--rate", "0"), "--rate"),
-        ((*RUN, "--rate", "nan"), "--rate"),
+        *[((*RUN, f"--rate={rate}"), "--rate") for rate in ("nan", "-1", "x", "", "5/s")],
+        *[((*RUN, f"--max-cost={amount}"), "--max-cost") for amount in NO_AMOUNTS],
         ((*RUN, "--max-in-flight", "0"), "--max-in-flight"),
         ((*RUN, "--timeout-s", "0"), "--timeout-s"),
         ((*RUN, "--on-unknown", "guess"), "--on-unknown"),
@@ -79,3 +96,63 @@ def test_an_account_that_can_not_be_reached_is_exit_4(
     assert told.startswith(f"s2v-detect: {message}")
     assert "0123456789" not in told
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ((*RUN, "--ledgr", "x"), "--ledger"),
+        ((*RUN, "--colum=x"), "--column"),
+        ((*RUN, "--max-costs", "3"), "--max-cost"),
+        ((*RUN, "--maxcost", "3"), "--max-cost"),
+        ((*RUN, "--Rate", "5"), "--rate"),
+        ((*RUN, "--retry-fail"), "--retry-failed"),
+        ((*RUN, "--no-preflight"), "--preflight"),
+        ((*RUN, "--timeout", "3"), "--timeout-s"),
+        ((*RUN, "--on-unknown", "kep"), "keep"),
+        ((*RUN, "--format", "cvs"), "csv"),
+        (("run", "in.txt", "--otu", "out.jsonl"), "--out"),
+        (("report", "in.txt", "--output", "x"), "--out"),
+        (("ledger", "prune", "l.db", "--older", "3d"), "--older-than"),
+        (("estimate", "in.txt", "--jsno"), "--json"),
+        (("emulator", "--prot", "1"), "--port"),
+        (("estmate", "in.txt"), "estimate"),
+        (("ledger", "shwo", "l.db"), "show"),
+    ],
+)
+def test_a_mistyped_word_gets_a_suggestion(
+    arguments: tuple[str, ...], meant: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An option, a value, a command: what was meant stands beside what is wrong."""
+    assert main(arguments) == 2
+    assert re.search(rf"Did you mean \"?{meant}\b", capfd.readouterr().err)
+
+
+def test_an_option_may_be_written_with_an_underscore(capfd: pytest.CaptureFixture[str]) -> None:
+    """As Python's words are."""
+    assert main((*RUN, "--max_cost", "x")) == 2
+    assert "Give an amount in CNY" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_names_all_commands(
+    shell: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On stdout, for a file that the shell reads."""
+    assert main(("completion", shell)) == 0
+    script = capfd.readouterr().out
+    for word in ("s2v-detect", "estimate", "reconcile", "max-cost", "on-unknown"):
+        assert word in script
+
+
+def test_bash_completes_what_is_typed(capfd: pytest.CaptureFixture[str]) -> None:
+    """A real bash, asked for the words after `run x --em`."""
+    assert main(("completion", "bash")) == 0
+    ask = "COMP_WORDS=(s2v-detect run x --em); COMP_CWORD=3; _s2v_detect; echo ${COMPREPLY[*]}"
+    done = subprocess.run(  # noqa: S603  # our own words
+        ["bash", "-c", f"{capfd.readouterr().out}\n{ask}"],  # noqa: S607  # whichever there is
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["--emulator"]

@@ -32,7 +32,7 @@ EVERYTHING = "\n".join(TEXTS.values())
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # The programs that a document may tell a reader to call. No other word begins a line of a shell.
-TOOLS = {"pip", "pytest", "ruff", "mypy", "uvicorn", "which", "apt-get", "pydoc"}
+TOOLS = {"s2v_detect", "pip", "pytest", "ruff", "mypy", "uvicorn", "which", "apt-get", "pydoc"}
 SHELL = re.compile(r"(?:s2v-detect|python|uv|pytest|uvicorn|\.ci/run) ?")
 
 
@@ -202,7 +202,7 @@ def test_every_command_and_option_is_named(command: tuple[str, ...], option: str
 )
 def test_every_option_that_is_named_is_there(document: str, option: str) -> None:
     """Of the program; in the page of the benchmarks, of a benchmark."""
-    ours = {name for _, name in OPTIONS} | {"--help"}
+    ours = {name for _, name in OPTIONS} | {"--help", *app.version_flags}
     scripts = [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "benchmarks").glob("*/__main__.py")]
     theirs = any(f'"{option}"' in path.read_text(encoding="utf-8") for path in scripts)
     assert option in ours or (document == "benchmarks/README.md" and theirs)

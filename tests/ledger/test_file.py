@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from s2v_detect import Ledger, LedgerError
+from s2v_detect.emulator import Emulator
 from s2v_detect.ledger import is_open_ledger
 
 
@@ -91,9 +93,52 @@ def test_a_ledger_is_for_its_owner_alone(tmp_path: Path, umask: int) -> None:
         os.umask(before)
 
 
-def test_an_empty_file_is_no_new_ledger(tmp_path: Path) -> None:
-    """A ledger that was cut off to nothing would be paid for again without a word."""
-    path = tmp_path / "l.db"
+def asked_names(ledger: Ledger) -> object:
+    """Ask as `ledger show` does."""
+    return (ledger.names(), ledger.statement(), list(ledger.all_entries()))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        asked_names,
+        lambda ledger: ledger.known(["http://a.example/1.jpg"]),
+        Ledger.output_mark,
+        Ledger.forget_uploads,
+        Ledger.allow_resend,
+        lambda ledger: ledger.prune(60),
+        lambda ledger: ledger.copy(ledger.path.with_name("copy")),
+    ],
+)
+@pytest.mark.parametrize("made_by", ["touch", "link"])
+async def test_an_empty_file_is_begun_whatever_is_asked_first(
+    tmp_path: Path, emulator: Emulator, first: Callable[[Ledger], object], made_by: str
+) -> None:
+    """As by `touch`, `mktemp` or the mount of a container; the file stays the one that it was."""
+    path = tmp_path / "books.db"
     path.touch()
-    with Ledger(path) as ledger, pytest.raises(LedgerError, match="empty"):
-        ledger.begin("a model")
+    if made_by == "link":
+        path = tmp_path / "link"
+        path.symlink_to("books.db")
+    inode = path.stat().st_ino
+    with Ledger(path) as ledger:
+        first(ledger)
+    async with emulator.client(ledger=path) as client:
+        await client.check("http://a.example/1.jpg")
+        await client.check("http://a.example/1.jpg")
+    assert (emulator.requests, path.stat().st_ino) == (1, inode)
+
+
+async def test_a_ledger_that_was_cut_to_nothing_is_not_begun_anew(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    """Its journal says that there was something: the client does not pay for all of it again."""
+    path = tmp_path / "books.db"
+    path.touch()
+    (tmp_path / "books.db-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(504))
+    with Ledger(path) as ledger, pytest.raises(LedgerError, match="it is empty, and a journal"):
+        ledger.names()
+    with pytest.raises(LedgerError, match="it is empty, and a journal"):
+        async with emulator.client(ledger=path):
+            pass
+    assert path.stat().st_size == 0

@@ -87,6 +87,20 @@ def test_formats_and_sizes_are_pillows() -> None:
         assert read_header(content) == whole
 
 
+FLAT = bytes.fromhex("5249464614000000574542505650384c080000002fffc17f00c8cc0c")
+"""512 x 512, one colour, without loss: 28 bytes, as cwebp writes it."""
+
+
+def test_the_smallest_whole_image_has_a_size() -> None:
+    """Of each kind: one that is shorter than another kind's header is not cut short for that."""
+    assert told(FLAT)[0] == Header("WEBP", 512, 512)
+    assert told(FLAT[:25])[0] == Header("WEBP", 512, 512)
+    assert told(FLAT[:24])[0] == Foreign("cut short after 24 bytes")
+    for form, mode, options in WRITERS:
+        content = written(form, mode, (1, 1), options)
+        assert told(content)[0] == Header(form, 1, 1)  # type: ignore[arg-type]  # one of the four
+
+
 def test_few_bytes_are_read() -> None:
     """512 nearly always, and never much past where the size stands."""
     taken = sorted(told(content)[1] for content in pictures(len(WRITERS)))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2v_detect import ImageSkipped
-from s2v_detect.images._identity import identity_of, image_of
+from s2v_detect.images._identity import identity_of, image_of, trimmed
 
 SAME = [
     ("https://a.example/x", "HTTPS://A.example/x"),
@@ -16,6 +16,19 @@ SAME = [
     ("https://a.example", "https://a.example/"),
     ("https://a.example/x", "https://a.example/x#top"),
     ("https://[2001:DB8::1]/x", "https://[2001:db8::1]:443/x"),
+    ("https://a.example/ä", "https://a.example/%C3%A4"),
+    ("https://a.example/人/脸.jpg", "https://a.example/%E4%BA%BA/脸.jpg"),
+    ("https://a.example/x?name=脸&n=1", "https://a.example/x?name=%E8%84%B8&n=1"),
+    ("https://a.example/\U0001f600.jpg#ä", "https://a.example/%F0%9F%98%80.jpg"),
+    ("https://a.example/e\u0301", "https://a.example/e%CC%81"),
+    ("https://ü@a.example/", "https://%C3%BC@a.example/"),
+    ("https://münchen.example/x", "https://xn--mnchen-3ya.example/x"),
+    ("https://MÜNCHEN.Example:443/x", "https://münchen.example/x"),
+    ("https://mu\u0308nchen.example/x", "https://münchen.example/x"),
+    ("https://人。example/x", "https://xn--gmq.example/x"),
+    ("https://faß.example/x", "https://xn--fa-hia.example/x"),
+    ("https://a\xad.example/x", "https://a.example/x"),
+    ("https://\uff41.example/x", "https://a.example/x"),
 ]
 NOT_SAME = [
     ("https://a.example/x", "http://a.example/x"),
@@ -27,6 +40,16 @@ NOT_SAME = [
     ("https://a.example/~x", "https://a.example/%7Ex"),
     ("https://u:1@a.example/x", "https://u:2@a.example/x"),
     ("https://a.example/x", "https://a.example./x"),
+    ("https://a.example/ä", "https://a.example/%e4"),
+    ("https://a.example/ä", "https://a.example/%c3%a4"),
+    ("https://a.example/ä", "https://a.example/%E4"),
+    ("https://a.example/\xe9", "https://a.example/e\u0301"),
+    ("https://a.example/ä", "https://a.example/Ä"),
+    ("https://a.example/a\xadb", "https://a.example/ab"),
+    ("https://faß.example/x", "https://fass.example/x"),
+    ("https://i\u2764.example/x", "https://i.example/x"),
+    ("https://m%C3%BCnchen.example/x", "https://xn--mnchen-3ya.example/x"),
+    ("oss://bucket/ä", "oss://bucket/%C3%A4"),
     ("oss://Bucket/x", "oss://bucket/x"),
     ("oss://bucket/x", "oss://bucket/X"),
 ]
@@ -105,12 +128,13 @@ def test_an_address_is_sent_as_it_was_written(url: str) -> None:
 
 @given(st.text() | st.from_regex(r"(?i)(https?|oss)://[^\s]{0,40}", fullmatch=True))
 def test_any_text_is_an_image_or_is_skipped(text: str) -> None:
-    """And an identity's identity is itself."""
+    """And an identity's identity is itself, and an image."""
     try:
         image = image_of(text)
     except ImageSkipped:
         return
-    assert identity_of(identity_of(image)) == identity_of(image)
+    identity = identity_of(image)
+    assert identity_of(image_of(identity)) == identity
 
 
 @pytest.mark.parametrize(
@@ -133,3 +157,34 @@ def test_a_reason_quotes_nothing_of_the_address(url: str) -> None:
     with pytest.raises(ImageSkipped) as raised:
         image_of(url)
     assert "S3CR3T" not in raised.value.reason
+
+
+AROUND = "\ufeff \u200b\u2060\xad\u202a\u200e\u3164\ufe0f\t\u3000\xa0\u034f"
+
+
+@given(st.text(AROUND, max_size=6), st.text(AROUND, max_size=6))
+def test_what_nobody_sees_around_an_address_is_white_space(before: str, behind: str) -> None:
+    """As it is copied out of a spreadsheet, a chat or a PDF."""
+    url = "https://a.example/x.jpg"
+    assert trimmed(f"{before}{url}{behind}") == url
+    assert trimmed(f"{before}{behind}") == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/\u2764\ufe0f",  # a heart, drawn as an emoji
+        "https://a.example/a\u200bb.jpg",
+        "https://a.example/\u0646\u200c\u0646.jpg",
+        "\u4eba",
+    ],
+)
+def test_what_stands_inside_an_address_stays(url: str) -> None:
+    """A mark behind the character that it changes is inside."""
+    assert trimmed(f"\ufeff{url}\u200b") == url
+
+
+def test_a_very_long_run_of_blanks_costs_no_more_than_its_length() -> None:
+    """In the middle too."""
+    text = f"x{chr(0x200B) * 60_000}x"
+    assert trimmed(text) == text

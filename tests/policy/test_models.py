@@ -2,10 +2,10 @@
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from s2v_detect import (
     Checked,
@@ -80,6 +80,36 @@ def test_values_are_frozen(value: Any) -> None:
 def test_outcome_is_the_three_kinds() -> None:
     """For `isinstance` and for annotations."""
     assert all(isinstance(outcome, Outcome) for outcome in OUTCOMES)
+
+
+@pytest.mark.parametrize("what", [dict[str, int], "Row", int | None, object, Any, list[Any]])
+def test_what_an_item_is_is_said_to_type_checkers_alone(what: Any) -> None:
+    """In an annotation and a call alike: the item is the very object, and not a copy."""
+    item = {"age": "7"}
+    checked = Checked[what](index=0, item=item, image="x", verdict=Verdict(check_pass=True))
+    for outcome in (checked, Skipped[what](index=1, item=item, image="x", reason="r")):
+        assert outcome.item is item
+        assert isinstance(outcome, Outcome[what])  # type: ignore[misc]  # as a type checker has it not
+    assert Checked[what] is Checked
+    assert get_args(list[Outcome[what]]) == (Outcome,)
+
+
+def test_a_model_of_the_user_s_own_holds_outcomes() -> None:
+    """With the item's type and without, and as JSON they are the flat lines."""
+
+    class Page(BaseModel):
+        outcome: Outcome[dict[str, str]]
+        outcomes: list[Outcome]
+        first: Checked[dict[str, str]] | Failed
+
+    item = {"age": "7"}
+    skipped = Skipped(index=0, item=item, image="x", reason="r")
+    checked = Checked(index=0, item=item, image="x", verdict=Verdict(check_pass=True))
+    page = Page(outcome=skipped, outcomes=[skipped, checked], first=checked)
+    assert page.outcome.item == item
+    told = json.loads(page.model_dump_json())
+    assert told["outcomes"] == [json.loads(each.model_dump_json()) for each in (skipped, checked)]
+    assert (told["outcome"]["kind"], told["first"]["kind"]) == ("skipped", "checked")
 
 
 def test_the_spend_counts_to_the_fen() -> None:

@@ -106,6 +106,67 @@ def test_an_address_that_can_not_be_the_services_is_refused(url: str) -> None:
         settings(KEY, base_url=url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dashscope.aliyuncs.com",
+        "https://dashscope.aliyuncs.com/",
+        "https://dashscope.aliyuncs.com//",
+        "https://dashscope.aliyuncs.com/api/v1//",
+        " https://dashscope.aliyuncs.com\n",
+    ],
+)
+def test_a_host_alone_is_completed(url: str) -> None:
+    """Every base URL ends in /api/v1: there is nothing else that could be meant."""
+    assert settings(KEY, base_url=url).base_url == DEFAULT
+    assert settings({**KEY, "DASHSCOPE_BASE_URL": url}).base_url == DEFAULT
+
+
+def test_a_host_alone_is_completed_with_its_port_and_workspace() -> None:
+    """Whatever it is written with."""
+    template = "https://{WorkspaceId}.cn-beijing.maas.aliyuncs.com"
+    assert settings(KEY, base_url="http://[::1]:8787/").base_url == "http://[::1]:8787/api/v1"
+    found = settings(KEY, base_url=template, workspace="ws-1").base_url
+    assert found == "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("/api", "/api/v1"),
+        ("/v1", "/api/v1"),
+        ("/api/v2", "/api/v1"),
+        ("/api/v1/services", "/api/v1"),
+        ("/api/v1/services/aigc/image2video/face-detect", "/api/v1"),
+        ("/api/v1/uploads", "/api/v1"),
+        ("/services/aigc/image2video/face-detect", "/api/v1"),
+        ("/compatible-mode/v1", "/api/v1"),
+        ("/compatible-mode/v1/chat/completions", "/api/v1"),
+        ("/API/V1", "/api/v1"),
+        ("//api/v1", "/api/v1"),
+        ("/api//v1", "/api/v1"),
+        ("/api/v11", "/api/v1"),
+        ("/gateway", "/gateway/api/v1"),
+        ("/gateway/api/", "/gateway/api/v1"),
+        ("/gateway/v1", "/gateway/api/v1"),
+        ("/api/v1.", "/api/v1./api/v1"),
+        ("/xapi/v1", "/xapi/api/v1"),
+    ],
+)
+def test_another_path_is_refused_with_the_right_one(path: str, right: str) -> None:
+    """Asked there, the service would answer each image with a 404, which reads as a bad key."""
+    with pytest.raises(ConfigurationError) as raised:
+        settings(KEY, base_url=f"https://a.example:444{path}")
+    assert f"Give https://a.example:444{right}, if" in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/gateway/api/v1", "/a/b/api/v1/", "/api/api/v1"])
+def test_a_path_before_the_services_own_is_a_gateways(path: str) -> None:
+    """It stays as it was given."""
+    url = f"https://a.example{path}"
+    assert settings(KEY, base_url=url).base_url == url.rstrip("/")
+
+
 def test_a_workspace_goes_into_the_header_and_where_the_address_names_it() -> None:
     """`{WorkspaceId}` in a base URL is how the vendor writes it."""
     template = "https://{WorkspaceId}.cn-beijing.maas.aliyuncs.com/api/v1"

@@ -86,6 +86,26 @@ ERRORS: list[tuple[int, str, str, type[DetectError], bool]] = [
     (503, "ModelServingError", "Too many requests", ServiceUnavailable, True),
     (503, "ModelUnavailable", "", ServiceUnavailable, True),
     (503, "ServiceUnavailable", "", ServiceUnavailable, True),
+    # a 400 is about its image, whatever its code is called
+    (400, "InternalError.Algo.InvalidParameter", "Failed to download content", ImageUnusable, True),
+    (400, "InternalError.Algo", "Unable to download the media", ImageUnusable, True),
+    (400, "internal_error", "read image failed", ImageUnusable, True),
+    (400, "InternalError.Algo.InvalidParameter", "The image is too small", BadRequest, False),
+    (400, "InternalError.Algo", "", BadRequest, False),
+    (400, "InternalError", "", BadRequest, False),
+    (400, "internal_error", "", BadRequest, False),
+    (400, "SystemError", "", BadRequest, False),
+    (400, "RequestTimeOut", "download timed out", ImageUnusable, True),
+    (400, "ModelServiceFailed", "", BadRequest, False),
+    (400, "ModelUnavailable", "", BadRequest, False),
+    (400, "ServiceUnavailable", "", BadRequest, False),
+    (400, "ModelServingError", "Too many requests", BadRequest, False),
+    (413, "InternalError", "", BadRequest, False),
+    (422, "InternalError.Algo", "", BadRequest, False),
+    # a gateway's statuses and a throttle's are no refusal of an image
+    (408, "InternalError", "", ServiceUnavailable, True),
+    (499, "RequestTimeOut", "", ServiceUnavailable, True),
+    (429, "ModelServingError", "", ServiceUnavailable, True),
     # nobody has listed these: the status decides
     (400, "SomethingNew", "", BadRequest, False),
     (418, "", "", BadRequest, False),
@@ -129,6 +149,46 @@ def test_every_code_is_exactly_one_error(
         assert error.request_id == "r-1"
 
 
+NEIGHBOURS: list[dict[str, Any]] = [
+    {},
+    {"type": "invalid_request_error", "param": None},
+    {"type": None, "param": {"a": 1}, "status": 500},
+]
+
+
+@pytest.mark.parametrize(
+    "beside", [{}, {"code": None, "message": None}, {"code": "", "usage": None}]
+)
+@pytest.mark.parametrize("neighbours", NEIGHBOURS)
+@pytest.mark.parametrize("is_id_nested", [False, True])
+def test_an_error_within_an_error_is_read_as_the_flat_one(
+    beside: dict[str, Any],
+    neighbours: dict[str, Any],
+    is_id_nested: bool,  # noqa: FBT001  # a column of the table
+) -> None:
+    """Every row of the table above comes to the same, with the service's own words."""
+    for status, code, message, _, _ in ERRORS:
+        if not code:
+            continue
+        words = {"code": code, "message": message}
+        flat = error_of(answer(status, {**words, "request_id": "r-1"}))
+        inside, outside = {**words, **neighbours}, dict(beside)
+        (inside if is_id_nested else outside)["request_id"] = "r-1"
+        nested = error_of(answer(status, {**outside, "error": inside}))
+        assert type(nested) is type(flat)
+        assert vars(nested) == vars(flat)
+
+
+@pytest.mark.parametrize("error", [None, "text", 7, True, [], ["code"], {}, {"code": None}])
+def test_an_error_that_is_no_object_changes_nothing(error: object) -> None:
+    """What stands flat beside it is read; where nothing does, the status decides."""
+    flat = {"code": "InvalidURL", "message": "m", "request_id": "r"}
+    assert vars(error_of(answer(400, {**flat, "error": error}))) == vars(
+        error_of(answer(400, flat))
+    )
+    assert type(error_of(answer(403, {"error": error}))) is AccessDenied
+
+
 @pytest.mark.parametrize("row", CODES)
 def test_every_code_of_the_emulator_is_in_the_table(row: tuple[int, str, str]) -> None:
     """The emulator speaks the vendor's list: none of it falls back on its status alone."""
@@ -145,6 +205,26 @@ def test_a_reject_as_a_400_is_a_verdict(code: str) -> None:
     assert verdict == Verdict(
         check_pass=False, code=code, message="why", request_id="r-1", billed="no"
     )
+
+
+@pytest.mark.parametrize(
+    ("usage", "billed"),
+    [
+        ({}, "no"),
+        ({"usage": None}, "no"),
+        ({"usage": {"image_count": 0}}, "no"),
+        ({"usage": {"image_count": 1}}, "yes"),
+        ({"usage": {"image_count": None}}, "unknown"),
+        ({"usage": {}}, "unknown"),
+        ({"usage": []}, "unknown"),
+    ],
+)
+def test_a_reject_in_the_shape_of_an_error_is_billed_as_it_counts(
+    usage: dict[str, Any], billed: str
+) -> None:
+    """`null` is no usage, as where it is left out; a count that can't be read is a doubt."""
+    for shape in ({"code": "InvalidFile.NoHuman"}, {"error": {"code": "InvalidFile.NoHuman"}}):
+        assert decode(answer(400, {**shape, **usage})).billed == billed
 
 
 @pytest.mark.parametrize(

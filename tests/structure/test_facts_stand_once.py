@@ -114,7 +114,7 @@ def test_what_a_person_reads_names_each_format_of_an_output(
     main(["ledger", "export", "--help"])
     assert words_in(capfd.readouterr().out, WRITTEN) == words
     with pytest.raises(OutputError) as refused:
-        open_output(tmp_path / "out.xlsx", columns=list)
+        open_output(tmp_path / "out.ods", columns=list)
     assert words_in(str(refused.value), WRITTEN) == words
     usual = [FORMATS[name].endings[0] for name in get_args(Format) if name != "text"]
     assert all(ending in str(refused.value) for ending in usual)

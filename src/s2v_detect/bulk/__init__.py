@@ -4,9 +4,10 @@ An edge: it speaks to the client through the public names alone, and it knows no
 environment and no signal. Those are the command's.
 """
 
-from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._beside import replacing, try_replacing
+from s2v_detect.bulk.expected import Expected
 from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
-from s2v_detect.bulk.inputs import Input
+from s2v_detect.bulk.inputs import Input, Options
 from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_table
 from s2v_detect.bulk.paths import (
     OwnFiles,
@@ -27,9 +28,11 @@ from s2v_detect.bulk.sample import Interval, Sample, interval
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
+    "Expected",
     "Files",
     "Input",
     "Interval",
+    "Options",
     "Output",
     "OwnFiles",
     "PathError",
@@ -55,5 +58,6 @@ __all__ = [
     "refuse_conflicts",
     "replacing",
     "steady_folder",
+    "try_replacing",
     "write_table",
 ]

@@ -4,6 +4,7 @@ A name beside a file is hidden, has 64 bits of chance in it, and is made only if
 is followed. So it is nobody else's.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from shutil import rmtree
 from typing import BinaryIO
 
 from s2v_detect.bulk.paths import refuse_database
@@ -35,6 +37,11 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(f".{name}.{ending}")
 
 
+def free_beside(path: Path) -> Path:
+    """Return a name for what goes away with the run, which nothing has by chance alone."""
+    return beside(path, f"{secrets.token_hex(8)}.part")
+
+
 def new_beside(path: Path) -> tuple[Path, int]:
     """Return a new file that is to take the path's place, and its open descriptor.
 
@@ -45,7 +52,7 @@ def new_beside(path: Path) -> tuple[Path, int]:
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
     while True:
-        part = beside(path, f"{secrets.token_hex(8)}.part")
+        part = free_beside(path)
         try:
             descriptor = os.open(part, _FLAGS, 0o666 if mode is None else 0o600)
         except FileExistsError:
@@ -56,16 +63,15 @@ def new_beside(path: Path) -> tuple[Path, int]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Have none of the files that dead runs left beside an output; only for who has its lock."""
+    """Have none of what dead runs left beside an output; only for who has its lock."""
     left = re.compile(re.escape(beside(path, "").name) + r"[0-9a-f]{16}\.part")
     with os.scandir(path.parent) as found:
-        parts = [
-            entry.path
-            for entry in found
-            if left.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        ]
+        parts = [entry for entry in found if left.fullmatch(entry.name)]
     for part in parts:
-        Path(part).unlink(missing_ok=True)
+        if part.is_dir(follow_symlinks=False):
+            rmtree(part.path, ignore_errors=True)
+        elif part.is_file(follow_symlinks=False):
+            Path(part.path).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -91,6 +97,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def try_replacing(path: Path) -> None:
+    """Have tried that a file can take the path's place; nothing is left of it. Raises as above."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return
+    path = Path(os.path.realpath(path))
+    refuse_database(path)
+    part, descriptor = new_beside(path)
+    os.close(descriptor)
+    part.unlink()
 
 
 def _mode_at(path: Path) -> int | None:

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from s2v_detect import Ledger, LedgerEntry
+from s2v_detect.images import name_of
+from s2v_detect.tables import Row
 
 _FINAL = frozenset(
     ("ImageUnusable", "BadRequest", "RateLimited", "ServiceUnavailable", "OutcomeUnknown")
 )
 """Failures that stand until somebody asks for another try; what was not sent is tried anyway."""
+
+_OF_ITS_ADDRESS = frozenset(("ImageUnusable", "BadRequest"))
 
 
 class Known:
@@ -16,20 +20,29 @@ class Known:
     def __init__(self, ledger: Ledger, *, retry_failed: bool) -> None:
         self._ledger = ledger
         self._retry_failed = retry_failed
+        self._lineage = ledger.lineage_to_be()
         self._told = bytearray()  # a bit an image, by its number in the ledger
 
-    def look_up(self, images: list[str | Path]) -> dict[str | Path, LedgerEntry]:
-        """Return what is known of these images; it reads a file, and blocks."""
-        return self._ledger.entries(images)
+    def look_up(self, rows: list[Row]) -> dict[str | Path, LedgerEntry]:
+        """Return what is known of the rows' images, by their keys; it reads a file, and blocks.
 
-    def needs_no_asking(self, entry: LedgerEntry) -> bool:
-        """Whether an entry is this pass's outcome as it stands."""
+        The rows of one input have identities of their user's own all, or none.
+        """
+        by_identity = any(row.identity is not None for row in rows)
+        keys = [row.key for row in rows if not row.fault]
+        return self._ledger.entries(keys, by_identity=by_identity)
+
+    def needs_no_asking(self, row: Row, entry: LedgerEntry) -> bool:
+        """Whether an entry is this pass's outcome of a row as it stands."""
         if entry.state == "answered":
             return self._ledger.is_fresh(entry)
         if entry.state != "failed" or entry.error not in _FINAL:
             return False
+        is_own = row.identity is not None
+        if is_own and entry.error in _OF_ITS_ADDRESS and name_of(row.source) != entry.image:
+            return False  # the row has another address of it, which may be a good one
         is_of_this_pass = entry.run == self._ledger.run
-        return is_of_this_pass or (entry.lineage == self._ledger.lineage and not self._retry_failed)
+        return is_of_this_pass or (entry.lineage == self._lineage and not self._retry_failed)
 
     def prior(self, entry: LedgerEntry | None) -> LedgerEntry | None:
         """Return the entry if its lineage paid for the image before, and no row has said so."""

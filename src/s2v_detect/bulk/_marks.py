@@ -16,7 +16,15 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from s2v_detect.tables import DELIMITERS, MORE, OUTCOME_KEYS, is_output, is_record, is_whole
+from s2v_detect.tables import (
+    DELIMITERS,
+    MORE,
+    OUTCOME_KEYS,
+    delimited_output,
+    is_output,
+    is_record,
+    is_whole,
+)
 
 _KINDS = ("checked", "skipped", "failed")
 _PIECE = 1 << 20
@@ -115,9 +123,9 @@ def _are_records_from(file: BinaryIO, start: int) -> bool:
     file.seek(-1, os.SEEK_END)
     is_whole = file.read() == b"\n"
     file.seek(0)
-    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        header = next(csv.reader(text, delimiter=delimiter), [])
+        header, delimiter = delimited_output(text, delimiter)
         if start:
             text.seek(start)
         rows = csv.reader(text, delimiter=delimiter)

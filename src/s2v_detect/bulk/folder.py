@@ -27,6 +27,7 @@ class Files:
     """Files in place of an input's lines."""
 
     columns: tuple[str, ...] | None = None
+    delimiter = ""
 
     def __init__(self, rows: Callable[[], Iterator[Row]], *, none: str) -> None:
         """Raise `InputError` where there is no file at all; `none` says so."""

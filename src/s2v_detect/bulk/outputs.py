@@ -1,4 +1,4 @@
-"""One record for each input row, whole: as JSON lines, CSV, TSV or Parquet, by the ending.
+"""One record for each input row, whole: JSON lines, CSV, TSV, Excel or Parquet, by the ending.
 
 A pass writes into a file beside its output, and puts it in its place as soon as it holds as many
 rows as the output that is there: a reader finds either the earlier pass's rows or this one's, and
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from s2v_detect._columns import OUTPUT_COLUMNS, Column
-from s2v_detect.bulk._beside import replacing
+from s2v_detect.bulk._beside import free_beside, replacing
 from s2v_detect.bulk._lock import OutputLocked
 from s2v_detect.bulk._marks import Marking, Marks, mark_of
 from s2v_detect.bulk._placing import OnKept, Place
@@ -37,7 +37,7 @@ from s2v_detect.tables import (
 
 __all__ = ["Output", "open_output", "pipe_output", "write_table"]
 
-_NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods")
+_NOT_WRITTEN = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xls", ".xlsb", ".xlsm", ".ods")
 """Endings that promise something else."""
 
 
@@ -137,7 +137,8 @@ class WholeFile:
         self._rows_there = rows_in(place.path)
         self._rows = 0
         self._file = os.fdopen(place.descriptor, "wb", closefd=False)
-        self._records = whole_records(place.path, self._file, OUTPUT_COLUMNS)
+        folder = free_beside(place.path)
+        self._records = whole_records(place.path, self._file, OUTPUT_COLUMNS, folder)
 
     async def write(self, records: Sequence[Record]) -> None:
         self._rows += len(records)
@@ -147,6 +148,7 @@ class WholeFile:
         return await asyncio.to_thread(self._finish, is_complete)
 
     def close(self) -> None:
+        self._records.discard()
         with suppress(OSError):  # a full disk was told of when it was written to
             self._file.close()
         self._place.leave()
@@ -171,6 +173,7 @@ def open_output(
     marks: Marks | None = None,
     on_kept: OnKept | None = None,
     guards_all: bool = False,
+    excel_delimiter: Callable[[], str] | None = None,
 ) -> Output:
     """Return the output of that name, in the format of its ending. Raises `OutputError`.
 
@@ -181,23 +184,21 @@ def open_output(
             its records alone.
         on_kept: told of an output that was kept under another name, because somebody changed it.
         guards_all: in CSV and TSV no cell of the input's columns is a formula either.
+        excel_delimiter: CSV and TSV that Excel opens by a double click: see `Delimited`.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file after -o.")
-    ending = path.suffix.lower()
-    if ending in _NOT_WRITTEN:
-        raise OutputError(
-            f"{path} would be no {ending} file: JSON lines, CSV, TSV and Parquet are written, by"
-            " the endings .jsonl, .csv, .tsv and .parquet. Give another name after -o."
-        )
+    _refuse_ending(path)
     placed: Callable[[Place], Output]
     if is_whole(path):
         placed = WholeFile
     else:
-        mark = DELIMITERS.get(ending)
-        lines = Delimited(mark, columns, guards_all=guards_all) if mark else JsonLines()
+        mark = DELIMITERS.get(path.suffix.lower())
+        lines: Lines = JsonLines()
+        if mark:
+            lines = Delimited(mark, columns, guards_all=guards_all, excel_delimiter=excel_delimiter)
         placed = partial(PlacedFile, lines=lines)
     place = _placed_at(path, marks, on_kept)
     try:
@@ -205,6 +206,16 @@ def open_output(
     except BaseException:
         place.leave()
         raise
+
+
+def _refuse_ending(path: Path) -> None:
+    ending = path.suffix.lower()
+    if ending in _NOT_WRITTEN:
+        raise OutputError(
+            f"{path} would be no {ending} file: JSON lines, CSV, TSV, Excel and Parquet are"
+            " written, by the endings .jsonl, .csv, .tsv, .xlsx and .parquet. Give another name"
+            " after -o."
+        )
 
 
 def _placed_at(path: Path, marks: Marks | None, on_kept: OnKept | None) -> Place:
@@ -227,15 +238,20 @@ def _placed_at(path: Path, marks: Marks | None, on_kept: OnKept | None) -> Place
 def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[Column]) -> None:
     """Write rows of these columns to a file, in the format of its ending; whole or not at all.
 
-    Raises `PathError` where a database is there, and `OSError`.
+    Raises `OutputError` where no such file is written or its extra is missing, `PathError` where a
+    database is there, and `OSError`.
     """
+    _refuse_ending(path)
     if is_whole(path):
         with replacing(path) as file:
-            records = whole_records(path, file, columns)
-            source = iter(rows)
-            while some := list(islice(source, _GROUP)):
-                records.add(some)
-            records.close()
+            records = whole_records(path, file, columns, free_beside(path))
+            try:
+                source = iter(rows)
+                while some := list(islice(source, _GROUP)):
+                    records.add(some)
+                records.close()
+            finally:
+                records.discard()
         return
     mark = DELIMITERS.get(path.suffix.lower())
     with replacing(path) as file:

@@ -8,9 +8,9 @@ from typing import Any
 from s2v_detect import Checked, Failed, LedgerEntry, Skipped
 from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.tables import OUTCOME_KEYS, Record, Row
+from s2v_detect.tables import MORE, OUTCOME_KEYS, Record, Row
 
-_OURS = frozenset(OUTCOME_KEYS)
+_OURS = frozenset((*OUTCOME_KEYS, MORE))
 _EMPTY = filled(OUTCOME_COLUMNS, {})
 _COSTS = tuple(float(count * PRICE_CNY) for count in range(4))
 """Of an image's requests: two in the worst case, and more only after somebody allowed a resend."""

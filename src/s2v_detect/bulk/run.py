@@ -71,7 +71,8 @@ class Run:
     """One pass over an input with an open client.
 
     `tally` is live. It counts requests too, where the client was made with
-    `on_event=tally.watch`. `ledger` is the client's own.
+    `on_event=tally.watch`. `ledger` is the client's own. With `by_identity` every row without a
+    fault has an identity of its user's own, and all goes by that.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Run:
         *,
         ledger: Ledger | None = None,
         retry_failed: bool = False,
+        by_identity: bool = False,
         ordered: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,6 +92,7 @@ class Run:
         self._output = output
         self._ledger = ledger
         self._known = Known(ledger, retry_failed=retry_failed) if ledger else None
+        self._identity = _identity if by_identity else None
         self._ordered = ordered
         self._clock = clock
         self._started_at = clock()
@@ -148,8 +151,7 @@ class Run:
                 for index, row in enumerate(rows, start=first):
                     yield _Item(index, row, None)
                 continue
-            images = [row.source for row in rows if not row.fault]
-            entries = await in_thread(partial(self._known.look_up, images))
+            entries = await in_thread(partial(self._known.look_up, rows))
             for item in await self._write_known(self._known, rows, first, entries, writer):
                 yield item
 
@@ -164,8 +166,8 @@ class Run:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         items, records = [], []
         for index, row in enumerate(rows, start=first):
-            entry = None if row.fault else entries.get(row.source)
-            if entry is not None and known.needs_no_asking(entry):
+            entry = None if row.fault else entries.get(row.key)
+            if entry is not None and known.needs_no_asking(row, entry):
                 is_own = known.is_first(entry)
                 records.append(known_record(row, index, entry, is_own=is_own, now=now))
             else:
@@ -177,7 +179,10 @@ class Run:
         return items
 
     async def _stream_all(self, items: AsyncGenerator[_Item], writer: Writer) -> None:
-        stream = self._client.aiter_check(items, image=_image, ordered=self._ordered)
+        image = _image if self._identity is None else _identified_image
+        stream = self._client.aiter_check(
+            items, image=image, identity=self._identity, ordered=self._ordered
+        )
         async with stream:
             self._stream = stream
             if self._interrupted:
@@ -203,3 +208,15 @@ def _image(item: _Item) -> str | Path:
     if item.row.fault:
         raise ImageSkipped(item.row.fault, image=item.row.image)
     return item.row.source
+
+
+def _identified_image(item: _Item) -> str | Path:
+    """Return as above; a row without an identity is not to be recorded by its address."""
+    if item.row.fault:
+        raise ImageSkipped(item.row.fault, image=item.row.image, saves="identity")
+    return item.row.source
+
+
+def _identity(item: _Item) -> str | None:
+    """Return what the row's own column names the image by."""
+    return item.row.identity

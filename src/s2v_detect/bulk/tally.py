@@ -32,13 +32,23 @@ class Tally:
     throttled: int = 0
     """Times that the service asked to go slower."""
     outages: int = 0
-    """Times that the service was out for a while."""
-    is_out: bool = False
+    """Times that the service, or the store, was out for a while."""
+    out: dict[str, Event] = field(default_factory=dict)
+    """The beginnings of the outages that are still on, by what does not answer."""
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     failed_by_error: Counter[str] = field(default_factory=Counter)
 
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
+    last_event_at: datetime | None = None
+    ended_outages_s: float = 0.0
+
+    @property
+    def outage_s(self) -> float:
+        """Seconds of all outages, of those that are still on until the last event."""
+        now = self.last_event_at
+        still_s = sum((now - begun.at).total_seconds() for begun in self.out.values() if now)
+        return self.ended_outages_s + still_s
 
     @property
     def sent_per_s(self) -> float:
@@ -81,6 +91,7 @@ class Tally:
 
     def watch(self, event: Event) -> None:
         """Count an event: hand this to the client as `on_event`."""
+        self.last_event_at = event.at
         if event.kind == "sent":
             self.sent += 1
             self.first_sent_at = self.first_sent_at or event.at
@@ -93,6 +104,6 @@ class Tally:
             self.throttled += 1
         elif event.kind == "outage":
             self.outages += 1
-            self.is_out = True
-        elif event.kind == "restored":
-            self.is_out = False
+            self.out.setdefault(event.where, event)  # given up, and begun again: it is still on
+        elif event.kind == "restored" and (begun := self.out.pop(event.where, None)):
+            self.ended_outages_s += (event.at - begun.at).total_seconds()

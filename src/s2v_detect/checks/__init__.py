@@ -13,14 +13,15 @@ from s2v_detect.checks._flights import Flights, Patience
 from s2v_detect.checks._line import Line
 from s2v_detect.checks._money import Books, Budget, Watch, money
 from s2v_detect.checks._session import Session, look_by
-from s2v_detect.checks._stream import OutcomeStream
-from s2v_detect.checks._window import Items, Window, getter_of
+from s2v_detect.checks._stream import Getter, OutcomeStream, asked_in, refuse_no_items
+from s2v_detect.checks._window import Items, Window
 
 __all__ = [
     "Books",
     "Breaker",
     "Budget",
     "Flights",
+    "Getter",
     "Items",
     "Line",
     "OutcomeStream",
@@ -28,7 +29,8 @@ __all__ = [
     "Session",
     "Watch",
     "Window",
-    "getter_of",
+    "asked_in",
     "look_by",
     "money",
+    "refuse_no_items",
 ]

@@ -26,7 +26,7 @@ from s2v_detect.errors import (
     ServiceError,
     ServiceUnavailable,
 )
-from s2v_detect.options import OnUnknown, RetryPolicy
+from s2v_detect.options import OnUnknown, RetryPolicy, may_resend
 
 
 class Step(Enum):
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
 
 def after(error: DetectError, seen: Seen) -> Step:
     """Return what follows an error."""
-    if not seen.is_wanted:
+    if not seen.is_wanted or error.stops_run:
         return Step.END
     if seen.may_renew and is_unreached(error):
         return Step.RENEW
@@ -84,11 +84,6 @@ def may_follow(error: DetectError, seen: Seen) -> bool:
     if isinstance(error, ImageUnusable):
         return error.meaning is Meaning.UNREACHED and not seen.was_unreached
     return isinstance(error, NotSent | RateLimited | ServiceUnavailable)
-
-
-def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
-    """Whether to ask once more for an image of which so many answers were lost: once, ever."""
-    return on_unknown == "resend" and lost <= 1
 
 
 def is_unreached(error: DetectError) -> bool:

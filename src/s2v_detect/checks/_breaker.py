@@ -9,19 +9,33 @@ half-open all the same.
 request ends: an answer closes the breaker for all; anything else sets the timer. A trial that may
 have been billed doubles what the timer waits, so that an hour of a gateway that answers what is
 free and loses what is paid costs a dozen images in doubt.
+*Given up*: `max_outage_s` after the beginning all who wait are told the outage's last error, which
+ends their streams. `_tick` alone decides that. Nobody waits then, no timer runs, and the breaker is
+half-open: whoever comes next tries anew. An answer closes the breaker; one fault begins the next
+outage, with a clock of its own, while the pace of the trials goes on where it was.
+
+The clock is the outage's, whoever waits and since when: a stream that was opened in the middle has
+what is left. It counts the time that was seen to pass, a minute at a step: a machine that slept for
+a night has not waited for a night. Who had waited in an outage that was given up, or had failed in
+it and rests, gets no trial after it (`held_since`): another round is for those who come anew.
 
 A stream's image waits as long as that takes. A check has somebody who waits: one that comes new is
 refused at once, one whose request has failed waits for as long as its own bounds leave.
 """
 
 import asyncio
+import logging
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from s2v_detect._waiting import task_of
-from s2v_detect.errors import DetectError, NotSent, out
+from s2v_detect.errors import DetectError, NotSent, given_up, not_sent, out
+
+_log = logging.getLogger("s2v_detect")
 
 _IN_A_ROW = 5
 """At one fault in twenty this happens by chance in three of ten million."""
@@ -36,6 +50,10 @@ has lasted for two minutes is tried twice a minute."""
 _LONGEST_WAIT_S = 600.0
 """Between two trials, however many were in doubt."""
 
+_TELL_EVERY_S = 60.0
+_TIMERS_ARE_EARLY_S = 0.02
+"""At the most: the clock of Windows moves every 16 ms."""
+
 FreeCall = Callable[[], Coroutine[Any, Any, bool]]
 """Returns whether the service answers what is free. Whatever it raises is no answer."""
 
@@ -48,59 +66,104 @@ FREE = Passage()
 """That of every request while the breaker is closed."""
 
 
+class Outage(NamedTuple):
+    """What there is to tell of one that begins."""
+
+    where: str
+    """What does not answer, with its address."""
+    message: str
+    """The error that it was known by."""
+    until: datetime | None
+    """When streams wait no longer; None: they wait for ever."""
+
+
 class Breaker:
     """Closed, or open while the service does not answer."""
 
-    def __init__(self, call: FreeCall | None = None) -> None:
+    def __init__(
+        self,
+        call: FreeCall | None = None,
+        *,
+        where: str = "the service",
+        max_outage_s: float = math.inf,
+    ) -> None:
+        self.where = where
+        """What does not answer while it is open."""
         self._call = call
+        self._max_outage_s = max_outage_s
         self._is_call_known = False  # to whatever answers on this base URL
         self._calls: set[asyncio.Task[bool]] = set()
         self._faults: deque[float] = deque(maxlen=_IN_A_ROW)
-        self._last_fault = ""
+        self._last_error: DetectError = not_sent(f"{where} is out")
         self._is_open = False
         self._opened_at = 0.0
         self._rounds = 0
         self._doubts = 0
         self._is_half_open = False
         self._trial: Passage | None = None
-        self._waiting: deque[asyncio.Future[Passage]] = deque()
+        self._waiting: deque[asyncio.Future[Passage | None]] = deque()
+        """None: the outage was given up."""
         self._timer: asyncio.TimerHandle | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        self._ticked_at = 0.0
+        self._waited_s = 0.0
+        self._is_given_up = False
+        self._given_up_at = -math.inf
 
     @property
     def is_open(self) -> bool:
         """Whether the service counts as out."""
         return self._is_open
 
-    async def passage(self) -> Passage:
-        """Return when a request may go its way; `end` or `give_back` is to hear of it once."""
+    def held_since(self, before: float | None) -> float | None:
+        """Return since when one who comes now has been held by the outage; None: there is none."""
+        if not self._is_open:
+            return None
+        return asyncio.get_running_loop().time() if before is None else before
+
+    async def passage(self, held_since: float | None = None) -> Passage:
+        """Return when a request may go its way; `end` or `give_back` is to hear of it once.
+
+        Raises the outage's last error, as what stops a run, when the outage is given up: now, or
+        before, where the image was held in it.
+        """
         if not self._is_open:
             return FREE
+        if held_since is not None and held_since <= self._given_up_at:
+            raise self._last_word()
         if self._is_half_open:
             return self._begin_trial()
-        waiter: asyncio.Future[Passage] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Passage | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
-            return await waiter
+            passage = await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.give_back(waiter.result())
+            if waiter.done() and not waiter.cancelled() and (passage := waiter.result()):
+                self.give_back(passage)
             raise
+        if passage is None:
+            raise self._last_word()
+        return passage
 
-    async def passage_of_check(self, error: DetectError | None, patience_s: float) -> Passage:
+    async def passage_of_check(
+        self, error: DetectError | None, patience_s: float, held_since: float | None = None
+    ) -> Passage:
         """Return as `passage` does, within the patience of whoever waits for a check.
 
-        Raises the check's last `error` when that is over, and `NotSent` at once where it has none:
-        it has not begun.
+        Raises the check's last `error` when that or the outage is over, and `NotSent` at once where
+        it has none: it has not begun.
         """
-        if not self._is_open or self._is_half_open:
-            return await self.passage()
         if error is None:
-            raise self._refusal()
+            if self._is_open and not self._is_half_open:
+                raise self._refusal()
+            return await self.passage(held_since)
         try:
             async with asyncio.timeout(max(0.0, patience_s)):
-                return await self.passage()
+                return await self.passage(held_since)
         except TimeoutError:
             raise error from error.__cause__
+        except DetectError:  # that of another image
+            raise given_up(error, self.where, self._lasted) from error.__cause__
 
     def holds(self, passage: Passage) -> bool:
         """Whether one that passed must come back: an outage began behind it.
@@ -120,28 +183,24 @@ class Breaker:
         self._faults.clear()
         if not self._is_open:
             return False
-        self._is_open = self._is_half_open = False
+        self._is_open = self._is_half_open = self._is_given_up = False
         self._trial = None
-        self._stop_timer()
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(FREE)
+        self._stop_timers()
+        _log.warning("The outage of %s has ended after %s.", self.where, self._lasted)
+        self._tell_all(FREE)
         return True
 
-    def failed(self, error: DetectError) -> bool:
-        """Hear of a fault or a lost connection. Returns whether that began an outage."""
+    def failed(self, error: DetectError) -> Outage | None:
+        """Hear of a fault or a lost connection. Returns the outage which that has begun, if any."""
         now = asyncio.get_running_loop().time()
         self._faults.append(now)
-        self._last_fault = type(error).__name__
+        self._last_error = error
         is_enough = len(self._faults) == _IN_A_ROW and now - self._faults[0] <= _WITHIN_S
-        if self._is_open or not is_enough:
-            return False
-        self._is_open = True
-        self._opened_at = now
-        self._rounds = self._doubts = 0
-        self._set_timer()
-        return True
+        # A request of before may fail now: after an outage that was given up a trial alone counts.
+        is_tried = self._is_given_up and self._trial is not None
+        if not (is_tried or (is_enough and not self._is_open)):
+            return None
+        return self._begin(now)
 
     async def close(self) -> None:
         """Make no more trials."""
@@ -149,7 +208,10 @@ class Breaker:
             call.cancel()
         if self._calls:
             await asyncio.wait(self._calls)
-        self._stop_timer()  # at last: a call that has ended sets it
+        if self._clock is not None:
+            told = "The outage of %s was still on after %s, when the client was closed."
+            _log.warning(told, self.where, self._lasted)
+        self._stop_timers()  # at last: a call that has ended sets one
 
     def end(self, passage: Passage, *, in_doubt: bool = False) -> None:
         """Hear that a request has ended, and whether it may have been billed for no answer.
@@ -159,12 +221,74 @@ class Breaker:
         if passage is self._trial and self._is_open:
             self._trial = None
             self._doubts += in_doubt
-            self._set_timer()
+            if self._is_given_up:  # it said nothing of the service
+                self._half_open()
+            else:
+                self._set_timer()
+
+    @property
+    def _lasted(self) -> timedelta:
+        now = asyncio.get_running_loop().time()
+        return timedelta(seconds=round(now - self._opened_at))
 
     def _refusal(self) -> NotSent:
         now = asyncio.get_running_loop().time()
         again_s = 1.0 if self._timer is None else max(1.0, self._timer.when() - now)
-        return out(now - self._opened_at, self._last_fault, again_s)
+        return out(now - self._opened_at, type(self._last_error).__name__, again_s)
+
+    def _last_word(self) -> DetectError:
+        return given_up(self._last_error, self.where, self._lasted)
+
+    def _begin(self, now: float) -> Outage:
+        if not self._is_given_up:  # else nothing was answered since the last began
+            self._opened_at = now
+            self._rounds = self._doubts = 0
+        self._is_open, self._is_given_up = True, False
+        self._waited_s, self._ticked_at = 0.0, now
+        self._set_timer()
+        self._set_clock()
+        bound_s, until = self._max_outage_s, None
+        if bound_s < math.inf:
+            until = datetime.now(UTC) + timedelta(seconds=bound_s)
+        at_most = f"at most {timedelta(seconds=round(bound_s))}" if until else "as long as it takes"
+        cause = self._last_error.what
+        _log.warning(
+            "An outage of %s has begun: %s Streams wait for its end, %s.",
+            *(self.where, cause, at_most),
+        )
+        return Outage(self.where, cause, until)
+
+    def _set_clock(self) -> None:
+        left_s = max(0.0, self._max_outage_s - self._waited_s)
+        loop = asyncio.get_running_loop()
+        self._clock = loop.call_later(min(_TELL_EVERY_S, left_s), self._tick)
+
+    def _tick(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._waited_s += min(now - self._ticked_at, _TELL_EVERY_S)
+        self._ticked_at = now
+        if self._max_outage_s - self._waited_s <= _TIMERS_ARE_EARLY_S:
+            self._give_up(now)
+            return
+        told = "The outage of %s is still on after %s: %s"
+        _log.warning(told, self.where, self._lasted, self._last_error.what)
+        self._set_clock()
+
+    def _give_up(self, now: float) -> None:
+        """Let nobody wait any more. A trial that is under way is none any more either."""
+        self._is_given_up = self._is_half_open = True
+        self._given_up_at = now
+        self._trial = None
+        self._stop_timers()
+        told = "The outage of %s is still on after %s, and streams wait no longer: %s"
+        _log.warning(told, self.where, self._lasted, self._last_error.what)
+        self._tell_all(None)
+
+    def _tell_all(self, passage: Passage | None) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(passage)
 
     def _set_timer(self) -> None:
         self._stop_timer()
@@ -186,7 +310,7 @@ class Breaker:
         # A transport of the user's own raises what it likes, a cancellation too.
         is_answered = not call.cancelled() and call.exception() is None and call.result()
         self._is_call_known = self._is_call_known or is_answered
-        if not self._is_open or self._opened_at != opened_at:
+        if not self._is_open or self._is_given_up or self._opened_at != opened_at:
             return  # that outage is over
         if is_answered or not self._is_call_known:
             self._half_open()
@@ -210,3 +334,9 @@ class Breaker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_timers(self) -> None:
+        self._stop_timer()
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None

@@ -26,7 +26,6 @@ from s2v_detect.checks._again import (
     after,
     is_outage,
     may_follow,
-    may_resend,
     slows_the_line,
 )
 from s2v_detect.checks._breaker import Passage
@@ -51,6 +50,7 @@ from s2v_detect.errors import (
 from s2v_detect.images import Subject
 from s2v_detect.limiters import Turn
 from s2v_detect.models import EventKind, Lane, Verdict
+from s2v_detect.options import may_resend
 from s2v_detect.wire import Answer, Departure, decode, images_billed, service_ms
 
 
@@ -71,8 +71,11 @@ class Check:
         self._loop = session.loop
         self._started_at = self._asked_at = self._loop.time()
         self._errors: list[DetectError] = []
+        self._is_told = False  # that its latest request was sent
         self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
+        self._held_since: float | None = None  # by an outage, or by what may become one
+        self._tried_s = 0.0  # that requests took which were made to try an outage
         self._rests: Rests | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -220,23 +223,27 @@ class Check:
             raise
 
     async def _passage(self, lane: Lane) -> Passage:
+        breaker = self._session.breaker
+        self._held_since = since = breaker.held_since(self._held_since)
         if lane == "bulk":
-            return await self._session.breaker.passage()
+            return await breaker.passage(since)
         last = self._errors[-1] if self._errors else None
         patience_s = self._session.retry.give_up_after_s - self._spent_s
         with self.place.waiting_for_an_outage():
-            return await self._session.breaker.passage_of_check(last, patience_s)
+            return await breaker.passage_of_check(last, patience_s, since)
 
     def _depart(self, turn: Turn) -> Departure:
         self.place.stage = "sent"
         self.attempts += 1
         self._asked_at = self._loop.time()
+        self._is_told = False
         self.tell("turn", wait_s=self.place.line_s)
         # A connection that took longer than its grace to open has a new turn.
         return Departure(turn, partial(self._session.limiter.turn, "open"), self._left)
 
     def _left(self) -> None:
         self._recording.left()
+        self._is_told = True
         self.tell("sent")
 
     def _decoded(self, answer: Answer) -> Verdict:
@@ -270,7 +277,7 @@ class Check:
         self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
-        if not isinstance(error, NotSent):
+        if self._is_told:
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
             self._session.limiter.throttled(getattr(error, "retry_after_s", None))
@@ -279,11 +286,16 @@ class Check:
 
     def _tell_the_breaker(self, error: DetectError | None) -> None:
         breaker = self._session.breaker
+        if error is not None and error.is_unsent and not is_outage(error):
+            return  # a fault of the set-up: the service has said nothing
         if error is None or not is_outage(error):
             if breaker.answered():
-                self.tell("restored")
-        elif not self._is_cancelled and breaker.failed(error):
-            self.tell("outage", error=type(error).__name__)
+                self.tell("restored", where=breaker.where)
+            return
+        if self._held_since is None:
+            self._held_since = self._asked_at
+        if not self._is_cancelled and (outage := breaker.failed(error)):
+            self.tell("outage", error=type(error).__name__, **outage._asdict())
 
     async def _goes_on(self, error: DetectError) -> bool:
         """Do what follows an error. Return whether the image is asked for again."""
@@ -293,6 +305,7 @@ class Check:
             self.preparing.renew()
             return True
         if step is Step.HOLD:
+            self._tried_s += self._waited_s()
             return True
         if step is Step.REST:
             # tenacity is asked from the first error on: most images need no more than a request.
@@ -336,8 +349,8 @@ class Check:
 
     @property
     def _spent_s(self) -> float:
-        """Seconds that its requests and rests took, without the line."""
-        return self.elapsed_s - self.place.line_s
+        """Seconds that its requests and rests took, without the line and without an outage."""
+        return self.elapsed_s - self.place.line_s - self._tried_s
 
     def _about(self, error: DetectError) -> DetectError:
         error.image = self.image

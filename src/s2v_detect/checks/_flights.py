@@ -10,7 +10,7 @@ from s2v_detect.checks._line import Line
 from s2v_detect.checks._session import Session
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
-from s2v_detect.images import Subject, name_of
+from s2v_detect.images import Subject, kept_as, name_of
 from s2v_detect.models import Lane
 from s2v_detect.wire import LONGEST_AFTERTIME_S
 
@@ -102,11 +102,15 @@ class Flights:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def skip(self, image: object, skipped: ImageSkipped) -> None:
-        """Count an image that is not sent, and record it."""
+    def skip(self, image: object, skipped: ImageSkipped, own: str | None) -> None:
+        """Count an image that is not sent, and record it under the user's own identity, or its own.
+
+        One whose own identity is none is not recorded: there is nothing to record it by.
+        """
         self.session.books.count_skipped(skipped)
-        if self.session.run and isinstance(image, str | os.PathLike):
-            self.session.run.skip(name_of(image), skipped.reason)
+        run = self.session.run
+        if run and isinstance(image, str | os.PathLike) and skipped.saves != "identity":
+            run.skip(name_of(image), own or kept_as(image), skipped.reason)
 
     def _begin(self, subject: Subject, lane: Lane) -> Flight:
         flight = self._by_identity[subject.identity] = Flight(subject, lane, self.session)

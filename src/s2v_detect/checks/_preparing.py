@@ -7,13 +7,13 @@ store, as its checks do one of the service: no image fails for it.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from s2v_detect.checks._again import Rests
 from s2v_detect.checks._breaker import FREE
 from s2v_detect.checks._session import Session
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent
-from s2v_detect.images import Subject
+from s2v_detect.images import Subject, is_own
 from s2v_detect.ledger import LedgerEntry, Recording
 from s2v_detect.models import EventKind, Lane
 
@@ -21,8 +21,8 @@ from s2v_detect.models import EventKind, Lane
 class Tell(Protocol):
     """Tells the watcher of a step."""
 
-    def __call__(self, kind: EventKind, *, wait_s: float = 0.0, error: str | None = None) -> None:
-        """Tell it."""
+    def __call__(self, kind: EventKind, **more: Any) -> None:
+        """Tell it, with more fields of the event."""
 
 
 class Preparing:
@@ -43,6 +43,8 @@ class Preparing:
         self._session = session
         self._recording = recording
         self._is_renewed = False
+        self._loop = session.loop
+        self._held_since: float | None = None
         self._spent_s = 0.0
 
     @property
@@ -57,9 +59,15 @@ class Preparing:
         self.url, self.entry = "", None
 
     def add(self, subject: Subject) -> None:
-        """Have another place where the same content lies, in case it is gone from the first."""
+        """Have another place where the same content lies, in case it is gone from the first.
+
+        Of an image with an identity of its user's own the latest address is asked for: signed ones
+        end.
+        """
         if subject.upload is not None:
             self._uploads.append(subject.upload)
+        elif is_own(subject.identity):
+            self.url = subject.url
 
     async def make_ready(self, lane: Lane, tell: Tell) -> None:
         """Return when it is ready. Cancelling is free.
@@ -78,19 +86,18 @@ class Preparing:
         self.is_ready = True
 
     async def _upload(self, lane: Lane, tell: Tell) -> None:
-        loop = asyncio.get_running_loop()
         rests = Rests(self._session.retry)
-        began = loop.time()
+        began = self._loop.time()
         while not self.url:
             try:
                 self.url = await self._attempt(lane, tell)
             except NotSent as error:
-                rest_s = rests.rest_s(error, self._spent_s)
+                rest_s = None if error.stops_run else rests.rest_s(error, self._spent_s)
                 if rest_s is None:
                     raise
                 await asyncio.sleep(rest_s)
                 self._spent_s += rest_s
-        tell("uploaded", wait_s=loop.time() - began)
+        tell("uploaded", wait_s=self._loop.time() - began)
 
     async def _attempt(self, lane: Lane, tell: Tell) -> str:
         """Return where it was put; in an outage of the store a stream's image waits for its end."""
@@ -100,22 +107,24 @@ class Preparing:
         async def pass_breaker() -> None:
             nonlocal passage
             breaker.give_back(passage)  # of a copy that was gone
+            self._held_since = breaker.held_since(self._held_since)
             # A check is not held: uploads are free.
-            passage = await breaker.passage() if lane == "bulk" else FREE
+            passage = await breaker.passage(self._held_since) if lane == "bulk" else FREE
 
         while True:
+            began, spent_s = self._loop.time(), self._spent_s
             try:
                 url = await self._once(lane, pass_breaker)
             except NotSent as error:
-                if breaker.failed(error):
-                    tell("outage", error=type(error).__name__)
-                if not breaker.is_open or lane != "bulk":
+                if not self._is_held(error, began, lane, tell):
                     raise
+                self._spent_s = spent_s  # an outage is no time of its retries
             except ImageSkipped:  # says nothing of the store
                 breaker.give_back(passage)
                 raise
-            except DetectError:
-                self._hear_an_answer(tell)
+            except DetectError as error:
+                if not error.is_unsent:  # else it is a fault of the set-up
+                    self._hear_an_answer(tell)
                 raise
             else:
                 self._hear_an_answer(tell)
@@ -124,17 +133,27 @@ class Preparing:
                 breaker.end(passage)
                 passage = FREE
 
+    def _is_held(self, error: NotSent, began: float, lane: Lane, tell: Tell) -> bool:
+        """Whether the image waits out an outage of the store, which this error may have begun."""
+        if error.stops_run:  # the breaker's: no upload was begun
+            return False
+        if self._held_since is None:
+            self._held_since = began
+        breaker = self._session.store_breaker
+        if outage := breaker.failed(error):
+            tell("outage", error=type(error).__name__, **outage._asdict())
+        return breaker.is_open and lane == "bulk"
+
     def _hear_an_answer(self, tell: Tell) -> None:
         if self._session.store_breaker.answered():
-            tell("restored")
+            tell("restored", where=self._session.store_breaker.where)
 
     async def _once(self, lane: Lane, may_begin: Callable[[], Awaitable[None]]) -> str:
-        loop = asyncio.get_running_loop()
         while True:
             stored = await self._uploads[0](
                 lane, may_begin=may_begin, on_stored=self._recording.uploaded
             )
-            began = loop.time()
+            began = self._loop.time()
             try:
                 return await stored
             except ImageSkipped as skipped:
@@ -142,4 +161,4 @@ class Preparing:
                     raise
                 self._uploads.popleft()  # gone or changed: the same content lies elsewhere too
             finally:
-                self._spent_s += loop.time() - began
+                self._spent_s += self._loop.time() - began

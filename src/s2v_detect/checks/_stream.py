@@ -1,14 +1,34 @@
-"""What the user holds of a stream of outcomes: closing it, or losing it, stops its window."""
+"""What the user gives to a stream, and holds of it: closing it, or losing it, stops its window.
 
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+Of the items the user says where the image is, and by what identity of their own they know it.
+"""
 
-from s2v_detect.checks._window import Window
-from s2v_detect.models import Outcome
+import io
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
+from operator import itemgetter
+from types import CoroutineType, TracebackType
+from typing import Any, Generic, Self
+
+from s2v_detect.checks._window import Asked, Window
+from s2v_detect.errors import ImageSkipped
+from s2v_detect.images import own_identity
+from s2v_detect.models import ItemT, Outcome
+
+_ROWS_BY = {
+    "to_pylist": "to_pylist()",  # pyarrow, of which single values too are none of Python's
+    "to_dicts": "to_dicts()",  # polars
+    "collect": "collect().to_dicts()",  # its lazy ones
+    "to_dict": 'to_dict("records")',  # pandas, and what is made like it
+}
+"""How a table of some library gives its rows; the first that it has."""
+
+Getter = Callable[[ItemT], Any] | str | None
+"""How to get something from an item: a function, or the key of a mapping."""
 
 
-class OutcomeStream:
+class OutcomeStream(Generic[ItemT]):
     """An async iterator of outcomes that is an async context manager too.
 
     Leaving it stops the sending at once: by its `async with`, by `aclose`, or by `break` once
@@ -23,7 +43,7 @@ class OutcomeStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Outcome:
+    async def __anext__(self) -> Outcome[ItemT]:
         if self._is_closed:
             raise StopAsyncIteration
         return await self._opened().take()
@@ -64,3 +84,86 @@ class OutcomeStream:
         if self._window is None:
             self._window = self._open_window()
         return self._window
+
+
+def asked_in(image: Getter, identity: Getter) -> Callable[[Any], Asked]:
+    """Return what tells of an item what is asked. It raises `ImageSkipped` for a bad one."""
+    image_in, identity_in = _got("image", image), _got("identity", identity)
+    if identity is None:
+        return lambda item: Asked(image_in(item, item), None)
+
+    def asked(item: Any) -> Asked:
+        found = image_in(item, item)
+        return Asked(found, own_identity(identity_in(item, found), found))
+
+    return asked
+
+
+def _got(name: str, getter: Getter) -> Callable[[Any, Any], Any]:
+    """Return what gets something from an item; the image is for the error's sake."""
+    if getter is None:
+        return lambda item, _: item
+    if not isinstance(getter, str) and not callable(getter):
+        raise TypeError(f"{name} is {getter!r}. Give the key of a mapping (a str), or a function.")
+    get = itemgetter(getter) if isinstance(getter, str) else getter
+
+    def got(item: Any, image: Any) -> Any:
+        try:
+            return get(item)
+        except ImageSkipped:
+            raise
+        except Exception as error:  # the user's function on the user's row: one bad row is one row
+            reason = f"{name}= raised {type(error).__name__} on it ({error})"
+            saves: Any = "identity" if name == "identity" else "nothing"
+            raise ImageSkipped(reason, image=image, saves=saves) from error
+
+    return got
+
+
+def refuse_no_items(items: object, image: object = None) -> None:
+    """Raise `TypeError` for what is no iterable of items, or is one of something else.
+
+    Each would otherwise be a stream in which everything is skipped: characters, keys, names of
+    columns.
+    """
+    kind = type(items).__name__
+    if isinstance(items, str | bytes | bytearray | memoryview | os.PathLike):
+        raise TypeError(
+            f"items is a single {kind}. A stream takes many: give one to `check`, or in a list."
+        )
+    if isinstance(items, Mapping):
+        raise TypeError(
+            f"items is a {kind}, whose iteration gives its keys. Give `items.values()`, or"
+            " `items.items()` with `image=`."
+        )
+    if isinstance(items, io.IOBase) and image is None:
+        raise TypeError(
+            "items is an open file, whose lines hold their line breaks. Open it as text, and give"
+            " `image=str.strip`."
+        )
+    if isinstance(items, CoroutineType):
+        items.close()  # nobody will await it, and Python would warn of that beside the error
+        raise TypeError("items is a coroutine, and not what it returns. Await it first.")
+    if _is_table(items):
+        rows = next((call for name, call in _ROWS_BY.items() if hasattr(type(items), name)), "")
+        do = f"Give `items.{rows}`" if rows else "Give them as a list of dicts"
+        raise TypeError(
+            f"items is a {kind}, whose iteration gives no rows. {do}, and say with `image=` which"
+            " column holds the image."
+        )
+    # What has no `__iter__` may still be a sequence of the old kind.
+    if not isinstance(items, Iterable | AsyncIterable) and not hasattr(items, "__getitem__"):
+        raise TypeError(
+            f"items is of type {kind}, which can't be iterated. Give images, in a list or by a"
+            " generator."
+        )
+
+
+def _is_table(items: object) -> bool:
+    """Whether it is a table of pandas, polars, pyarrow or their kin; none of them is imported."""
+    has = partial(hasattr, type(items))  # a lazy table computes for what is asked of itself
+    if has("to_pylist"):
+        return True
+    is_arrow = has("__arrow_c_stream__") or has("__dataframe__")
+    has_columns = has("columns") and (is_arrow or not has("__iter__"))
+    return has_columns or (has("schema") and is_arrow)

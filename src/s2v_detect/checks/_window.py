@@ -19,7 +19,6 @@ window.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from operator import itemgetter
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -29,15 +28,23 @@ from s2v_detect.checks._flights import Flights
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
 from s2v_detect.images import Subject
-from s2v_detect.models import Checked, Failed, Outcome, Skipped, Verdict
+from s2v_detect.models import Checked, Failed, ItemT, Outcome, Skipped, Verdict
 
-Items = Iterable[Any] | AsyncIterable[Any]
+Items = Iterable[ItemT] | AsyncIterable[ItemT]
 
 _MOST_ASIDE = 10
 """Windows full of images that may wait for other processes, beside the one that goes on: each
 process claims one window full."""
 
 _Waiter = asyncio.Future[Ending]
+
+
+class Asked(NamedTuple):
+    """What is asked of one item."""
+
+    image: Any
+    own: str | None
+    """The identity that the user gave it, if any."""
 
 
 class _Row(NamedTuple):
@@ -47,6 +54,8 @@ class _Row(NamedTuple):
     item: Any
     image: Any
     read_at: float
+    own: str | None = None
+    """The identity that the user gave it."""
 
 
 class _AsTheyFinish:
@@ -103,14 +112,14 @@ class Window:
         flights: Flights,
         items: Items,
         *,
-        image_in: Callable[[Any], Any],
+        asked_in: Callable[[Any], Asked],
         size: int,
         ordered: bool,
     ) -> None:
         self._flights = flights
         self._subjects = flights.session.subjects
         self._items = items
-        self._image_in = image_in
+        self._asked_in = asked_in
         self._size = size
         self._loop = asyncio.get_running_loop()
         self._read = 0
@@ -193,7 +202,8 @@ class Window:
         row = _Row(self._read, item, item, self._loop.time())
         self._read += 1
         try:
-            row = row._replace(image=self._image(item))
+            image, own = self._asked_in(item)
+            row = row._replace(image=image, own=own)
             if not isinstance(row.image, bytes | PathLike):
                 self._join(row, self._subjects.address(row.image))
                 return
@@ -221,21 +231,12 @@ class Window:
         self._news.set()
 
     def _join(self, row: _Row, subject: Subject) -> None:
-        flight, waiter = self._flights.join(subject, "bulk")
+        flight, waiter = self._flights.join(subject.called(row.own), "bulk")
         self._pending[waiter] = (row, flight)
         waiter.add_done_callback(self._waiter_told)
 
-    def _image(self, item: Any) -> Any:
-        try:
-            return self._image_in(item)
-        except ImageSkipped:
-            raise
-        except Exception as error:  # the user's function on the user's row: one bad row is one row
-            reason = f"image= raised {type(error).__name__} on it ({error})"
-            raise ImageSkipped(reason, image=item) from error
-
     def _skip(self, row: _Row, skipped: ImageSkipped) -> None:
-        self._flights.skip(row.image, skipped)
+        self._flights.skip(row.image, skipped, row.own)
         elapsed_s = self._loop.time() - row.read_at
         self._deliver(
             Skipped(
@@ -334,10 +335,3 @@ async def _each(items: Items) -> AsyncIterator[Any]:
     else:
         for item in items:
             yield item
-
-
-def getter_of(image: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
-    """Return what gets the image from an item: a function, or the key of a mapping."""
-    if image is None:
-        return lambda item: item
-    return itemgetter(image) if isinstance(image, str) else image

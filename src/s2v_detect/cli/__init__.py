@@ -6,6 +6,7 @@ Data goes to stdout, all else to stderr.
 import sys
 from collections.abc import Sequence
 
+from s2v_detect._version import missing
 from s2v_detect.cli._exits import Exit
 
 __all__ = ["main"]
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.stderr.write('The command needs an extra: pip install "s2v-detect[cli]"\n')
+        sys.stderr.write(missing("The command", "cli") + "\n")
         return Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal, InvalidOperation
+from math import isinf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,12 +23,48 @@ from s2v_detect import (
     Preflight,
 )
 from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect._version import missing
+from s2v_detect.cli._terminal import seconds_of
 
 _log = logging.getLogger("s2v_detect")
 
 POSITIVE = Number(gt=0)
 
+_FOR_EVER = ("none", "forever")
+
+
+def is_amount(_: object, amount: str | None) -> None:
+    """Raise `ValueError` for what is no amount of money: a mistake in the command, as any other."""
+    try:
+        is_one = amount is None or 0 <= Decimal(amount) < Decimal("inf")
+    except InvalidOperation:  # no number, or none that can be compared
+        is_one = False
+    if not is_one:
+        raise ValueError("Give an amount in CNY, such as 12.50.")
+
+
 _EMULATOR_EXTRA = ("aiohttp", "skimage", "PIL", "numpy")
+
+
+Answering = Literal["look", "pass"]
+"""What the emulator says of an image: what it finds in it, or that it passes."""
+
+_LOOKED_AT_PER_S = 20.0
+"""The search for faces takes some 30 ms of a processor: a faster run would wait for it."""
+
+
+def _outage_s(bound: str) -> float | None:
+    """Return the seconds of `--max-outage`; None: for ever."""
+    if bound.strip().lower() in _FOR_EVER:
+        return None
+    seconds = seconds_of(bound)
+    if seconds is None:
+        raise ValueError("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
+    return seconds
+
+
+def _is_outage_bound(_: object, bound: str) -> None:
+    _outage_s(bound)
 
 
 class EmulatorMissing(Exception):
@@ -45,6 +83,8 @@ class Sending:
     """Write in the order of the input; one slow image then holds up those after it."""
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 300
     """Images asked for and not yet written, at most."""
+    max_outage: Annotated[str, Parameter(validator=_is_outage_bound)] = "1h"
+    """How long to wait for the end of an outage: 30m, 2h, 90 (seconds), or none: for ever."""
     quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """No progress on stderr; the closing summary stays."""
 
@@ -60,6 +100,8 @@ class Account:
     _: KW_ONLY
     emulator: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Ask an emulator on this machine: no key, no cost, and verdicts that are its estimates."""
+    answer: Answering | None = None
+    """With --emulator: look at each image, or let each pass. Default: look, up to --rate 20."""
     base_url: str | None = None
     """The service's address, instead of DASHSCOPE_BASE_URL."""
     workspace: str | None = None
@@ -87,7 +129,7 @@ class Account:
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""
         async with (
-            self._asked(folder) as asked,
+            self._asked(folder, sending.rate) as asked,
             DetectClient(
                 asked.api_key,
                 base_url=asked.base_url,
@@ -100,18 +142,23 @@ class Account:
                 preflight=self._rules(),
                 ledger=ledger,
                 max_cost=max_cost,
+                max_outage_s=_outage_s(sending.max_outage),
                 on_event=on_event,
             ) as client,
         ):
             yield client
 
     @asynccontextmanager
-    async def _asked(self, folder: Path) -> AsyncGenerator["_Asked"]:
-        """Have whoever is asked: the service, or an emulator that runs as long as that."""
+    async def _asked(self, folder: Path, rate: float) -> AsyncGenerator["_Asked"]:
+        """Have whoever is asked: the service, or an emulator that runs as long as that.
+
+        The emulator's account may make as many requests as the run is told to make.
+        """
         if not self.emulator:
             yield _Asked(None, self.base_url, self.workspace, allow_http=self.allow_http)
             return
-        async with emulator_class()(folder=folder, counting="sliding") as emulator:
+        counted = counting_at(rate)
+        async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
     def _line(self, rate: float) -> HostLimiter | LocalLimiter | None:
@@ -124,6 +171,24 @@ class Account:
             except ConfigurationError as error:
                 _log.warning("%s The line is this process's own.", error)
         return LocalLimiter(rate)
+
+    def allows_private(self) -> bool:
+        """Whether its client sends addresses of this network; no key is needed to say that."""
+        return (
+            self.emulator
+            or DetectClient(
+                "sk-none",
+                base_url=self.base_url,
+                workspace=self.workspace,
+                allow_http=self.allow_http,
+                preflight=self._rules(),
+                limiter=LocalLimiter(),
+            ).allows_private
+        )
+
+    def answer_at(self, rate: float) -> Answering:
+        """Return what the emulator says at so many requests a second."""
+        return self.answer or ("look" if rate <= _LOOKED_AT_PER_S else "pass")
 
     def _rules(self) -> Preflight | None:
         if not self.preflight:
@@ -149,7 +214,18 @@ def emulator_class() -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EMULATOR_EXTRA:
             raise
-        raise EmulatorMissing(
-            'The emulator needs an extra: pip install "s2v-detect[cli,emulator]"'
-        ) from error
+        raise EmulatorMissing(missing("The emulator", "cli", "emulator")) from error
     return Emulator
+
+
+def emulator_for(answer: Answering, **options: Any) -> Any:
+    """Return an emulator that answers so; `EmulatorMissing` as above."""
+    emulator = emulator_class()
+    from s2v_detect.emulator import Pass  # noqa: PLC0415  # as above
+
+    return emulator(answer=Pass() if answer == "pass" else None, **options)
+
+
+def counting_at(rate: float) -> dict[str, Any]:
+    """Return how an emulator counts that stands in for an account of this rate."""
+    return {"counting": "none"} if isinf(rate) else {"counting": "sliding", "rate": rate}

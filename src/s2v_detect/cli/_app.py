@@ -4,7 +4,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -20,17 +20,17 @@ from s2v_detect.bulk import (
     is_database,
     refuse_conflicts,
 )
-from s2v_detect.cli._account import POSITIVE, Account, EmulatorMissing, Sending
+from s2v_detect.cli._account import POSITIVE, Account, Answering, EmulatorMissing, Sending
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import STANDARD, Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
-from s2v_detect.tables import Format
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
@@ -45,12 +45,17 @@ Examples:
   s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
   s2v-detect run portraits.parquet -o sample.csv --sample 500
+  s2v-detect run portraits.xlsx -o verdicts.xlsx --sheet 2
   cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
 _RUN_COLUMNS = f"Columns of OUT, behind those of INPUT:\n{as_text(OUTPUT_COLUMNS)}"
 _CHECK_EXAMPLES = """\
 Examples:
   s2v-detect check https://example.com/face.jpg
   s2v-detect check --json https://example.com/1.jpg https://example.com/2.jpg"""
+_ESTIMATE_EXAMPLES = """\
+Examples:
+  s2v-detect estimate portraits.csv
+  s2v-detect estimate portraits.csv -o verdicts.csv --column photo --retry-failed"""
 _REPORT_EXAMPLES = """\
 Examples:
   s2v-detect report verdicts.jsonl -o report.html
@@ -58,16 +63,24 @@ Examples:
 _EMULATOR_EXAMPLES = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
-  s2v-detect emulator --counting none"""
+  s2v-detect emulator --answer pass --counting none"""
+_COMPLETION_EXAMPLES = """\
+Examples, each once:
+  s2v-detect completion bash >~/.local/share/bash-completion/completions/s2v-detect
+  s2v-detect completion zsh >"${fpath[1]}/_s2v-detect"
+  s2v-detect completion fish >~/.config/fish/completions/s2v-detect.fish"""
 
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
 _LONGEST_CELL = 2**31 - 1
-"""An output is read back whatever was in its input: a Parquet file's texts have any length."""
+"""An output is read back whatever was in its input: a Parquet file's texts have any length.
+
+`csv` has one limit for the whole process, so whoever calls the command gets the old one back.
+"""
 
 
-def _no_option(_: object, name: str) -> None:
-    if name.startswith("-") and name != STANDARD:
+def _no_option(_: object, name: str | None) -> None:
+    if name is not None and name.startswith("-") and name != STANDARD:
         raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
 
 
@@ -79,6 +92,7 @@ app = App(
     help_epilogue=f"{_KEY}\n\n{_CODES}",
     help_format="plaintext",
     version=__version__,
+    version_flags=("--version", "-V"),
     result_action="return_value",
 )
 
@@ -88,7 +102,7 @@ app.command(ledger_app)
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    csv.field_size_limit(_LONGEST_CELL)
+    usual_limit = csv.field_size_limit(_LONGEST_CELL)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
@@ -105,6 +119,8 @@ def run_command(arguments: Sequence[str]) -> int:
         return _refused(f"{name} can't be used: {why}. Give another one.", Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    finally:
+        csv.field_size_limit(usual_limit)
 
 
 def _refused(error: Exception | str, code: Exit) -> Exit:
@@ -152,10 +168,10 @@ def run(
 
     Args:
         source: A folder of images, or a pattern of files in quotes; or a list: text (a URL a line),
-            CSV, TSV, JSON lines or Parquet by its ending, .gz too; - is stdin. --emulator:
+            CSV, TSV, JSON lines, Excel or Parquet by its ending, .gz too; - is stdin. --emulator:
             http://photographs.example/NAME is beside it.
-        out: JSON lines, CSV, TSV or Parquet by its ending; - is stdout. Other columns of the input
-            pass through.
+        out: JSON lines, CSV, TSV, Excel or Parquet by its ending; - is stdout. Other columns of the
+            input pass through.
         sending: How it is sent.
         plan: What is asked and kept.
         account: Whom to ask.
@@ -163,33 +179,32 @@ def run(
     return screen_file(source, out, account, plan, sending)
 
 
-@app.command
+@app.command(help_epilogue=_ESTIMATE_EXAMPLES)
 def estimate(
     source: Annotated[str, Parameter(name="INPUT"), _FILE],
     /,
     *,
-    ledger: Path | None = None,
-    column: str | None = None,
-    format: Format | None = None,  # noqa: A002  # the option's name
-    recursive: Annotated[bool, _FLAG] = False,
-    files: Annotated[bool, _FLAG] = False,
-    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    out: Annotated[str | None, Parameter(name=("--out", "-o")), _FILE] = None,
     json: Annotated[bool, _FLAG] = False,
+    sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
+    plan: Plan = Plan(),  # noqa: B008  # as above
+    account: Account = Account(),  # noqa: B008  # as above
 ) -> int:
     """Say what a run would ask for, cost and take. Nothing is sent, and no key is needed.
 
+    It takes the options of `run`, and decides as `run` does: the same line with
+    the other word. What only an answer or a look can tell is not in it: images
+    that are asked for again after a fault, and those that --preflight skips.
+
     Args:
         source: As for `run`.
-        ledger: The ledger of an earlier run: what it knows costs nothing.
-        column: The column that holds the image.
-        format: What the input is, where its ending does not say.
-        recursive: Where INPUT is a folder: its folders too.
-        files: The column may hold paths of files, from beside INPUT.
-        rate: Requests a second.
+        out: As for `run`: what its ledger knows costs nothing.
         json: Print JSON.
+        sending: How it would be sent.
+        plan: What would be asked and kept.
+        account: Whom it would ask.
     """
-    plan = Plan(column=column, format=format, recursive=recursive, files=files, ledger=ledger)
-    return estimate_run(source, plan, rate=rate, as_json=json)
+    return estimate_run(source, out, account, plan, sending, as_json=json)
 
 
 @app.command(help_epilogue=_REPORT_EXAMPLES)
@@ -222,16 +237,31 @@ def emulator(
     counting: Counting = "sliding",
     rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
     folder: Path | None = None,
+    answer: Answering = "look",
 ) -> int:
     """Serve a stand-in for the service on this machine until Ctrl-C.
 
     It looks at each image for real, and what it says of it is an estimate.
-    The two lines on stdout, given to a shell, send its clients here.
+    The two lines on stdout, given to a shell, send its clients here. When it
+    ends it says what it has counted.
 
     Args:
         port: Where to listen on 127.0.0.1; 0 takes a free one.
         counting: How the account's rate is counted.
         rate: Requests a second that the account may make.
         folder: A folder whose files are images under http://photographs.example/NAME.
+        answer: Look at each image, some 20 to 40 a second, or let each pass unseen.
     """
-    return serve(port=port, counting=counting, rate=rate, folder=folder)
+    return serve(answer, port=port, counting=counting, rate=rate, folder=folder)
+
+
+@app.command(help_epilogue=_COMPLETION_EXAMPLES)
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print what completes this command's words in a shell.
+
+    Args:
+        shell: Which shell.
+    """
+    stdout_descriptor()
+    print(app.generate_completion(prog_name="s2v-detect", shell=shell))  # noqa: T201  # data
+    return Exit.DONE

@@ -12,18 +12,23 @@ from rich.text import Text
 from s2v_detect.bulk import file_row
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.images import trimmed
 from s2v_detect.tables import Record, Row
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
+
+_PATIENCE = "90s"  # somebody sits before it: as long as the retries of one image
 
 
 def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
     """Check the images, print their outcomes in the given order and return the exit code."""
     console = stderr_console()
+    stdout_descriptor()  # told before anything is paid for
     table = None if as_json else _Table()
     screening = Screening(
         source=_Given(images),
@@ -31,10 +36,10 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         account=account,
         console=console,
         folder=Path(),
-        sending=Sending(ordered=True, quiet=True),
+        sending=Sending(ordered=True, quiet=True, max_outage=_PATIENCE),
     )
     summary = asyncio.run(screening.run())
-    if table:
+    if table and not table.is_empty:
         table.print()
     for problem in problems_of(summary, "stdout"):
         console.print(Text(problem, style="red"))
@@ -54,8 +59,8 @@ class _Given:
 
 def _row(image: str) -> Row:
     """Return the row of a URL, or else of a file: whoever types one on this machine may read it."""
-    if "://" in image or not image.strip():
-        return Row(None, image.strip())
+    if "://" in image or not trimmed(image):
+        return Row(None, trimmed(image))
     if Path(image).is_dir():
         return Row(None, image, f"it is a folder: `s2v-detect run {image} -o verdicts.jsonl`")
     return file_row(Path(image))
@@ -89,6 +94,11 @@ class _Table:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came, as where the key is wrong."""
+        return not self._table.row_count
 
     def print(self) -> None:
         """Put the table on stdout."""

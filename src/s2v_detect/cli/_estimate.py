@@ -2,27 +2,22 @@
 
 import asyncio
 import json
-import os
-from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime, timedelta
-from hashlib import blake2b, file_digest
+from decimal import Decimal
 from math import isfinite
-from pathlib import Path
-from stat import S_ISREG
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from s2v_detect import Ledger
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Files, Input, refuse_conflicts
+from s2v_detect.bulk import Expected, Files, Input, Sample, refuse_conflicts
+from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import duration, printable
-from s2v_detect.tables import InputError, Row
+from s2v_detect.tables import InputError
 
 _NAMES = {
     "rows": "rows",
@@ -30,32 +25,37 @@ _NAMES = {
     "duplicates": "of them repeated",
     "known": "images known from the ledger",
     "asked": "images to be asked for",
+    "beyond_budget": "images that the budget leaves out",
 }
 
 
 _CENTURY_S = 100 * 365.25 * 86_400
 
 
-def estimate_run(source: str, plan: Plan, *, rate: float, as_json: bool) -> Exit:
-    """Print the estimate."""
-    refuse_conflicts(plan.used_by(source, STANDARD))
+def estimate_run(
+    source: str, out: str | None, account: Account, plan: Plan, sending: Sending, *, as_json: bool
+) -> Exit:
+    """Print what a run of the same options would do. `out` is None where nobody says."""
+    written = STANDARD if out is None else out
+    refuse_conflicts(plan.used_by(source, written))
     try:
-        with closing(opened_input(source, plan)) as rows:
-            counts = asyncio.run(_counted(rows, plan.ledger))
+        with closing(opened_input(source, plan, written)) as rows:
+            counts = asyncio.run(_counted(rows, _expected(out, account, plan), plan))
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(
             f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
         ) from error
+    rate = sending.rate
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
         print(json.dumps({**counts, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
-    for name, words in _NAMES.items():
-        table.add_row(words, f"{counts[name]:,}")
+    for name, count in counts.items():
+        table.add_row(_NAMES[name], f"{count:,}")
     table.add_row("cost at most", f"CNY {cost}, before any free images")
     table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
     Console(highlight=False).print(table)
@@ -73,76 +73,29 @@ def _end(seconds: float) -> str:
     return f"; begun now, done {done_at:%d %b %H:%M}"
 
 
-async def _counted(rows: Input | Files, ledger: Path | None) -> dict[str, int]:
-    counts: Counter[str] = Counter(dict.fromkeys(_NAMES, 0))
-    seen = _Seen()
-    books = Ledger(ledger) if ledger else None
+def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
+    ledger = plan.ledger_for(STANDARD if out is None else out)
+    has_ledger = ledger is not None or out is None
+    if ledger and out and not ledger.path.exists():
+        ledger = None  # the run will make it
+    return Expected(
+        ledger,
+        retry_failed=plan.retry_failed or plan.fresh,
+        allow_private=account.allows_private(),
+        on_unknown=account.on_unknown,
+        repeats_cost=not has_ledger,
+    )
+
+
+async def _counted(rows: Input | Files, expected: Expected, plan: Plan) -> dict[str, int]:
+    """Return the counts; the images for which the budget has no money are not asked for."""
+    source = Sample(rows.batches(), plan.sample, plan.seed) if plan.sample else rows
     try:
-        async for batch in rows.batches():
-            await asyncio.to_thread(_count, batch, counts, seen, books)
+        async for batch in source.batches():
+            await asyncio.to_thread(expected.take, batch)
+        if plan.max_cost is not None:
+            money = Decimal(plan.max_cost) - await asyncio.to_thread(expected.spent)
+            expected.spend_at_most(int(max(money, Decimal(0)) / PRICE_CNY))
     finally:
-        if books:
-            books.close()
-    return dict(counts)
-
-
-def _count(batch: list[Row], counts: Counter[str], seen: "_Seen", books: Ledger | None) -> None:
-    counts["rows"] += len(batch)
-    new: dict[str | Path, Any] = {}
-    for row in batch:
-        is_url = row.image.lower().startswith(("http://", "https://", "oss://"))
-        if row.fault or not (row.path or is_url):
-            counts["faulty"] += 1
-            continue
-        try:
-            is_seen = seen.file(row.path) if row.path else seen.address(row.image)
-        except OSError:
-            counts["faulty"] += 1
-            continue
-        if is_seen:
-            counts["duplicates"] += 1
-        else:
-            new[row.source] = None
-    known = len(books.known(new)) if books else 0
-    counts["known"] += known
-    counts["asked"] += len(new) - known
-
-
-class _Seen:
-    """What was there before: addresses by their spelling, files by what they hold."""
-
-    def __init__(self) -> None:
-        self._marks: set[bytes] = set()  # 8 bytes an image, however long its address is
-        self._first_of_size: dict[int, Path | None] = {}
-
-    def address(self, image: str) -> bool:
-        """Whether an address was there before."""
-        return self._is_seen(blake2b(image.encode(errors="replace"), digest_size=8).digest())
-
-    def file(self, path: Path) -> bool:
-        """Whether a file's content was there before. Only files of one size are read.
-
-        Raises `OSError` for what is no file that can be read, or empty.
-        """
-        told = path.stat()
-        size = told.st_size
-        if not S_ISREG(told.st_mode) or not size or not os.access(path, os.R_OK):
-            raise OSError("no file with anything in it")
-        if size not in self._first_of_size:
-            self._first_of_size[size] = path
-            return False
-        first, self._first_of_size[size] = self._first_of_size[size], None
-        if first is not None:
-            with suppress(OSError):  # it is gone meanwhile
-                self._is_seen(_mark_of(first))
-        return self._is_seen(_mark_of(path))
-
-    def _is_seen(self, mark: bytes) -> bool:
-        is_seen = mark in self._marks
-        self._marks.add(mark)
-        return is_seen
-
-
-def _mark_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").digest()
+        expected.close()
+    return dict(expected.counts)

@@ -2,7 +2,14 @@
 
 from enum import IntEnum
 
-from s2v_detect import BudgetSpent, DetectError, LedgerError
+from s2v_detect import (
+    BudgetSpent,
+    DetectError,
+    LedgerError,
+    NotSent,
+    OutcomeUnknown,
+    ServiceUnavailable,
+)
 from s2v_detect.bulk import RunSummary
 
 
@@ -13,6 +20,7 @@ class Exit(IntEnum):
     ACCOUNT = 4
     BUDGET = 3
     USAGE = 2
+    STOPPED = 6
     UNKNOWN = 5
     INCOMPLETE = 1
     DONE = 0
@@ -23,7 +31,8 @@ MEANINGS = {
     Exit.INCOMPLETE: "some images failed or were skipped",
     Exit.BUDGET: "the budget is spent: one more request might pass --max-cost",
     Exit.USAGE: "the command, its input, its output or its ledger could not be used",
-    Exit.ACCOUNT: "the account: its key, its credit, its workspace or the base URL",
+    Exit.ACCOUNT: "the account: its key or credit; or the way there: base URL, proxy, certificates",
+    Exit.STOPPED: "stopped before the input's end, by an outage; the same command goes on",
     Exit.UNKNOWN: "for some images it is unknown whether they were billed",
     Exit.INTERRUPTED: "interrupted",
 }
@@ -33,6 +42,8 @@ def exit_of_fault(fault: DetectError) -> Exit:
     """Return the exit code of what ends a run for every image."""
     if isinstance(fault, BudgetSpent):
         return Exit.BUDGET
+    if isinstance(fault, NotSent | ServiceUnavailable | OutcomeUnknown):  # an outage's last
+        return Exit.STOPPED
     return Exit.USAGE if isinstance(fault, LedgerError) else Exit.ACCOUNT
 
 
@@ -45,6 +56,7 @@ def exit_of(summary: RunSummary) -> Exit:
         Exit.ACCOUNT: ended is Exit.ACCOUNT,
         Exit.BUDGET: ended is Exit.BUDGET,
         Exit.USAGE: ended is Exit.USAGE or bool(summary.input_error or summary.output_error),
+        Exit.STOPPED: ended is Exit.STOPPED,
         Exit.UNKNOWN: tally.unknown > 0,
         Exit.INCOMPLETE: tally.failed + tally.skipped > 0,
         Exit.DONE: True,

@@ -1,7 +1,6 @@
 """`s2v-detect ledger copy`, `forget` and `prune`: what is kept of a ledger, and for how long."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +11,16 @@ from s2v_detect import Ledger
 from s2v_detect.bulk import as_copy, as_ledger, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.cli._terminal import printable, seconds_of, stderr_console
 
 _FLAG = Parameter(negative=(), show_default=False)
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 
 
 def _seconds(age: str) -> float:
-    found = _AGE.fullmatch(age)
-    if found is None:
+    seconds = seconds_of(age) if age[-1:] in ("d", "h", "m") else None  # 90 could be meant as days
+    if seconds is None:
         raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
-    return float(found[1]) * _SECONDS[found[2]]
+    return seconds
 
 
 def _is_age(_: object, age: str) -> None:
@@ -54,7 +51,9 @@ def copy(
     return Exit.DONE
 
 
-def forget(ledger: Path, image: str, /, *more: str) -> int:
+def forget(
+    ledger: Path, image: str, /, *more: str, by_identity: Annotated[bool, _FLAG] = False
+) -> int:
     """Remove all that leads to images: what a person may ask for whose portrait they are.
 
     A run that meets one of them again asks, and pays, for it again. What was
@@ -64,10 +63,12 @@ def forget(ledger: Path, image: str, /, *more: str) -> int:
         ledger: The ledger.
         image: An address, in any spelling that is the same image, or a file.
         more: More of them.
+        by_identity: The images are given as in the --identity-column of their run.
     """
     images = (image, *more)
     with Ledger(ledger) as books:
-        removed = books.forget(meant(images))
+        named = meant(images, by_identity=by_identity)
+        removed = books.forget(named, by_identity=by_identity)
     unknown = len(images) - removed
     rest = f" {unknown:,} were never asked for." if unknown else ""
     stderr_console().print(f"{removed:,} images are forgotten.{rest}")
@@ -90,8 +91,10 @@ def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is
     return Exit.DONE
 
 
-def meant(images: Sequence[str]) -> list[str | Path]:
-    """Return what was typed as what it is: an address, or a file, which is what it holds."""
+def meant(images: Sequence[str], *, by_identity: bool) -> list[str | Path]:
+    """Return what was typed as what it is: an identity, an address, or a file: what it holds."""
+    if by_identity:
+        return list(images)
     return [
         Path(image) if "://" not in image and Path(image).is_file() else image for image in images
     ]

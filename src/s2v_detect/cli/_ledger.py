@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +18,8 @@ from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._keeping import copy, forget, meant, prune
-from s2v_detect.cli._run import stdout_descriptor
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.tables import OutputError
@@ -50,23 +50,30 @@ for command in (copy, forget, prune):
 
 @ledger_app.command
 def show(
-    ledger: Path, /, *images: str, as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False
+    ledger: Path,
+    /,
+    *images: str,
+    by_identity: Annotated[bool, _FLAG] = False,
+    as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False,
 ) -> int:
     """Show images with all their requests; without an image, how many are in which state.
 
     Args:
         ledger: The ledger.
         images: Addresses, in any spelling that is the same image, or files.
+        by_identity: The images are given as in the --identity-column of their run.
         as_json: Print JSON lines.
     """
+    stdout_descriptor()
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
-        given = dict(zip(images, meant(images), strict=True))
-        entries = books.entries(given.values())
+        named = meant(images, by_identity=by_identity)
+        given = dict(zip(images, named, strict=True))
+        entries = books.entries(given.values(), by_identity=by_identity)
         for image, each in given.items():
             entry = entries.get(each)
-            attempts = books.attempts(each)
+            attempts = books.attempts(each, by_identity=by_identity)
             if entry is None:
                 stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
             elif as_json:
@@ -90,6 +97,7 @@ def statement(
         ledger: The ledger.
         as_json: Print JSON lines.
     """
+    stdout_descriptor()
     with Ledger(ledger) as books:
         spends = books.statement()
     if as_json:
@@ -124,7 +132,7 @@ def export(
 
     Args:
         ledger: The ledger.
-        out: CSV, TSV, JSON lines or Parquet by its ending; - is JSON lines on stdout.
+        out: CSV, TSV, JSON lines, Excel or Parquet by its ending; - is JSON lines on stdout.
         force: Replace a file that is there.
     """
     written = stdout_descriptor() if out == "-" else Path(out)
@@ -154,6 +162,7 @@ def reconcile(
     ledger: Path,
     /,
     *images: str,
+    by_identity: Annotated[bool, _FLAG] = False,
     resend: Annotated[bool, _FLAG] = False,
     write_off: Annotated[bool, _FLAG] = False,
 ) -> int:
@@ -165,31 +174,34 @@ def reconcile(
     Args:
         ledger: The ledger.
         images: Only these.
+        by_identity: The images are given as in the --identity-column of their run.
         resend: Let each be asked for once more; it may be billed twice.
         write_off: Count them as failed, and their requests as perhaps billed.
     """
     if resend and write_off:
         raise Unusable("--resend and --write-off exclude each other. Give one of them.")
     console = stderr_console()
+    named = meant(images, by_identity=by_identity)
     with Ledger(ledger) as books:
         if resend:
-            count = books.allow_resend(meant(images) or None)
+            count = books.allow_resend(named or None, by_identity=by_identity)
             most = count * PRICE_CNY
             console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
         elif write_off:
-            count = books.write_off(meant(images) or None)
+            count = books.write_off(named or None, by_identity=by_identity)
             console.print(f"{count:,} images count as failed; they may have been billed.")
         else:
-            _list_unknown(books, images)
+            found = books.entries(named, by_identity=by_identity).values()
+            _list_unknown(books, {entry.id for entry in found} if images else None)
     return Exit.DONE
 
 
-def _list_unknown(books: Ledger, images: Sequence[str]) -> None:
-    wanted = {entry.id for entry in books.entries(meant(images)).values()}
+def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
+    """Print those of the wanted; None: of all."""
     table = _table("image", "lost at (UTC)", "requests", "CNY at most")
     count = 0
     for entry in books.all_entries("unknown"):
-        if not images or entry.id in wanted:
+        if wanted is None or entry.id in wanted:
             count += 1
             row = (shown_image(entry.image), _iso(entry.at), str(entry.attempts))
             table.add_row(*row, str(entry.cost_at_most))
@@ -234,6 +246,7 @@ def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
     told = {
         **entry._asdict(),
         "image": entry.image,
+        "identity": entry.own_identity or "",
         "check_pass": None if entry.check_pass is None else bool(entry.check_pass),
         "humanoid": None if entry.humanoid is None else bool(entry.humanoid),
         "code": without_key(entry.code),  # an older release may have kept what was echoed
@@ -277,6 +290,7 @@ def _table(*names: str) -> Table:
 
 
 def _stdout() -> Console:
+    stdout_descriptor()  # there is one, or the message says so
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 

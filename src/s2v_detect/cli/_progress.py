@@ -18,7 +18,7 @@ from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect.bulk import Tally
-from s2v_detect.cli._terminal import duration
+from s2v_detect.cli._terminal import duration, printable
 
 _LIVE_PER_S = 4
 _PLAIN_EVERY_S = 5.0
@@ -136,7 +136,8 @@ class Progress:
         bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
         speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
         speed.append(f"   {self._time_left(done_per_s)}   {self._money()}", style="default")
-        return Group(bar, speed, Text("  ").append_text(self._counts()))
+        outages = [Text("  ").append_text(each) for each in self._outages()]
+        return Group(bar, speed, Text("  ").append_text(self._counts()), *outages)
 
     def line(self) -> Text:
         """Return the same as one plain line."""
@@ -144,7 +145,8 @@ class Progress:
         far = Text(self._how_far())
         speed = _speed(sent_per_s, self._rate)
         left = Text(self._time_left(done_per_s))
-        return Text(" · ").join([far, Text(speed), self._counts(), Text(self._money()), left])
+        money = Text(self._money())
+        return Text(" · ").join([far, Text(speed), self._counts(), money, left, *self._outages()])
 
     def _how_far(self) -> str:
         done, total = self._watched.tally.done, self._watched.total
@@ -172,11 +174,21 @@ class Progress:
         ]
         if tally.known:
             parts.append(Text(f"known {tally.known:,}", style="cyan"))
-        if tally.is_out:
-            parts.append(Text("the service is out: trying one at a time", style="bold red"))
         if tally.throttled:
             parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
         return Text(" · ").join(parts)
+
+    def _outages(self) -> list[Text]:
+        """Return of each outage what is out and why, how long that is waited for, and its end."""
+        now, told = datetime.now().astimezone(), []
+        for begun in self._watched.tally.out.values():
+            waited = duration(max(0.0, (now - begun.at).total_seconds()))
+            until = begun.until and begun.until.astimezone()
+            day = "" if until is None or until.date() == now.date() else f"{until:%Y-%m-%d} "
+            end = f", at the latest until {day}{until:%H:%M} (--max-outage)" if until else ""
+            words = f"{begun.where} is out: {begun.message} Waiting for {waited}{end}"
+            told.append(Text(printable(words), style="bold red"))
+        return told
 
     def _money(self) -> str:
         spend = self._watched.spend

@@ -1,15 +1,25 @@
 """`s2v-detect report`: an output or a ledger as a page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from s2v_detect import Ledger, LedgerEntry
+from s2v_detect._version import missing
 from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console
 from s2v_detect.tables import OutputError, Record, read_records
+
+
+def report_writer() -> Callable[..., None]:
+    """Return what writes a page. Raises `Unusable` where its extra is missing."""
+    try:
+        from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise Unusable(missing("The report", "cli", "report")) from error
+    return write_report
 
 
 def write_page(
@@ -25,12 +35,7 @@ def write_page(
 
     Files are looked for in this folder, beside the output, and `beside` the input.
     """
-    try:
-        from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise Unusable(
-            'The report needs an extra. Install it: pip install "s2v-detect[cli,report]"'
-        ) from error
+    write_report = report_writer()
     try:
         is_ledger = source == ledger or is_database(source)  # an open ledger is not opened again
         books = source if is_ledger else ledger

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
@@ -17,6 +16,7 @@ from s2v_detect import Ledger
 from s2v_detect.bulk import (
     Files,
     Input,
+    Options,
     Output,
     OwnFiles,
     RunSummary,
@@ -35,16 +35,16 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import POSITIVE, Account, Sending
+from s2v_detect.cli._account import POSITIVE, Account, Sending, is_amount
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
-from s2v_detect.cli._terminal import printable, stderr_console
-from s2v_detect.tables import Format, InputError, OutputError
-
-STANDARD = "-"
+from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
+from s2v_detect.cli._too_many import refuse_too_many
+from s2v_detect.tables import DELIMITERS, Format, InputError, OutputError
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -57,9 +57,22 @@ class Plan:
 
     _: KW_ONLY
     column: str | None = None
-    """The column that holds the image. Default: image, image_url, url, or the only one."""
+    """The column that holds the image: its name, or its number. Default: image, image_url, url or
+    another usual name, or the only one."""
+    identity_column: str | None = None
+    """The column that names the image, where its address changes (a signed one): the ledger, and
+    what is a repeat, go by it. Default: the address, or the content of a file."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
+    encoding: str | None = None
+    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a guess that is
+    told."""
+    delimiter: str | None = None
+    """What separates the cells of the input: one character, or "tab". Default: as its ending and
+    its first lines say."""
+    sheet: str | None = None
+    """Excel: the sheet by its name, or its number among those that are shown. Default: the first of
+    these."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
@@ -67,7 +80,7 @@ class Plan:
     you made yourself."""
     ledger: Path | None = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
-    max_cost: str | None = None
+    max_cost: Annotated[str | None, Parameter(validator=is_amount)] = None
     """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
     retry_failed: Annotated[bool, _FLAG] = False
     """Ask again for images that failed in an earlier run of this output."""
@@ -87,6 +100,9 @@ class Plan:
     """Write a report page (HTML) when the run ends."""
     events: Path | None = None
     """Append every step of every image to this file, as JSON lines."""
+    excel: Annotated[bool, _FLAG] = False
+    """CSV and TSV that a double click opens right in Excel: with a mark of UTF-8, and in CSV the
+    delimiter of the input."""
     guard_formulas: Annotated[bool, _FLAG] = False
     """CSV and TSV: a cell of the input's columns too gets a ' before what a spreadsheet would
     compute; image, code and message always do."""
@@ -114,6 +130,18 @@ class Plan:
             return [as_input(stdin_descriptor())]
         return [] if is_pattern(source) or is_folder(source) else [as_input(Path(source))]
 
+    @property
+    def read_as(self) -> Options:
+        """What the input is to be read as."""
+        return {
+            "column": self.column,
+            "identity_column": self.identity_column,
+            "format": self.format,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "sheet": self.sheet,
+        }
+
     def ledger_of(self, out: str) -> Path | None:
         """Return where the ledger of an output is."""
         return self.ledger or (None if out == STANDARD else Path(f"{out}.ledger"))
@@ -138,6 +166,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     """Screen an input into an output, print the summary and return the exit code."""
     console = stderr_console()
     refuse_conflicts(plan.used_by(source, out))
+    _refuse_unfinishable(out, plan)
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
         if Path(out).is_dir():
@@ -147,6 +176,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
                 f"{printable(out)} can't be written: No such file or directory. Give another name"
                 " after -o."
             )
+        refuse_too_many(lambda: opened_input(source, plan, out), source, out, sample=plan.sample)
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
@@ -163,6 +193,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
+            by_identity=plan.identity_column is not None,
             on_event=events.write if events else None,
         )
         try:
@@ -179,9 +210,22 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     return code
 
 
+def _refuse_unfinishable(out: str, plan: Plan) -> None:
+    """Raise `Unusable` for what the end of the run would fail at."""
+    if plan.excel and Path(out).suffix.lower() not in DELIMITERS:
+        raise Unusable(
+            "--excel is for an output in CSV or TSV. Give a name that ends in .csv after -o, or"
+            " leave --excel out."
+        )
+    has_records = not is_stream(out) or plan.ledger_of(out) is not None
+    refuse_unfinishable(
+        summary=plan.summary, report=plan.report, has_records=has_records, output=out
+    )
+
+
 def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emulated: bool) -> None:
     write_page(
-        ledger.path if out == STANDARD and ledger else Path(out),
+        ledger.path if ledger and is_stream(out) else Path(out),
         page,
         title=None,
         note="as the emulator counts it; nothing was billed" if emulated else "",
@@ -195,7 +239,22 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
     What the run itself writes is no input of it.
     """
+    rows = _opened(name, plan, out)
+    if isinstance(rows, Files) and plan.identity_column is not None:
+        raise Unusable(
+            f"{printable(name)} has no columns, and --identity-column names one. Give a list of the"
+            " images, with what you know them by."
+        )
+    return rows
+
+
+def _opened(name: str, plan: Plan, out: str) -> Input | Files:
     own = OwnFiles(plan.written_by(out))
+
+    def tell(guessed: str) -> None:
+        what = "stdin" if name == STANDARD else printable(name)
+        stderr_console().print(f"{what} is read as {guessed}.", markup=False)
+
     try:
         if is_pattern(name):
             return Files.matching(name, own=own)
@@ -205,22 +264,18 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
             return Files.one(Path(name))
         if name != STANDARD:
             return Input.open(
-                Path(name), column=plan.column, format=plan.format, takes_files=plan.files, own=own
+                Path(name), takes_files=plan.files, own=own, on_guess=tell, **plan.read_as
             )
         beside = Path() if plan.files else None
         return Input(
-            stdin_descriptor(),
-            column=plan.column,
-            format=plan.format,
-            files_beside=beside,
-            own=own,
+            stdin_descriptor(), files_beside=beside, own=own, on_guess=tell, **plan.read_as
         )
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(
             f"{printable(name)} can't be read: {error.strerror}. Give a folder of images, a pattern"
-            " in quotes, or a list of them: text, CSV, TSV, JSON lines or Parquet."
+            " in quotes, or a list of them: text, CSV, TSV, JSON lines, Excel or Parquet."
         ) from error
 
 
@@ -244,21 +299,18 @@ def output_opener(
         marks=ledger,
         on_kept=tell,
         guards_all=plan.guard_formulas,
+        excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
     )
 
 
-def stdin_descriptor() -> int:
-    """Return the descriptor of stdin."""
-    if sys.stdin is None:
-        raise Unusable("There is no stdin to read. Give the name of a file.")
-    return sys.stdin.fileno()
+def _excel_delimiter(out: str, rows: Input | Files) -> str:
+    """Return what separates the cells of a CSV file on the machine that the input comes from."""
+    return rows.delimiter if Path(out).suffix.lower() == ".csv" and rows.delimiter in ",;" else ""
 
 
-def stdout_descriptor() -> int:
-    """Return the descriptor of stdout."""
-    if sys.stdout is None:
-        raise Unusable("There is no stdout to write to. Give the name of a file after -o.")
-    return sys.stdout.fileno()
+def is_stream(out: str) -> bool:
+    """Whether an output can't be read again: stdout, a pipe, a device."""
+    return out == STANDARD or (Path(out).exists() and not Path(out).is_file())
 
 
 def stdout_lines() -> Output:
@@ -293,6 +345,5 @@ __all__ = [
     "Rows",
     "opened_input",
     "screen_file",
-    "stdout_descriptor",
     "stdout_lines",
 ]

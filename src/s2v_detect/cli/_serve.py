@@ -2,9 +2,9 @@
 
 import asyncio
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from s2v_detect.cli._account import emulator_class
+from s2v_detect.cli._account import Answering, emulator_for
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._signals import heeding_signals
@@ -13,28 +13,43 @@ from s2v_detect.cli._terminal import stderr_console
 Counting = Literal["sliding", "fixed", "bucket", "spaced", "none"]
 
 
-def serve(*, port: int, counting: Counting, rate: float, folder: Path | None) -> Exit:
+def serve(
+    answer: Answering, *, port: int, counting: Counting, rate: float, folder: Path | None
+) -> Exit:
     """Serve until a signal, and print to stdout the lines that send a shell's clients here."""
+    line = "no limit" if counting == "none" else f"{rate:g} requests a second, {counting}"
+    verdicts = "Its verdicts are estimates." if answer == "look" else "Every image passes, unseen."
     try:
-        asyncio.run(_serve(port=port, counting=counting, rate=rate, folder=folder))
+        emulator = emulator_for(answer, port=port, counting=counting, rate=rate, folder=folder)
+        asyncio.run(_serve(emulator, f"({line}). {verdicts}"))
     except OSError as error:
         why = error.strerror or str(error)
         raise Unusable(
             f"The emulator can't open: {why}. Give another --port or --folder."
         ) from error
+    stderr_console().print(_counted(emulator))
     return Exit.DONE
 
 
-async def _serve(*, port: int, counting: Counting, rate: float, folder: Path | None) -> None:
+async def _serve(emulator: Any, about: str) -> None:
     stop = asyncio.Event()
-    emulator = emulator_class()(port=port, counting=counting, rate=rate, folder=folder)
     async with emulator:
         with heeding_signals(stop.set, stop.set):
             print(f"export DASHSCOPE_BASE_URL={emulator.base_url}")  # noqa: T201  # data, to stdout
             print(f"export DASHSCOPE_API_KEY={emulator.api_key}", flush=True)  # noqa: T201  # as above
-            line = "no limit" if counting == "none" else f"{rate:g} requests a second, {counting}"
             stderr_console().print(
-                f"The emulator listens at {emulator.base_url} ({line}). Its verdicts are estimates."
-                " Ctrl-C ends it."
+                f"The emulator listens at {emulator.base_url} {about} Ctrl-C ends it."
             )
             await stop.wait()
+
+
+def _counted(emulator: Any) -> str:
+    """Return what came while it was open, to lay beside what its clients say."""
+    statuses = ", ".join(
+        f"{count:,} x {status}" for status, count in sorted(emulator.statuses.items())
+    )
+    return (
+        f"The emulator counted {emulator.requests:,} requests{statuses and f' ({statuses})'}, at"
+        f" most {emulator.busiest_second:,} within a second, and {emulator.billed:,} billed images"
+        f" (CNY {emulator.cost}) of {len(emulator.bills):,} different ones."
+    )

@@ -76,6 +76,9 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
         )
     if tally.throttled:
         table.add_row("  slowed", f"{tally.throttled:,}", "times, as the service asked (429)")
+    if tally.outages:
+        of = "an outage" if tally.outages == 1 else f"{tally.outages:,} outages"
+        table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
     money = Table.grid(padding=(0, 3, 0, 0))
     money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
     if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
@@ -174,6 +177,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "requests_per_s": round(tally.sent_per_s, 3),
         "throttled": tally.throttled,
         "outages": tally.outages,
+        "outage_s": round(tally.outage_s, 3),
         "spend": _spend(summary.spend),
         "spend_in_all": summary.spend_in_all and _spend(summary.spend_in_all),
         "sample": sample and _sampled(summary, sample),

@@ -1,13 +1,21 @@
 """What people read, on stdout and stderr: nothing in it may harm a terminal or end a run."""
 
+import logging
 import os
+import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from rich.console import Console
 
 from s2v_detect._redaction import legible, without_secrets
+
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
+_TIME = re.compile(r"(\d+(?:\.\d+)?)([dhms]?)", re.ASCII)
+STANDARD = "-"
+"""The name of stdin and of stdout on a command line."""
 
 
 class _Unbreakable:
@@ -37,6 +45,29 @@ def stderr_console() -> Console:
     return Console(file=_Unbreakable(stream), highlight=False, soft_wrap=not stream.isatty())  # type: ignore[arg-type]  # the methods that rich calls are there
 
 
+class _OnConsole(logging.Handler):
+    """Prints records where nothing else is spoilt by them."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = (printable(line) for line in self.format(record).splitlines())
+        self._console.print("\n".join(lines), markup=False)
+
+
+@contextmanager
+def logged_on(console: Console) -> Iterator[None]:
+    """Have what the library logs on the console: Python's own handler would print across it."""
+    log, handler = logging.getLogger("s2v_detect"), _OnConsole(console)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
 def printable(text: str) -> str:
     """Return text without secrets, and without what steers a terminal or turns its direction."""
     return legible(without_secrets(text))
@@ -62,3 +93,14 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def seconds_of(time: str) -> float | None:
+    """Return the seconds of a time as people type it; None where it is none.
+
+    Example:
+        >>> seconds_of("90"), seconds_of("30m"), seconds_of("1.5h"), seconds_of("soon")
+        (90.0, 1800.0, 5400.0, None)
+    """
+    found = _TIME.fullmatch(time.strip().lower())
+    return float(found[1]) * _SECONDS[found[2]] if found else None

@@ -4,12 +4,12 @@
 it. It answers by a script of `when`, or looks at the image and estimates.
 """
 
+from s2v_detect._version import missing
+
 try:
     import aiohttp as _aiohttp  # noqa: F401  # the extra, looked for where its absence is explained
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        'The emulator needs an extra: pip install "s2v-detect[emulator]"', name=error.name
-    ) from error
+    raise ModuleNotFoundError(missing("The emulator", "emulator"), name=error.name) from error
 
 from s2v_detect.emulator._codes import CODES, REJECT_CODES, Code
 from s2v_detect.emulator._counting import Counting

@@ -11,12 +11,12 @@ from decimal import Decimal
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, Unpack, cast
 
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from s2v_detect import DetectClient, LocalLimiter, Preflight
+from s2v_detect import ClientOptions, DetectClient, LocalLimiter, Preflight
 from s2v_detect.emulator._counting import Counting, counted
 from s2v_detect.emulator._door import Door
 from s2v_detect.emulator._folder import Folder, url_of
@@ -179,21 +179,20 @@ class Emulator:
         """Return the image URL of a file in the emulator's folder."""
         return url_of(name)
 
-    def client(self, **options: Any) -> DetectClient:
+    def client(self, **options: Unpack[ClientOptions]) -> DetectClient:
         """Return a client for this emulator, not yet open, with the limit lifted.
 
         The options are the client's own and go before: a `limiter` puts a limit back.
         """
-        ready: dict[str, Any] = {
+        given: ClientOptions = {
             "api_key": self.api_key,
             "base_url": self.base_url,
             "limiter": LocalLimiter(math.inf),
+            **options,
         }
-        given = {**ready, **options}
-        if isinstance(
-            given.get("preflight"), Preflight
-        ):  # its images may be on this machine, as it is
-            given["preflight"] = given["preflight"].model_copy(update={"allow_private": True})
+        preflight = given.get("preflight")
+        if isinstance(preflight, Preflight):  # its images may be on this machine, as it is
+            given["preflight"] = preflight.model_copy(update={"allow_private": True})
         return DetectClient(**given)
 
     def when(

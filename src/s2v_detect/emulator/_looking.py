@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
+from s2v_detect._version import missing
 from s2v_detect.emulator._script import Answer, Error, Pass, Reject
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ _MOST_AT_ONCE = 2
 _SEARCHED_PX = 800  # longer images are searched in this size: faces stay findable, time bounded
 _SMALLEST_FACE_PX, _LARGEST_FACE_PX = 60, 300
 _SCALE, _STEP = 1.2, 1.0
-
-INSTALL = 'pip install "s2v-detect[emulator]"'
 
 
 class Looking:
@@ -73,7 +72,7 @@ async def _examined(content: bytes) -> Answer:
     try:
         return await asyncio.to_thread(examined, content)
     except ImportError:
-        return Error(400, "BadRequest.Emulator", f"To look at images: {INSTALL}")
+        return Error(400, "BadRequest.Emulator", missing("Looking at images", "emulator"))
 
 
 async def _content(response: aiohttp.ClientResponse) -> bytes | Answer:

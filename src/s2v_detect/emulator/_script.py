@@ -252,6 +252,8 @@ class Script:
     """
 
     def __init__(self, otherwise: Step | None = None) -> None:
+        if otherwise is not None:
+            _refuse_no_answer(otherwise)
         self.otherwise = otherwise
         self._rules: tuple[_Rule, ...] = ()  # replaced, never changed: another thread may read it
 
@@ -266,6 +268,8 @@ class Script:
             raise ValueError(f"no answer is given for {pattern!r}")
         if each not in ("image", "request"):
             raise ValueError(f'each must be "image" or "request", not {each!r}')
+        for step in steps:
+            _refuse_no_answer(step)
         rule = _Rule(pattern, steps, per_image=each == "image")
         self._rules = (rule, *(old for old in self._rules if old.pattern != pattern))
 
@@ -282,6 +286,17 @@ class Script:
     def clear(self) -> None:
         """Forget every rule; `otherwise` stays."""
         self._rules = ()
+
+
+def _refuse_no_answer(step: object) -> None:
+    """Raise `TypeError` for what is no `Step`: at once, not when a request comes."""
+    if isinstance(step, type) and issubclass(step, Answer):
+        raise TypeError(f"{step.__name__} is a class, and no answer. Give {step.__name__}(…).")
+    if not isinstance(step, Answer) and not callable(step):
+        raise TypeError(
+            f"{step!r} is no answer. Give Pass(), Reject(…) or another one of s2v_detect.emulator,"
+            " or a function of the image's address."
+        )
 
 
 _MIXED_REJECTS = ("NoHuman", "MultiHuman", "FacePose", "FullBody", "Resolution")

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
-from s2v_detect.images._identity import identity_of, image_of, name_of
-from s2v_detect.images._subjects import Subject, Subjects
+from s2v_detect.images._identity import (
+    identity_of,
+    image_of,
+    is_own,
+    kept_as,
+    name_of,
+    own_identity,
+    trimmed,
+)
+from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
 if TYPE_CHECKING:
     from s2v_detect.images._look import Looker
@@ -31,12 +39,17 @@ __all__ = [
     "address_in",
     "host_of",
     "identity_of",
+    "identity_within",
     "image_of",
     "is_local",
+    "is_own",
+    "kept_as",
     "local_image",
     "name_of",
     "not_to_be_opened",
+    "own_identity",
     "private_reason",
+    "trimmed",
 ]
 
 

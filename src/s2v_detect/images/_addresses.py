@@ -5,6 +5,8 @@ metadata) must not be fetched because a stranger typed it, in whatever spelling.
 """
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import (
     AddressValueError,
     IPv4Address,
@@ -14,6 +16,8 @@ from ipaddress import (
 )
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
+
+import idna
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -52,8 +56,19 @@ _PUBLIC_AT_A_GLANCE = re.compile(
     r"https?://[a-z0-9-]+\.(?:[a-z0-9-]+\.)*(?!local|internal/|arpa/)[a-z][a-z0-9-]*/"
 )
 """Its host ends in a public name, so that it is no number. Most do; told so, they cost a tenth."""
+_MOST_HOSTS = 128
+"""Kept in mind: a list has many addresses of few hosts."""
 _BYTES = 4  # of an old address
-_LONGEST_NUMBER = 40
+_LONGEST_NUMBER = 40  # digits, without the zeros in front
+_PADDING = re.compile(r"(?<![^.])0+(?=[0-9])")
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u1806\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Characters that nobody sees: Unicode's Default_Ignorable_Code_Point, and U+1806 of RFC 3454, B.1.
+Hosts ignore them. `idna` knows most of them, each release others, and refuses some that Python's
+own resolver ignores; so they are named here, and a test holds the three against each other."""
 
 
 def is_public(address: IPAddress) -> bool:
@@ -83,6 +98,8 @@ def is_public(address: IPAddress) -> bool:
 def private_reason(url: str) -> str:
     """Return why the service can never reach a URL, or nothing. For what is written out alone.
 
+    A host that is read in two ways is judged by the worse of them.
+
     Example:
         >>> private_reason("http://0x7f.1/face.jpg")
         'its host is 127.0.0.1, an address that is not public'
@@ -93,13 +110,33 @@ def private_reason(url: str) -> str:
         return ""
     if urlsplit(url).scheme == "oss":  # a bucket, not a host
         return ""
-    host = host_of(url)
+    return next(filter(None, map(_private_host, _readings(url))), "")
+
+
+@lru_cache(_MOST_HOSTS)
+def _private_host(host: str) -> str:
+    """Return why a host is not public, or nothing."""
     if host in _LOCAL_NAMES or host.endswith(_LOCAL_ENDINGS):
         return f"its host is {host}, another machine for whoever looks"
     address = address_in(host)
     if address is None or is_public(address):
         return ""
     return f"its host is {address}, an address that is not public"
+
+
+def _readings(url: str) -> Iterator[str]:
+    """Yield the hosts that a URL may have, by who reads it.
+
+    Browsers end a host at a backslash, and take a number with a zero in front for an octal one, as
+    the resolvers of C do. Python's `urlsplit` and Java's resolver do neither.
+    """
+    for spelling in (url, url.replace("\\", "/")) if "\\" in url else (url,):
+        try:
+            host = host_of(spelling)
+        except ValueError:  # brackets that the backslash cut
+            continue
+        yield host
+        yield _PADDING.sub("", host)
 
 
 def is_local(url: str) -> bool:
@@ -141,9 +178,22 @@ def upload_refusal(url: str, base_url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host in the spelling that resolvers come to: any alphabet's digits, any case."""
-    host = normalize("NFKC", unquote(urlsplit(url).hostname or "")).lower()
-    return host.replace("\u3002", ".").removesuffix(".")
+    """Return the host in the spelling that resolvers come to.
+
+    Any alphabet's digits, any case, with characters that nobody sees, and dots at its end.
+    """
+    return _spelled(urlsplit(url).hostname or "")
+
+
+@lru_cache(_MOST_HOSTS)
+def _spelled(written: str) -> str:
+    host = INVISIBLE.sub("", unquote(written))
+    if not host.isascii():
+        try:
+            host = idna.uts46_remap(host, std3_rules=False)
+        except idna.IDNAError:  # no browser takes it; Python's own resolver may
+            host = normalize("NFKC", host)
+    return host.lower().replace("\u3002", ".").rstrip(".")
 
 
 def address_in(host: str) -> IPAddress | None:
@@ -166,11 +216,11 @@ def _old_address(host: str) -> IPv4Address | None:
 
 def _number(text: str) -> int | None:
     """Return a number as C reads it: hexadecimal after 0x, octal after 0."""
-    if not text.isascii() or not text.isalnum() or len(text) > _LONGEST_NUMBER:
+    if not text.isascii() or not text.isalnum():
         return None
+    base = 16 if text.startswith("0x") else 8 if text.startswith("0") else 10
+    digits = (text[2:] if base == 16 else text).lstrip("0") or "0"  # noqa: PLR2004  # hexadecimal
     try:
-        if text.startswith("0x"):
-            return int(text[2:] or "0", 16)
-        return int(text, 8 if text.startswith("0") else 10)
+        return int(digits, base) if len(digits) <= _LONGEST_NUMBER else None
     except ValueError:
         return None

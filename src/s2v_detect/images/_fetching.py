@@ -46,12 +46,8 @@ class Part:
 
     @property
     def location(self) -> str:
-        """Where a redirect leads, as it stands there."""
-        raw = self._headers.get(b"location", b"")
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return raw.decode("latin-1")
+        """Where a redirect leads; bytes in it that are no UTF-8 will be sent as they are."""
+        return self._headers.get(b"location", b"").decode(errors="surrogateescape")
 
     @property
     def is_empty_image(self) -> bool:
@@ -192,7 +188,7 @@ def _ascii_host(parts: SplitResult) -> str:
 
 
 def _on_the_wire(parts: SplitResult, host: str) -> httpcore.URL:
-    target = quote(parts.path or "/", safe=_SAFE)
+    target = quote(parts.path or "/", safe=_SAFE, errors="surrogateescape")
     if parts.query:
-        target += "?" + quote(parts.query, safe=_SAFE)
+        target += "?" + quote(parts.query, safe=_SAFE, errors="surrogateescape")
     return httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)

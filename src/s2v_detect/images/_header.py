@@ -18,6 +18,8 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 """One that has something behind it: padding, escaped bytes and markers that stand alone have not.
 Decoders pass over what else stands between two segments."""
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes; 12 is OS/2's, with 16 bits a side
+_WEBP_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}
+"""Where the size ends. A whole image of one colour, without loss, is shorter than 30 bytes."""
 _SHORTEST_SIGNATURE = 12
 _LONGEST_MARKUP = 256
 """Bytes in which a document of markup has said what it is."""
@@ -44,6 +46,7 @@ _BRANDS: dict[bytes, str] = {
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"), "a HEIC image"),
 }
 HTML = "an HTML page"
+MARKUP = "a document of markup"
 _MARKUP: list[tuple[re.Pattern[bytes], str]] = [
     (re.compile(rb"<svg[\s>]", re.IGNORECASE), "an SVG image"),
     (re.compile(rb"<!doctype html|<html[\s>]|<head[\s>]", re.IGNORECASE), HTML),
@@ -164,9 +167,12 @@ def _png(prefix: Prefix) -> Finding:
 
 
 def _webp(prefix: Prefix) -> Finding:
-    if len(prefix) < 30:
-        return Needs(30)
-    kind = prefix[12:16]
+    if len(prefix) < 16:
+        return Needs(16)
+    kind = bytes(prefix[12:16])
+    needed = _WEBP_BYTES.get(kind, 0)
+    if len(prefix) < needed:
+        return Needs(needed)
     if kind == b"VP8X":
         return Header("WEBP", _little(prefix, 24, 3) + 1, _little(prefix, 27, 3) + 1)
     if kind == b"VP8L" and prefix[20] == 0x2F:
@@ -204,7 +210,7 @@ def _foreign(prefix: Prefix, *, is_whole: bool) -> Foreign | Needs:
             return Needs(_LONGEST_MARKUP)
         found = (what for pattern, what in _MARKUP if pattern.search(text))
         if text:
-            return Foreign(next(found, "a document of markup"))
+            return Foreign(next(found, MARKUP))
     return Foreign("no image that is known here" if prefix else "an empty file")
 
 

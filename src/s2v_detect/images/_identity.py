@@ -1,24 +1,41 @@
 """What is an image, and what makes two of them the same.
 
 Two addresses are one image when every server must take them for one: the scheme and the host in
-any case, the default port written or not, an empty path or `/`, whatever the fragment (it is never
+any case and any alphabet (it is sent as punycode), the default port written or not, an empty path
+or `/`, a character or the UTF-8 escapes that it is sent as, whatever the fragment (it is never
 sent). Nothing else is folded: servers may and do tell apart the order of a query, `%7E` from `~`,
-a trailing slash, a trailing dot of the host.
+`%e4` from `%E4`, a trailing slash, a trailing dot of the host.
+
+Where addresses change and images don't (signed ones), a user names an image by an identity of the
+user's own. Those are a namespace of their own, by how they begin: an address begins with its
+scheme, a file's content with `sha256:`, and what is no image is kept as it was written, unless that
+would begin as one of these.
 """
 
 import hashlib
 import re
+from functools import lru_cache
+from operator import index
 from os import PathLike
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+import idna
 
 from s2v_detect._redaction import path_text, text_of
 from s2v_detect._service import IMAGE_SCHEMES
 from s2v_detect.errors import ImageSkipped
+from s2v_detect.images._addresses import INVISIBLE
 
+_OWN = "id:"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")  # of a character
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONGEST_URL = 65_536
 """Characters. No server known takes a request line near it: it is a mistake in the data."""
+
+_DRAWN_AS = ("\ufe0e", "\ufe0f")
+"""As text, as an emoji: a file may be called so."""
 
 _PLAIN = re.compile(r"https?://[a-z0-9.-]*[a-z0-9][a-z0-9.-]*/[!\"$-~]*")
 """An address that is sendable and its own identity: no port, no user, no fragment, all in ASCII.
@@ -31,13 +48,38 @@ def image_of(value: object) -> str:
         return value
     if not isinstance(value, str):
         raise ImageSkipped(
-            f"{_article(value)} is no image: give a URL, a path (pathlib.Path) or bytes",
+            f"{_what(value)} is no image: give a URL, a path (pathlib.Path) or bytes",
             image=value,
         )
     reason = _unsendable(value)
     if reason:
         raise ImageSkipped(reason, image=value)
     return value
+
+
+def trimmed(text: str) -> str:
+    r"""Return an address without what stands around it in a list: white space, seen or not.
+
+    A mark that says how the character before it is drawn belongs to that character, if it is one.
+
+    Example:
+        >>> trimmed("\ufeff https://example.com/1.jpg\u200b ")
+        'https://example.com/1.jpg'
+    """
+    if text.isascii():
+        return text.strip()
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while start < end and _is_blank(text[end - 1]):
+        end -= 1
+    if text[end : end + 1] in _DRAWN_AS and not text[end - 1 : end].isascii():
+        end += 1
+    return text[start:end]
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or INVISIBLE.match(character) is not None
 
 
 def identity_of(url: str) -> str:
@@ -49,12 +91,67 @@ def identity_of(url: str) -> str:
         return "oss" + url[len("oss") :]
     user, at, _ = parts.netloc.rpartition("@")
     name, port = parts.hostname or "", parts.port
-    host = f"{user}{at}[{name}]" if ":" in name else f"{user}{at}{name}"
+    host = f"[{name}]" if ":" in name else _punycode(name)
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     # An empty query is one: servers may tell `x?` from `x`.
     query = f"?{parts.query}" if "?" in url.partition("#")[0] else ""
-    return f"{parts.scheme}://{host}{parts.path or '/'}{query}"
+    path = parts.path or "/"
+    return f"{parts.scheme}://{_escaped(user)}{at}{host}{_escaped(path)}{_escaped(query)}"
+
+
+@lru_cache(128)  # a list has many addresses of few hosts, and one costs 0.2 ms
+def _punycode(host: str) -> str:
+    """Return a host as it is sent, by IDNA 2008; one that can't be sent is kept as it is."""
+    try:
+        return host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return host
+
+
+def _escaped(part: str) -> str:
+    """Return a part of an address with characters that are not ASCII as their UTF-8's escapes."""
+    return part if part.isascii() else _NOT_ASCII.sub(lambda found: quote(found[0]), part)
+
+
+def own_identity(value: object, image: object) -> str:
+    """Return the identity of an image that a user gave it: a text, or a whole number as its digits.
+
+    Raises `ImageSkipped` for what is none: to go by the address instead would pay again, unseen.
+
+    Example:
+        >>> own_identity("7", "https://example.com/1.jpg") == own_identity(7, None)
+        True
+    """
+    reason = ""
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            reason = f"its identity is {_what(value)}"
+        else:
+            value = index(value)  # NumPy has whole numbers of its own
+    elif not trimmed(value):
+        reason = "its identity is empty"
+    elif _HALF.search(value):
+        reason = "its identity holds characters that are not Unicode text"
+    if reason:
+        raise ImageSkipped(reason, image=image, saves="identity")
+    return f"{_OWN}{value}"
+
+
+def is_own(identity: str) -> bool:
+    """Whether an identity is one that a user gave."""
+    return identity.startswith(_OWN)
+
+
+def kept_as(image: str | PathLike[str] | bytes) -> str:
+    """Return what a record of an image is found by; of what is no image, by what was written."""
+    name = name_of(image)
+    if isinstance(image, str):
+        try:
+            return identity_of(image_of(image))
+        except ImageSkipped:
+            pass
+    return f"text:{name}" if is_own(name) else name
 
 
 def name_of(image: str | PathLike[str] | bytes) -> str:
@@ -64,7 +161,7 @@ def name_of(image: str | PathLike[str] | bytes) -> str:
     return path_text(image) if isinstance(image, PathLike) else text_of(image)
 
 
-def _article(value: object) -> str:
+def _what(value: object) -> str:
     return "nothing (None)" if value is None else f"a value of type {type(value).__name__}"
 
 
@@ -76,7 +173,7 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
         return f"the address has {len(url)} characters"
     if _BLANK_OR_CONTROL.search(url):
         return "the address holds white space or a control character: percent-encode it"
-    if not url.isascii() and any("\ud800" <= character <= "\udfff" for character in url):
+    if _HALF.search(url):
         return "the address holds characters that are not Unicode text"
     try:
         parts = urlsplit(url)

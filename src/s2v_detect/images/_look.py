@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from s2v_detect.errors import ImageSkipped
-from s2v_detect.images._addresses import host_of, private_reason
+from s2v_detect.images._addresses import private_reason
 from s2v_detect.images._fetching import Connection, Part, Unclear
 from s2v_detect.images._guard import (
     GuardedBackend,
@@ -27,6 +27,7 @@ from s2v_detect.images._guard import (
 from s2v_detect.images._header import (
     FIRST_BYTES,
     HTML,
+    MARKUP,
     Finding,
     Foreign,
     Header,
@@ -45,6 +46,8 @@ _OVERHEAD_BYTES = 2**18
 _MISSING = (404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
+_PAGES = (Foreign(HTML), Foreign(MARKUP))
+"""What asks us for a log-in, or whether we are a robot. The service perhaps gets the image."""
 
 
 class Looker:
@@ -112,8 +115,10 @@ class Looker:
                     reason = f"its server answered {part.status}: it is not there"
                     raise ImageSkipped(reason, image=image, saves="call")
                 finding = await self._read(connection, part)
-                if finding == Foreign(HTML) and not _is_same_host(url, image):
-                    raise Unclear("it redirects to a page of another host, which asks us for more")
+                if finding in _PAGES:
+                    raise Unclear(
+                        "its server sent us a page: a log-in perhaps, or a check for robots"
+                    )
                 return finding
         raise Unclear(f"its server redirected more than {_MOST_HOPS} times")
 
@@ -178,13 +183,11 @@ async def _fed(
 
 def _next(url: str, location: str) -> str:
     try:
-        return urljoin(url, location)
+        joined = urljoin(url, location)
+        urlsplit(joined).netloc.encode()  # in a path any bytes go on as they are
     except ValueError as error:
         raise Unclear("it redirects to an address that can't be read") from error
-
-
-def _is_same_host(url: str, other: str) -> bool:
-    return host_of(url) == host_of(other)
+    return joined
 
 
 def _last_word(prefix: bytearray, finding: Needs) -> Header | Foreign:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from s2v_detect.errors import ImageSkipped, not_sent
 from s2v_detect.images._addresses import private_reason
-from s2v_detect.images._files import Reading
+from s2v_detect.images._files import Reading, local_image
 from s2v_detect.images._identity import identity_of, image_of, name_of
 from s2v_detect.limiters import Limiter
 from s2v_detect.models import Lane
@@ -16,6 +16,24 @@ from s2v_detect.wire import UPLOADS_PATH, Answer, Endpoint, credential_query, is
 
 if TYPE_CHECKING:  # most images are addresses
     from s2v_detect.images._upload import Uploader
+
+
+def address_of(value: object, *, allow_private: bool) -> str:
+    """Return an address that is sent; `ImageSkipped` says why another value is not."""
+    url = image_of(value)
+    if not allow_private and (reason := private_reason(url)):
+        raise ImageSkipped(reason, image=url, saves="call")
+    return url
+
+
+def identity_within(source: str | os.PathLike[str], *, allow_private: bool) -> str:
+    """Return what is told apart: an address in its one spelling, or what a file holds. Blocks.
+
+    Raises `ImageSkipped` for what no client would send.
+    """
+    if isinstance(source, str):
+        return identity_of(address_of(source, allow_private=allow_private))
+    return local_image(source).identity
 
 
 class Upload(Protocol):
@@ -47,6 +65,10 @@ class Subject(NamedTuple):
     def name(self) -> str:
         """What a record calls it."""
         return name_of(self.image)
+
+    def called(self, own: str | None) -> "Subject":
+        """Return it under a user's own identity, where the user gave one."""
+        return self if own is None else self._replace(identity=own)
 
 
 class Subjects:
@@ -87,9 +109,7 @@ class Subjects:
 
     def address(self, value: object) -> Subject:
         """Return the subject of a URL. Raises `ImageSkipped` as above."""
-        url = image_of(value)
-        if not self._allow_private and (reason := private_reason(url)):
-            raise ImageSkipped(reason, image=url, saves="call")
+        url = address_of(value, allow_private=self._allow_private)
         return Subject(url, identity_of(url), url, None)
 
     async def close(self) -> None:

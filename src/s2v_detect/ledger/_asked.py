@@ -90,6 +90,14 @@ def use_name(db: sqlite3.Connection, path: Path) -> None:
     db.execute("INSERT OR REPLACE INTO about VALUES ('name in use', ?)", (os.fsencode(path),))
 
 
+def lineage_of(db: sqlite3.Connection, name: str) -> int:
+    """Return the lineage that a run of this name goes on with; 0: it begins one."""
+    row = db.execute(
+        "SELECT lineage FROM run WHERE name = ? AND name <> '' ORDER BY id DESC LIMIT 1", (name,)
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
     """Write the mark of the output that a run writes."""
     db.execute("UPDATE run SET output = ? WHERE id = ?", (mark, run))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from s2v_detect._redaction import text_of
 from s2v_detect.ledger._entries import AttemptOutcome
 from s2v_detect.ledger._file import process_name
+from s2v_detect.ledger._schema import VERSION
 
 _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "sent": {},
@@ -46,6 +47,11 @@ class Claim:
     """The number of its last request in the run."""
     left_at: float | None = None
     """When that one's bytes left, if they have."""
+
+    @property
+    def given(self) -> str | None:
+        """The image's address, where that is not its identity."""
+        return None if self.image == self.identity else text_of(self.image)
 
 
 @dataclass(frozen=True)
@@ -120,14 +126,15 @@ def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
     """Write a request that the file knows nothing of: an older copy was put in its place."""
     now = time.time()
     db.execute(
-        "INSERT OR IGNORE INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
-        " VALUES (?, ?, '', ?, ?, ?, ?, '')",
-        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now),
+        "INSERT OR IGNORE INTO run"
+        " (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?)",
+        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, VERSION),
     )
     db.execute(
-        "INSERT INTO image (identity, state, at, run, lineage, attempts)"
-        " VALUES (?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
-        (_text(claim.identity), now, claim.run, claim.lineage),
+        "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"
+        " VALUES (?, ?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
+        (_text(claim.identity), claim.given, now, claim.run, claim.lineage),
     )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
+from s2v_detect.images import is_own
 from s2v_detect.ledger import _attempts, _damage
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
@@ -40,13 +41,15 @@ def take(db: sqlite3.Connection, claim: Claim, entry: LedgerEntry | None) -> Non
     refuse_ended(db, claim.run)
     now = time.time()
     if entry is None:
-        given = None if claim.image == claim.identity else _text(claim.image)
         db.execute(
             "INSERT INTO image (identity, image, state, at, run, lineage)"
             " VALUES (?, ?, 'asked', ?, ?, ?)",
-            (claim.identity, given, now, claim.run, claim.lineage),
+            (claim.identity, claim.given, now, claim.run, claim.lineage),
         )
-    elif entry.lineage == claim.lineage:
+        return
+    if is_own(claim.identity):  # its address is another each time, and the last one is shown
+        db.execute("UPDATE image SET image = ? WHERE id = ?", (claim.given, entry.id))
+    if entry.lineage == claim.lineage:
         db.execute(
             "UPDATE image SET state = 'asked', at = ?, run = ? WHERE id = ?",
             (now, claim.run, entry.id),
@@ -207,10 +210,17 @@ def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: Detec
 def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
     """Write `skipped`: the service would not take it, and it was never sent."""
     db.execute(
-        "INSERT INTO image (identity, state, at, run, lineage, message, error)"
-        " VALUES (?, 'skipped', ?, ?, ?, ?, 'ImageSkipped')"
+        "INSERT INTO image (identity, image, state, at, run, lineage, message, error)"
+        " VALUES (?, ?, 'skipped', ?, ?, ?, ?, 'ImageSkipped')"
         " ON CONFLICT (identity) DO NOTHING",
-        (_text(claim.identity), time.time(), claim.run, claim.lineage, _text(reason)),
+        (
+            _text(claim.identity),
+            claim.given,
+            time.time(),
+            claim.run,
+            claim.lineage,
+            _text(reason),
+        ),
     )
 
 
@@ -249,11 +259,9 @@ def _told(error: DetectError) -> str:
 def _state_after(error: DetectError) -> str:
     if isinstance(error, ImageSkipped):
         return "skipped"
-    if isinstance(error, OutcomeUnknown):
-        return "unknown"
-    if isinstance(error, NotSent) or error.stops_run:
+    if isinstance(error, NotSent) or error.stops_run:  # an outage's end has any class
         return "unknown" if error.billed == "unknown" else "not sent"
-    return "failed"
+    return "unknown" if isinstance(error, OutcomeUnknown) else "failed"
 
 
 def _text(value: str | None) -> str | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
+from s2v_detect.images import is_own
 from s2v_detect.models import Verdict
 from s2v_detect.wire import LIFETIME_S
 
@@ -30,9 +31,11 @@ class LedgerEntry(NamedTuple):
 
     id: int
     identity: str
-    """The one spelling of its address that all equal ones share."""
+    """The one spelling of its address that all equal ones share; or `id:` and the identity that its
+    user gave it."""
     given: str | None
-    """The address as it was first given, where that is another spelling."""
+    """The address as it was first given, where that is another spelling; with an identity of its
+    user's own, as it was last asked for."""
     state: State
     """`asked` (claimed by a run), `sent` (its bytes may have left), `answered`, `skipped` (never
     sent), `failed`, `unknown` (sent, and no answer was recorded), `not sent`."""
@@ -70,14 +73,24 @@ class LedgerEntry(NamedTuple):
 
     @property
     def living_upload(self) -> str | None:
-        """Its address in the vendor's store, if it should be there for an hour more."""
+        """Its address in the vendor's store, if it should be there for an hour more.
+
+        None with an identity of its user's own: another file may have it by now.
+        """
+        if is_own(self.identity):
+            return None
         lives_until = (self.uploaded_at or 0.0) + LIFETIME_S - _LAST_HOUR_S
         return self.upload if time.time() < lives_until else None
 
     @property
     def image(self) -> str:
-        """Its address, as it was first given."""
+        """Its address, as it was given."""
         return self.given or self.identity
+
+    @property
+    def own_identity(self) -> str | None:
+        """The identity that its user gave it; None: it goes by its address or its content."""
+        return self.identity.partition(":")[2] if is_own(self.identity) else None
 
     @property
     def cost(self) -> Decimal:

@@ -54,7 +54,10 @@ def _words_for(error: BaseException) -> tuple[str, str]:
                 "Let that run end, then start again: this release brings the file up to date",
             )
         case EmptyFile():
-            words = ("it is empty", "Restore a copy, or delete the file to begin a new ledger")
+            words = (
+                "it is empty, and a journal of a ledger lies beside it",
+                "Restore a copy, or delete both files to begin a new ledger",
+            )
         case Damage():
             words = (f"{DAMAGED[0]} ({error.args[0]})", DAMAGED[1])
         case sqlite3.Error():

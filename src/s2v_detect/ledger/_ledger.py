@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from s2v_detect.errors import ImageSkipped, LedgerError
-from s2v_detect.images import identity_of, image_of, name_of
+from s2v_detect.images import kept_as, own_identity
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
-from s2v_detect.ledger._run import LedgerRun, Opening
+from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
 
@@ -106,6 +106,12 @@ class Ledger:
         """The number of the run that a client began last; 0: none yet."""
         return self._run.id if self._run else 0
 
+    def lineage_to_be(self) -> int:
+        """Return the lineage of the run that has begun, or else of the next; 0: a new one."""
+        if self._run or self._is_new_start:
+            return self.lineage
+        return self._ask(partial(_asked.lineage_of, name=self.name))
+
     @property
     def lineage(self) -> int:
         """The number of the first run of its name."""
@@ -113,7 +119,10 @@ class Ledger:
 
     def spend(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._run.spent() if self._run else Spend()
+        if self._run:
+            return self._run.spent()
+        lineage = self.lineage_to_be() if self._path.exists() else 0
+        return self._ask(partial(spent_by, lineage=lineage)) if lineage else Spend()
 
     def mark_output(self, mark: str) -> None:
         """Have a mark of the output that the present run writes, when it is durable.
@@ -155,34 +164,35 @@ class Ledger:
             oldest = max(oldest, time.time() - self._max_age_s)
         return entry.answered_at >= oldest
 
-    def known(self, images: Iterable[K]) -> dict[K, Verdict]:
+    def known(self, images: Iterable[K], *, by_identity: bool = False) -> dict[K, Verdict]:
         """Return the verdicts on those of the images whose answer is recorded, for nothing.
 
         While a newer answer is asked for, the older one is what is known. Files are read whole,
-        for what they hold is what they are.
+        for what they hold is what they are. With `by_identity` the images are the identities that
+        their user gave them (`aiter_check(…, identity=…)`); so it is of every method here.
         """
         return {
             image: verdict
-            for image, entry in self.entries(images).items()
+            for image, entry in self.entries(images, by_identity=by_identity).items()
             if (verdict := entry.verdict) is not None and self.is_fresh(entry)
         }
 
-    def entries(self, images: Iterable[K]) -> dict[K, LedgerEntry]:
+    def entries(self, images: Iterable[K], *, by_identity: bool = False) -> dict[K, LedgerEntry]:
         """Return what is recorded of those of the images that were ever asked for."""
         found: dict[K, LedgerEntry] = {}
         for chunk in _chunks(images):
-            identities = {image: _identity(image) for image in chunk}
-            by_identity = self._ask(
+            identities = {image: _identity(image, by_identity) for image in chunk}
+            kept = self._ask(
                 partial(_asked.entries, identities=list(dict.fromkeys(identities.values())))
             )
             for image, identity in identities.items():
-                if identity in by_identity:
-                    found[image] = by_identity[identity]
+                if identity in kept:
+                    found[image] = kept[identity]
         return found
 
-    def attempts(self, image: Image) -> list[LedgerAttempt]:
+    def attempts(self, image: Image, *, by_identity: bool = False) -> list[LedgerAttempt]:
         """Return every request for an image, the first first."""
-        return self._ask(partial(_asked.attempts, identity=_identity(image)))
+        return self._ask(partial(_asked.attempts, identity=_identity(image, by_identity)))
 
     def all_entries(self, state: State | None = None) -> Iterator[LedgerEntry]:
         """Yield what is recorded of every image, or of those in one state; a piece at a time."""
@@ -202,16 +212,18 @@ class Ledger:
             yield from (sent_at for _, _, sent_at in rows)
             last = rows[-1][:2]
 
-    def allow_resend(self, images: Iterable[Image] | None = None) -> int:
+    def allow_resend(
+        self, images: Iterable[Image] | None = None, *, by_identity: bool = False
+    ) -> int:
         """Let unknown images be asked for once more; each may be billed twice. Return how many.
 
         Asking is up to the next client: nothing is sent here. Default: all that are unknown.
         """
-        return self._reconcile(_asked.allow_resend, images)
+        return self._reconcile(_asked.allow_resend, images, by_identity)
 
-    def write_off(self, images: Iterable[Image] | None = None) -> int:
+    def write_off(self, images: Iterable[Image] | None = None, *, by_identity: bool = False) -> int:
         """Count unknown images as failed, and their requests as perhaps billed. Return how many."""
-        return self._reconcile(_asked.write_off, images)
+        return self._reconcile(_asked.write_off, images, by_identity)
 
     def forget_uploads(self) -> None:
         """Have every local image uploaded anew: for when the store has lost them all."""
@@ -227,14 +239,14 @@ class Ledger:
         work = partial(_asked.copy, ledger=self._path, target=Path(path), replaces=replaces)
         self._opened().do_alone(work)
 
-    def forget(self, images: Iterable[Image]) -> int:
+    def forget(self, images: Iterable[Image], *, by_identity: bool = False) -> int:
         """Remove all that leads to these images, from the whole file. Return how many there were.
 
         An image that is forgotten is asked for, and paid for, again when it comes again. What was
         paid for it stays in the statement. The file is written anew: seconds for a million images.
         Raises `LedgerError` for an image that a run is asking for now; nothing is forgotten then.
         """
-        identities = [_identity(image) for image in images]
+        identities = [_identity(image, by_identity) for image in images]
         removed = self._opened().do(lambda db: _asked.forget(db, identities), writes=True)
         self._opened().do_alone(_asked.rewrite)
         return removed
@@ -253,9 +265,10 @@ class Ledger:
         self,
         work: Callable[[sqlite3.Connection, list[str] | None], int],
         images: Iterable[Image] | None,
+        by_identity: bool,  # noqa: FBT001  # as it was given above
     ) -> int:
-        identities = None if images is None else [_identity(image) for image in images]
-        return self._opened().do(lambda db: work(db, identities), writes=True)
+        named = None if images is None else [_identity(image, by_identity) for image in images]
+        return self._opened().do(lambda db: work(db, named), writes=True)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         return self._opened().do(question)
@@ -274,16 +287,18 @@ class Ledger:
         return self._writer
 
 
-def _identity(image: Image) -> str:
+def _identity(image: Image, by_identity: bool) -> str:  # noqa: FBT001  # as it was given above
     """Return what an image is kept under; what is none is kept as it was written."""
-    try:
-        if isinstance(image, str):
-            return identity_of(image_of(image))
-        from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses
+    if by_identity:
+        return own_identity(image, image)
+    if isinstance(image, str):
+        return kept_as(image)
+    from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses
 
+    try:
         return local_image(image).identity
     except ImageSkipped:
-        return name_of(image)
+        return kept_as(image)
 
 
 def _chunks(images: Iterable[K]) -> Iterator[list[K]]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from s2v_detect._waiting import task_of, unhurried
-from s2v_detect.errors import DetectError, LedgerError, NotSent
+from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerEntry
 from s2v_detect.ledger._ledger import Ledger
@@ -158,7 +158,7 @@ class Recorded:
 
     def fail_attempt(self, error: DetectError, images: int) -> None:
         ended = Ended(
-            "not sent" if isinstance(error, NotSent) else _OUTCOMES[error.billed],  # type: ignore[arg-type]  # the table holds nothing else
+            "not sent" if error.is_unsent else _OUTCOMES[error.billed],  # type: ignore[arg-type]  # the table holds nothing else
             error=type(error).__name__,
             code=getattr(error, "code", None),
             request_id=getattr(error, "request_id", None),

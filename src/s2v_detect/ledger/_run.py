@@ -18,6 +18,7 @@ from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended
 from s2v_detect.ledger._claims import Settled
 from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._file import process_name
+from s2v_detect.ledger._schema import VERSION
 from s2v_detect.ledger._writer import Batch, Job, Work, Writer
 from s2v_detect.models import Spend, Verdict
 
@@ -207,9 +208,9 @@ class LedgerRun:
         settled = Settled(claim.attempt, ended, elapsed_s)
         self._here().owe(partial(_claims.give_up, claim=claim, settled=settled, error=error))
 
-    def skip(self, image: str, reason: str) -> None:
+    def skip(self, image: str, identity: str, reason: str) -> None:
         """Have it recorded that an image was not sent, and why."""
-        self._here().owe(partial(_claims.skip, claim=self.claim(image, image), reason=reason))
+        self._here().owe(partial(_claims.skip, claim=self.claim(image, identity), reason=reason))
 
     async def end(self) -> None:
         """Let go of all claims; whatever is still owed to the ledger is written first.
@@ -223,7 +224,7 @@ class LedgerRun:
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
-        return self._writer.do(partial(_spent, lineage=self.lineage))
+        return self._writer.do(partial(spent_by, lineage=self.lineage))
 
     def _here(self) -> LoopWriter:
         # A run is begun in a thread, and then belongs to one event loop.
@@ -260,10 +261,10 @@ class LedgerRun:
         token = secrets.token_hex(8)
         cursor = db.execute(
             # Never the number of a run that the file has lost, and whose requests it still has.
-            "INSERT INTO run (id, name, token, process, started_at, lock) VALUES (1 + max("
-            "coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(run) FROM attempt), 0)),"
-            " ?, ?, ?, ?, '')",
-            (opening.name, token, process_name(), time.time()),
+            "INSERT INTO run (id, name, token, process, started_at, lock, schema)"
+            " VALUES (1 + max(coalesce((SELECT max(id) FROM run), 0),"
+            " coalesce((SELECT max(run) FROM attempt), 0)), ?, ?, ?, ?, '', ?)",
+            (opening.name, token, process_name(), time.time(), VERSION),
         )
         self.id = cursor.lastrowid or 0
         self.lineage = self.id if row is None or opening.is_new_start else int(row[0])
@@ -307,7 +308,8 @@ def _are_claimed(images: int) -> str:
     return "1 image is claimed" if images == 1 else f"{images:,} images are claimed"
 
 
-def _spent(db: sqlite3.Connection, lineage: int) -> Spend:
+def spent_by(db: sqlite3.Connection, lineage: int) -> Spend:
+    """Return what a lineage has spent."""
     counts = dict(
         db.execute(
             "SELECT outcome, sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END)"

@@ -2,15 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from s2v_detect.ledger._damage import CHECKSUM
-from s2v_detect.ledger._file import is_locked, is_running
+from s2v_detect.images import kept_as
+from s2v_detect.ledger._damage import CHECKSUM, checksum
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
+from s2v_detect.ledger._file import hold, is_locked, is_running, let_go
 
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
 
-VERSION = 3
+VERSION = 4
 
 # An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
 # whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
@@ -95,6 +98,15 @@ CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.lock IS NULL BEGIN
   SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
 END;
 """,  # noqa: S608  # our own names
+    # Which version of the file a run writes. An older release that has the file open would go by
+    # other identities: it can begin no run any more. The identities themselves: `_fold_identities`.
+    4: """
+ALTER TABLE run ADD COLUMN schema INTEGER;
+DROP TRIGGER older_release;
+CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 4 BEGIN
+  SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
+END;
+""",
 }
 """SQL that brings a ledger of the version before to this one. A new file goes all the way: what an
 old one goes through is tried with every new one."""
@@ -105,7 +117,7 @@ class NotALedger(Exception):
 
 
 class EmptyFile(Exception):
-    """The file holds nothing: no ledger is made so."""
+    """The file holds nothing, and a journal beside it something: it was cut off."""
 
 
 class NewerLedger(Exception):
@@ -166,21 +178,129 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     for script in steps:
         for statement in _statements(script):
             connection.execute(statement)
+    _fold_identities(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _refuse_older_release(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise where a run of version 1 or 2 lives: it holds a lock file beside the ledger's name."""
-    rows = connection.execute("SELECT token, process FROM run WHERE ended_at IS NULL").fetchall()
-    for token, process in rows:
-        names = {path.absolute(), path.resolve()}
-        locks = [name.with_name(f"{name.name}-run-{token}") for name in names]
-        found = [lock for lock in locks if lock.exists()]
-        # No lock file: it lies beside another name of the ledger, or somebody tidied up.
-        is_alive = any(map(is_locked, found)) if found else is_running(process)
-        if is_alive:
+    """Raise where a run of an older version lives."""
+    is_locked_by_byte = _pragma(connection, "user_version") >= 3  # noqa: PLR2004  # since then
+    is_alive = _is_alive if is_locked_by_byte else _is_alive_by_its_token
+    lock = "lock" if is_locked_by_byte else "token"
+    runs = connection.execute(
+        f"SELECT id, {lock}, process FROM run WHERE ended_at IS NULL"  # noqa: S608  # our own names
+    ).fetchall()
+    for run, kept, process in runs:
+        if is_alive(path, run, kept, process):
             raise OlderRelease(process)
+
+
+def _is_alive(path: Path, run: int, lock: str | None, process: str) -> bool:
+    file = hold(path)
+    try:
+        return file.is_alive(run, lock, process)
+    finally:
+        let_go(file)
+
+
+def _is_alive_by_its_token(path: Path, _: int, token: str, process: str) -> bool:
+    """Whether a run of version 1 or 2 lives: it holds a lock file beside the ledger's name."""
+    names = {path.absolute(), path.resolve()}
+    locks = [name.with_name(f"{name.name}-run-{token}") for name in names]
+    found = [lock for lock in locks if lock.exists()]
+    # No lock file: it lies beside another name of the ledger, or somebody tidied up.
+    return any(map(is_locked, found)) if found else is_running(process)
+
+
+_PIECE = 1000  # rows
+_WRITE = f"UPDATE image SET {', '.join(f'{name} = ?' for name in COLUMNS.split(', '))} WHERE id = ?"  # noqa: S608  # our own names
+_CLAIMED = ("asked", "sent")
+
+
+def _fold_identities(connection: sqlite3.Connection) -> None:
+    """Give every image the identity that it has today: an address all in ASCII, since version 4.
+
+    What was no image and began as a user's own identity does is kept otherwise now.
+
+    Rows that come to one identity become one. Whatever run had claimed one of them is dead; its
+    requests go over to the one row, and the next run settles them there.
+    """
+    last = 0
+    select = f"SELECT {COLUMNS} FROM image"  # noqa: S608  # our own names
+    others = "(identity GLOB '*[^ -~]*' OR identity GLOB 'id:*')"
+    while rows := connection.execute(
+        f"{select} WHERE id > ? AND {others} ORDER BY id LIMIT {_PIECE}", (last,)
+    ).fetchall():
+        for row in rows:
+            entry = LedgerEntry._make(row)
+            identity = kept_as(entry.identity)
+            if identity == entry.identity:
+                continue
+            with closing(connection.execute(f"{select} WHERE identity = ?", (identity,))) as found:
+                other = found.fetchone()
+            if other is None:
+                _write(connection, _renamed(entry, identity), is_sound=_is_sound(entry))
+            else:
+                _merge(connection, LedgerEntry._make(other), entry)
+        last = rows[-1][0]
+
+
+def _merge(connection: sqlite3.Connection, kept: LedgerEntry, gone: LedgerEntry) -> None:
+    connection.execute("UPDATE attempt SET image = ? WHERE image = ?", (kept.id, gone.id))
+    connection.execute("DELETE FROM image WHERE id = ?", (gone.id,))
+    if _is_sound(kept) and _is_sound(gone):
+        _write(connection, merged(kept, _renamed(gone, kept.identity)), is_sound=True)
+    else:  # nothing can be said of what a damaged row holds
+        _write(connection, kept, is_sound=False)
+
+
+def merged(kept: LedgerEntry, gone: LedgerEntry) -> LedgerEntry:
+    """Return what is recorded of an image that was kept as two, as if it had been one all along.
+
+    Its state is the later one's, as are the run and the lineage. What that lineage paid is summed;
+    what others paid stays in their requests. The newer answer is kept, and with it the image is
+    answered; without one an unknown request stays unknown. An answer ends the doubts before it.
+    """
+    older, newer = sorted((kept, gone), key=lambda entry: (entry.state in _CLAIMED, entry.at))
+    both = (older, newer)
+    answered_at = max((entry.answered_at or 0.0) for entry in both)
+    answers = [entry for entry in both if entry.answered_at == answered_at]
+    unknown = [entry for entry in both if entry.state == "unknown"]
+    last = (answers or unknown or [newer])[-1]
+    paid_for = [entry for entry in both if entry.lineage == newer.lineage]
+    doubtful = [entry for entry in both if not answers or entry.at > answered_at]
+    return last._replace(
+        id=kept.id,
+        identity=kept.identity,
+        given=min(both, key=lambda entry: entry.id).given,
+        state=newer.state if newer.state in _CLAIMED else last.state,
+        at=newer.at,
+        run=newer.run,
+        lineage=newer.lineage,
+        paid=sum(entry.paid for entry in paid_for),
+        unsure=sum(entry.unsure for entry in paid_for),
+        attempts=sum(entry.attempts for entry in paid_for),
+        doubts=sum(entry.doubts for entry in doubtful),
+    )
+
+
+def _renamed(entry: LedgerEntry, identity: str) -> LedgerEntry:
+    """Return an entry under another identity; its address is shown as it was given."""
+    given = entry.image if entry.image != identity else None
+    return entry._replace(identity=identity, given=given)
+
+
+def _is_sound(entry: LedgerEntry) -> bool:
+    """Whether a row is as it was written; one that is claimed and without an answer has no sum."""
+    has_none = entry.state in _CLAIMED and entry.check_pass is None
+    return has_none or checksum(*entry[:-2]) == entry.checksum
+
+
+def _write(connection: sqlite3.Connection, entry: LedgerEntry, *, is_sound: bool) -> None:
+    """Write a row; what was damaged before is damaged after, so that nobody goes by it."""
+    kept = checksum(*entry[:-2]) if is_sound else None
+    connection.execute(_WRITE, (*entry[:-1], kept, entry.id))
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -163,11 +163,14 @@ class Writer:
     def _open(self) -> LedgerFile:
         if self._creates:
             make(self._path)
-        if not self._path.stat().st_size:
-            raise EmptyFile if self._path.is_file() else NotALedger  # a pipe, a device
+        is_new = not self._path.stat().st_size
+        if is_new and not self._path.is_file():
+            raise NotALedger  # a pipe, a device
+        if is_new and _is_cut_off(self._path):
+            raise EmptyFile
         file = hold(self._path)
         try:
-            self._connect(file, creates=self._creates)
+            self._connect(file, creates=self._creates or is_new)
         except BaseException:
             self._disconnect()
             let_go(file)
@@ -290,7 +293,8 @@ if hasattr(os, "register_at_fork"):
 def make(path: Path) -> None:
     """Have a new ledger at that path, for its owner alone; what is there already stays as it is.
 
-    It appears whole: an empty file is then one that was cut off, and not a new ledger.
+    It appears whole. An empty file that somebody else made (`touch`, a container's mount) is begun
+    in its place, and is as empty as before where that is cut off.
     """
     if path.exists():
         return
@@ -303,6 +307,12 @@ def make(path: Path) -> None:
     finally:
         for left in (made, made.with_name(f"{made.name}-journal")):
             left.unlink(missing_ok=True)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether an empty file was a ledger: a journal with something in it lies beside."""
+    journal = path.resolve().with_name(f"{path.resolve().name}-journal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def put_in_place(made: Path, path: Path) -> None:

@@ -1,108 +1,253 @@
-"""Rows from lines of CSV and TSV. What can be no row says why, and ends nothing."""
+r"""Rows from lines of CSV and TSV. What can be no row says why, and ends nothing.
 
-import csv
+**Theory.** Each line that is not blank is in exactly one row, or is the header, or lies within a
+cell in quotes that is believed. A cell is in quotes where its first character is one; a quote
+further on in a cell without quotes is a character as any other, but in an address. A cell in quotes
+that does not end in its line goes on in the next ones, and is believed only if
+
+* the quote that ends it is followed by a delimiter or by the line's end: any other is the beginning
+  of somebody else's cell (`"5 inch`, and in the next line `"6 inch`);
+* none of the lines it would swallow is a row of its own, with an address where the image belongs;
+* it ends, before the row is longer than a row can be.
+
+Else the line where it began is a faulty row, and each line after it is read anew. Every line is so
+read twice at most: within quotes that go on, a line has no quote that could open a cell.
+
+The first line is a header, unless one of its cells is an address: then there is none, and the
+columns are named by their numbers. A header that can't be read ends the run before it begins; the
+next line never takes its place. A row with more cells than the header has is faulty: its address
+may have been cut at a delimiter. Empty cells beyond are no harm.
+
+Why none of the readers that are faster: pyarrow 26 and polars 2.1 take the two lines above for one
+row, or end there; both take an address in the first line for a header; DuckDB 2.0 takes it for a
+row, but drops a header that it can't decode. None tells the line of a row, and all but pyarrow hold
+what they read.
+"""
+
 import re
 from collections.abc import Sequence
+from typing import Literal
 
-from s2v_detect.tables._reading import LONGEST_LINE, TextLine
-from s2v_detect.tables._rows import EXCERPT, Row, chosen_column, row_of
+from s2v_detect.images import trimmed
+from s2v_detect.tables._dialect import delimiter_of, delimiter_said
+from s2v_detect.tables._names import distinct, headless
+from s2v_detect.tables._reading import LONGEST_ROW, TextLine
+from s2v_detect.tables._rows import (
+    EXCERPT,
+    InputError,
+    Row,
+    chosen_column,
+    is_address,
+    row_of,
+    unmarked,
+)
+
+_QUOTED = '"[^"]*+(?:""[^"]*+)*+'
+"""A cell in quotes, up to the quote that ends it."""
+_WITHIN = re.compile(_QUOTED[1:])
+_UNCLOSED = re.compile(_QUOTED)
+
+_SHORT = 4096
+"""Characters of an address that needs no look at its length in bytes."""
+
+_State = Literal["closed", "open", "broken"]
 
 
 class CsvRows:
-    """Cells between delimiters; a cell in quotes may hold delimiters and newlines."""
+    """Cells between delimiters; a cell in quotes may hold delimiters and ends of lines."""
 
-    def __init__(self, delimiter: str, column: str | None) -> None:
+    def __init__(self, default: str, column: str | None, delimiter: str | None = None) -> None:
         self.columns: tuple[str, ...] | None = None
+        self.column: str | None = None
         self.passed_over = 0
-        self._delimiter = delimiter
+        self.has_header = True
+        self.delimiter = delimiter or ""
+        """Empty until the first lines are read, if nobody said it."""
+        self._default = default
         self._wanted = column
-        self._column = ""
         self._open: TextLine | None = None
         self._following: list[TextLine] = []
-        mark = re.escape(delimiter)
-        self._quote = re.compile(rf'(?:^|{mark})"(?:[^"]|"")*("|\Z)')
+        self._length = 0
+        self._place = 0
+        self._is_begun = False
 
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows: list[Row] = []
-        for line in lines:
-            self._take(line, rows)
+        for line in lines if self.columns else self._begun(lines):
+            if row := self._plain_row(line):
+                rows.append(row)
+            else:
+                self._take(line, rows)
         return rows
 
     def rest(self) -> list[Row]:
         rows: list[Row] = []
         while self._open:
-            self._resynchronise(rows)
+            self._give_up("a quote in it never closes", rows)
         return rows
 
+    def _begun(self, lines: Sequence[TextLine]) -> Sequence[TextLine]:
+        """Know the delimiter, and return the lines without one that only says it."""
+        first = next((n for n, line in enumerate(lines) if line.fault or line.text.strip()), None)
+        if first is None or self._is_begun:
+            return lines
+        said = delimiter_said(unmarked(lines[first].text))
+        if said:
+            self.passed_over += 1
+            lines = [*lines[:first], *lines[first + 1 :]]
+        texts = [unmarked(line.text) for line in lines if not line.fault and line.text.strip()]
+        self._is_begun = bool(texts) or not said
+        self._separate(self.delimiter or said or delimiter_of(texts, self._default))
+        return lines
+
+    def _separate(self, delimiter: str) -> None:
+        self.delimiter = delimiter
+        mark = re.escape(delimiter)
+        cell = rf'(?:{_QUOTED}"(?={mark}|\Z)|(?!")[^{mark}]*+)'
+        self._cell = re.compile(rf"(?:\A|{mark})({cell})")
+        self._cells_from_first = re.compile(rf"{cell}(?:{mark}{cell})*+")
+        self._cells_behind = re.compile(rf"(?:{mark}{cell})*+")
+
+    def _plain_row(self, line: TextLine) -> Row | None:
+        """Return the row of a line with nothing odd about it, as nearly all are: a short way."""
+        number, text, fault, _ = line
+        if fault or '"' in text or text[:1] == "\ufeff" or self._open or not self.columns:
+            return None
+        cells = text.split(self.delimiter)
+        if len(cells) != len(self.columns):
+            return None
+        image = cells[self._place].strip()
+        if not image or len(image) > _SHORT or not image.isascii():
+            return None
+        return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
+
     def _take(self, line: TextLine, rows: list[Row]) -> None:
-        if self._open is None:
-            if not line.fault and '"' in line.text and self._is_open(line.text):
-                self._open, self._following = line, []
-            else:
-                self._record(line, rows)
-            return
-        joined = TextLine(self._open.number, f"{self._open.text}\n{line.text}", line.fault)
-        self._following.append(line)
-        if line.fault or len(joined.text) > LONGEST_LINE:
-            self._resynchronise(rows)
-        elif self._is_open(joined.text):
-            self._open = joined
+        if self._open is not None:
+            self._go_on(line, rows)
+        elif line.fault or '"' not in line.text:
+            self._record(line, rows)
         else:
-            self._open = None
-            self.passed_over += len(self._following)
-            self._record(joined, rows)
+            if line.text[:1] == "\ufeff":
+                line = line._replace(text=unmarked(line.text))
+            state = self._state(line.text, is_within=False)
+            if state == "closed":
+                self._record(line, rows)
+            elif state == "open":
+                self._open, self._following, self._length = line, [], len(line.text)
+            else:
+                rows.append(self._faulty(line, "a quote ends in the middle of a cell"))
 
-    def _resynchronise(self, rows: list[Row]) -> None:
-        """Give up on a quote that never closes: its line is faulty, those after it are read."""
-        open_, following = self._open, self._following
+    def _go_on(self, line: TextLine, rows: list[Row]) -> None:
+        """Take a line that may lie within the open cell."""
+        self._following.append(line)
+        self._length += len(line.text)
+        state = self._state(line.text, is_within=True)
+        if line.fault or self._length > LONGEST_ROW:
+            self._give_up("a quote in it never closes", rows)
+        elif self._is_row(line.text):
+            self._give_up("a quote in it is still open where the next row begins", rows)
+        elif state == "broken":
+            self._give_up("a quote in it never closes, but for the quote of another cell", rows)
+        elif state == "closed":
+            self._close(rows)
+
+    def _close(self, rows: list[Row]) -> None:
+        """Believe in the open cell."""
+        first, following = self._open, self._following
         self._open, self._following = None, []
-        if open_ is None:
-            return
-        first = open_.text.partition("\n")[0][:EXCERPT]
-        rows.append(Row(open_.number, first, "a quote in it never closes"))
-        for line in following:
-            self._take(line, rows)
+        if first:
+            lines = [first, *following]
+            text = "".join(f"{line.text}{line.end}" for line in lines[:-1]) + lines[-1].text
+            self.passed_over += len(following)
+            self._record(first._replace(text=text), rows)
 
-    def _is_open(self, text: str) -> bool:
-        return any(not match[1] for match in self._quote.finditer(text))
+    def _give_up(self, fault: str, rows: list[Row]) -> None:
+        """Have the line of the open quote faulty, and those after it read anew."""
+        first, following = self._open, self._following
+        self._open, self._following = None, []
+        if first:
+            rows.append(self._faulty(first, fault))
+            for line in following:
+                self._take(line, rows)
+
+    def _state(self, text: str, *, is_within: bool) -> _State:
+        """Return what a line is, which begins in a cell of quotes or between two cells."""
+        at, cells = 0, self._cells_from_first
+        if is_within:
+            within = _WITHIN.match(text)
+            at, cells = (within.end() if within else 0) + 1, self._cells_behind
+            if at > len(text):
+                return "open"
+        found = cells.match(text, at)
+        at = found.end() if found else at
+        if at == len(text):
+            return "closed"
+        return "open" if _UNCLOSED.fullmatch(text, at + (text[at] == self.delimiter)) else "broken"
+
+    def _is_row(self, text: str) -> bool:
+        """Whether what an open cell takes of a line has an address where the image belongs."""
+        within = _WITHIN.match(text)
+        taken = text[: within.end()] if within else text
+        cells = [cell.strip().strip('"') for cell in taken.split(self.delimiter)]
+        if self.columns is None:
+            return any(map(is_address, cells))
+        is_whole = self._place > 0 or len(cells) == len(self.columns)
+        return is_whole and self._place < len(cells) and is_address(cells[self._place])
 
     def _record(self, line: TextLine, rows: list[Row]) -> None:
-        number, text, fault = line
-        if not fault and not text.strip():
+        if line.fault:
+            rows.append(self._faulty(line, line.fault))
+        elif not trimmed(line.text):
             self.passed_over += 1
-        elif fault:
-            rows.append(Row(number, text, fault))
-        elif self.columns is None:
-            self.passed_over += 1
-            self.columns = _header(self._cells(text))
-            self._column = chosen_column(self.columns, self._wanted)
         else:
-            rows.append(self._row(number, self._cells(text)))
+            text = unmarked(line.text)
+            cells = self._cells(text)
+            if self.columns is None and self._take_header(cells):
+                self.passed_over += 1
+            else:
+                rows.append(self._row(line.number, text, cells))
 
     def _cells(self, text: str) -> list[str]:
         if '"' not in text:
-            return text.split(self._delimiter)
-        try:
-            return next(csv.reader([text], delimiter=self._delimiter))
-        except csv.Error:  # a lone carriage return, say: as it stands
-            return text.split(self._delimiter)
+            return text.split(self.delimiter)
+        return [
+            cell[1:-1].replace('""', '"') if cell[:1] == '"' else cell
+            for cell in self._cell.findall(text)
+        ]
 
-    def _row(self, number: int, cells: list[str]) -> Row:
+    def _take_header(self, cells: list[str]) -> bool:
+        """Have the names of the columns; return whether the line said them."""
+        self.has_header = not any(map(is_address, cells))
+        if self.has_header:
+            self.columns = distinct(cells)
+            self.column = chosen_column(self.columns, self._wanted)
+        else:
+            self.columns, self.column = headless(cells, self._wanted)
+        self._place = self.columns.index(self.column)
+        return self.has_header
+
+    def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
         columns = dict(zip(names, cells, strict=False))
-        if len(cells) > len(names):
-            extra = {
-                f"column_{len(names) + 1 + place}": cell
-                for place, cell in enumerate(cells[len(names) :])
-            }
-            columns |= extra
-        return row_of(number, columns, self._column)
+        beyond = cells[len(names) :]
+        if beyond:
+            columns = dict(zip(distinct([*names, *[""] * len(beyond)]), cells, strict=True))
+        if any(cell.strip() for cell in beyond):
+            fault = (
+                f"the line has {len(cells)} cells, and the header {len(names)}; a cell with"
+                f" {self.delimiter!r} in it must stand in quotes"
+            )
+            return Row(number, text[:EXCERPT], fault, columns)
+        row = row_of(number, columns, self.column or "")
+        if '"' in row.image and is_address(row.image):
+            return row._replace(fault="a quote is in the middle of its address")
+        return row
 
-
-def _header(cells: list[str]) -> tuple[str, ...]:
-    """Return names that are all different: none is lost for being another's."""
-    names: list[str] = []
-    for place, cell in enumerate(cells, start=1):
-        name = cell.strip() or f"column_{place}"
-        names.append(f"{name}_{place}" if name in names else name)
-    return tuple(names)
+    def _faulty(self, line: TextLine, fault: str) -> Row:
+        """Return the row of a line that can't be read. Raises `InputError` for a header."""
+        if self.columns is None:
+            raise InputError(
+                f"The header, line {line.number} of the input, can't be read: {fault}. Mend that"
+                " line, or say what the input is: --encoding, --delimiter, --format."
+            )
+        return Row(line.number, line.text[:EXCERPT], fault)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Format = Literal["text", "csv", "tsv", "jsonl", "parquet"]
+Format = Literal["text", "csv", "tsv", "jsonl", "parquet", "xlsx"]
 
 
 class FileFormat(NamedTuple):
@@ -12,7 +12,7 @@ class FileFormat(NamedTuple):
     words: str
     """As a person calls it."""
     endings: tuple[str, ...] = ()
-    """Of files; what has no ending of any format is text."""
+    """Of files, the one that is written first; what has no ending of any format is text."""
     delimiter: str = ""
     """Between the cells of a line."""
 
@@ -20,9 +20,10 @@ class FileFormat(NamedTuple):
 FORMATS: dict[Format, FileFormat] = {
     "text": FileFormat("text"),
     "csv": FileFormat("CSV", (".csv",), ","),
-    "tsv": FileFormat("TSV", (".tsv",), "\t"),
-    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson")),
-    "parquet": FileFormat("Parquet", (".parquet",)),
+    "tsv": FileFormat("TSV", (".tsv", ".tab"), "\t"),
+    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson", ".json")),
+    "parquet": FileFormat("Parquet", (".parquet", ".parq", ".pq")),
+    "xlsx": FileFormat("Excel", (".xlsx", ".xlsm")),
 }
 """Each can be an input. Each but text is written too: what has no ending of its own is then JSON
 lines."""

@@ -1,44 +1,93 @@
-"""Rows from lines of JSON. What can be no row says why, and ends nothing."""
+"""Rows from lines of JSON. What can be no row says why, and ends nothing.
+
+The column of the image is the one that was asked for, or the first of the usual names that any
+record has. Records before that have no image, and wait for it; where none comes, the only column of
+all these records is the image's. None of them is sent meanwhile, so nothing is held up.
+"""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
+from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
-from s2v_detect.tables._rows import EXCERPT, Row, chosen_column, row_of
+from s2v_detect.tables._rows import (
+    EXCERPT,
+    Row,
+    chosen_column,
+    is_address,
+    row_of,
+    usual_column,
+)
+
+_MOST_WAITING = 1000
+_LONGEST_WAITING = 1 << 22
+"""Characters."""
 
 
 class JsonRows:
     """One JSON object a line, or a bare string that is the address."""
 
-    columns: tuple[str, ...] | None = None
-
     def __init__(self, column: str | None) -> None:
+        self.columns: tuple[str, ...] | None = None
+        self.column: str | None = None
         self.passed_over = 0
         self._wanted = column
-        self._column = column
+        self._waiting: list[tuple[int, dict[str, Any]]] = []
+        self._length = 0
 
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
-        rows = [self._row(line) for line in lines if line.text.strip()]
-        self.passed_over += len(lines) - len(rows)
+        rows: list[Row] = []
+        for line in lines:
+            text = trimmed(line.text)
+            if text or line.fault:
+                self._take(line, text, rows)
+            else:
+                self.passed_over += 1
         return rows
 
     def rest(self) -> list[Row]:
-        return []
+        rows: list[Row] = []
+        self._choose(rows)
+        return rows
 
-    def _row(self, line: TextLine) -> Row:
-        number, text, fault = line
+    def _take(self, line: TextLine, text: str, rows: list[Row]) -> None:
+        number, _, fault, _ = line
         if fault:
-            return Row(number, text, fault)
+            rows.append(Row(number, text, fault))
+            return
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return Row(number, text[:EXCERPT], "the line is not JSON")
-        if isinstance(value, str):
-            return Row(number, value.strip())
-        if not isinstance(value, dict):
-            return Row(number, text[:EXCERPT], "the line is no JSON object")
-        if self._column is None:
-            self._column = chosen_column(list(value), self._wanted)
-        if self.columns is None:
-            self.columns = tuple(value)
-        return row_of(number, value, self._column)
+            rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
+            return
+        if isinstance(value, dict) and self.column is not None:
+            rows.append(row_of(number, value, self.column))
+        elif isinstance(value, dict):
+            self._wait(number, value, rows)
+            self._length += len(text)
+        elif isinstance(value, str):
+            rows.append(row_of(number, {"": value}, "")._replace(columns=None))
+        else:
+            rows.append(Row(number, text[:EXCERPT], "the line is no JSON object"))
+
+    def _wait(self, number: int, value: dict[str, Any], rows: list[Row]) -> None:
+        """Hold a record until the image's column is known."""
+        self._waiting.append((number, value))
+        wanted = self._wanted
+        if wanted is None:
+            only = next(iter(value.values())) if len(value) == 1 else None
+            is_found = bool(usual_column(value)) or is_address(only)
+        else:
+            is_found = wanted in value
+        if is_found or len(self._waiting) >= _MOST_WAITING or self._length > _LONGEST_WAITING:
+            self._choose(rows)
+
+    def _choose(self, rows: list[Row]) -> None:
+        """Know the column, and give the records that waited. Raises `InputError`."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            names = dict.fromkeys(name for _, value in waiting for name in value)
+            self.column = chosen_column(list(names), self._wanted)
+            self.columns = self.columns or tuple(waiting[0][1])
+            rows.extend(row_of(number, value, self.column) for number, value in waiting)

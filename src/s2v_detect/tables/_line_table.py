@@ -1,28 +1,62 @@
-"""The rows of a list that is read line by line: text, CSV, TSV or JSON lines, gzip or not."""
+"""The rows of a list that is read line by line: text, CSV, TSV or JSON lines, gzip or not.
 
+What the list is in truth is learned from its head: the first piece that has a whole line.
+"""
+
+import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 
 from s2v_detect._waiting import in_thread
+from s2v_detect.tables._array import ItemSplitter
 from s2v_detect.tables._csv import CsvRows
+from s2v_detect.tables._dialect import WORDS, delimiter_named
+from s2v_detect.tables._encodings import Decoding, encoding_named
 from s2v_detect.tables._file_formats import FORMATS, Format
 from s2v_detect.tables._json import JsonRows
-from s2v_detect.tables._reading import LineSplitter, lines_in, pieces
-from s2v_detect.tables._rows import Row, Rows
+from s2v_detect.tables._reading import (
+    LONGEST_ADDRESS,
+    LONGEST_ROW,
+    LineSplitter,
+    lines_in,
+    pieces,
+)
+from s2v_detect.tables._recognising import refuse_by_content
+from s2v_detect.tables._rows import InputError, Row, Rows
 from s2v_detect.tables._text import TextRows
+
+_HEAD = 65_536
+_MARK = b"\xef\xbb\xbf"
 
 
 class LineTable:
-    """Lines from an open descriptor."""
+    """Lines from an open descriptor. Raises `InputError` for options that can't be."""
 
     def __init__(
-        self, descriptor: int, format_: Format, *, path: Path | None, column: str | None
+        self,
+        descriptor: int,
+        format_: Format,
+        *,
+        path: Path | None,
+        column: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
     ) -> None:
         self._descriptor = descriptor
+        self._format = format_
         self._path = path
-        self._rows = _rows_of(format_, column)
+        self._column = column
+        self._encoding = None if encoding is None else encoding_named(encoding)
+        self._delimiter = None if delimiter is None else delimiter_named(delimiter)
+        if delimiter and not FORMATS[format_].delimiter:
+            if format_ != "text":
+                raise InputError(f"--delimiter is for CSV, not for {FORMATS[format_].words}.")
+            self._format = "csv"
+        self._decoding: Decoding | None = None
+        self._rows: Rows = TextRows()
+        self._splitter: LineSplitter | ItemSplitter = LineSplitter(LONGEST_ADDRESS)
         self._counted: int | None = None
 
     @property
@@ -30,15 +64,60 @@ class LineTable:
         return self._rows.columns
 
     @property
+    def column(self) -> str | None:
+        return self._rows.column
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the cells, once the first rows were read; empty where nothing does."""
+        return self._rows.delimiter if isinstance(self._rows, CsvRows) else ""
+
+    @property
+    def guessed(self) -> str:
+        """What the list was read as, where that is not what it looks like from outside."""
+        words = []
+        if self._decoding and not (self._decoding.is_plain or self._encoding):
+            words.append(f"in {self._decoding.name}")
+        if isinstance(self._rows, CsvRows):
+            delimiter = self._rows.delimiter
+            if not self._delimiter and delimiter != FORMATS[self._format].delimiter:
+                words.append(f"separated by {WORDS.get(delimiter, repr(delimiter))}")
+            if not self._rows.has_header:
+                words.append("without a header")
+        kind = "a list"
+        if isinstance(self._splitter, ItemSplitter):
+            kind = "a JSON array"
+        elif isinstance(self._rows, JsonRows) and self._format == "text":
+            kind = "JSON lines"
+        elif not words:
+            return ""
+        return f"{kind} {', '.join(words)}".rstrip()
+
+    @property
     def total(self) -> int | None:
         """Lines still ahead that will be passed over are in it."""
-        return None if self._counted is None else self._counted - self._rows.passed_over
+        if self._counted is None or isinstance(self._splitter, ItemSplitter):
+            return None
+        if self._decoding and not self._decoding.counts_by_bytes:
+            return None
+        return self._counted - self._rows.passed_over
 
-    async def batches(self) -> AsyncIterator[list[Row]]:
-        splitter = LineSplitter()
-        async for piece in pieces(self._descriptor):
-            yield self._rows.rows(splitter.feed(piece))
-        yield self._rows.rows(splitter.end()) + self._rows.rest()
+    async def batches(self) -> AsyncGenerator[list[Row]]:
+        source = pieces(self._descriptor)
+        head = await _head(source)
+        refuse_by_content(head)
+        self._decoding = decoding = Decoding(head, self._encoding)
+        text = decoding.feed(head)
+        self._begin(text.removeprefix(_MARK))
+        while text:
+            self._splitter.unreadable = decoding.fault
+            yield self._rows.rows(self._splitter.feed(text))
+            piece = await anext(source, b"")
+            text = decoding.feed(piece, is_last=not piece)
+            while piece and not text:  # half a character
+                piece = await anext(source, b"")
+                text = decoding.feed(piece, is_last=not piece)
+        yield self._rows.rows(self._splitter.end()) + self._rows.rest()
 
     async def count(self) -> None:
         path = self._path
@@ -46,13 +125,40 @@ class LineTable:
             with suppress(OSError):  # the reading will say so
                 self._counted = await in_thread(lambda: _counted(path))
 
+    def _begin(self, head: bytes) -> None:
+        """Know what makes rows of this list, whose head is in UTF-8 and has no mark."""
+        refuse_by_content(head)
+        delimiter = FORMATS[self._format].delimiter
+        if delimiter:
+            self._rows = CsvRows(delimiter, self._column, self._delimiter)
+        elif self._format == "jsonl" or _is_json(head):
+            self._rows = JsonRows(self._column)
+        else:
+            return
+        is_array = not delimiter and head.lstrip().startswith(b"[")
+        self._splitter = ItemSplitter() if is_array else LineSplitter(LONGEST_ROW)
 
-def _rows_of(format_: Format, column: str | None) -> Rows:
-    if format_ == "jsonl":
-        return JsonRows(column)
-    if delimiter := FORMATS[format_].delimiter:
-        return CsvRows(delimiter, column)
-    return TextRows()
+
+async def _head(source: AsyncGenerator[bytes]) -> bytes:
+    """Return the first piece that has the end of a line, or all that there is."""
+    head = b""
+    async for piece in source:
+        head += piece
+        if b"\n" in piece or b"\r" in piece[:-1] or len(head) >= _HEAD:
+            break
+    return head
+
+
+def _is_json(head: bytes) -> bool:
+    """Whether a list whose name does not say it has JSON lines, or is a JSON array."""
+    first = next((line for line in head.splitlines() if line.strip()), b"")
+    if first.strip() == b"[" or first.lstrip().startswith((b"[{", b'["', b"[]")):
+        return True
+    if not first.lstrip().startswith(b"{"):
+        return False
+    with suppress(ValueError, RecursionError):
+        return isinstance(json.loads(first), dict)
+    return False
 
 
 def _counted(path: Path) -> int:

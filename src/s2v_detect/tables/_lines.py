@@ -8,13 +8,13 @@ tell then which apostrophe was there before, so it takes none off.
 
 import csv
 import json
-import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, Protocol
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from s2v_detect._columns import OUTPUT_COLUMNS
 
@@ -30,6 +30,10 @@ OUTCOME_KEYS = tuple(column.name for column in OUTPUT_COLUMNS)
 
 MORE = "input_more"
 """What a row of JSON lines has beyond the columns of the first, as JSON."""
+
+_TOO_DEEP = "(nested too deeply to be written)"
+"""Python reads JSON a few levels deeper than it writes JSON: a row is kept without such a value."""
+_MARGIN = 50
 
 # Readers that split text at every Unicode line break would see half a line.
 _LINE_BREAKS = {
@@ -101,30 +105,54 @@ def json_line(record: Mapping[str, Any]) -> bytes:
     """
     try:
         line = to_json(record, inf_nan_mode="null")
-    except PydanticSerializationError:  # a lone surrogate has no UTF-8, but JSON has its escape
-        text = json.dumps(_finite(record), default=str, separators=(",", ":"))
-        line = text.encode(errors="backslashreplace")
+    except ValueError:  # half a character, bytes, much nesting
+        line = _json_of(record).encode(errors="backslashreplace")
     if not line.isascii():
         for found, escaped in _LINE_BREAKS.items():
             line = line.replace(found, escaped)
     return line + b"\n"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+def _json_of(record: Mapping[str, Any]) -> str:
+    """Return JSON of what `to_json` refuses; a half character is its escape there."""
+    try:
+        text = json.dumps(record, default=text_of)
+        whole = json.loads(text, parse_constant=lambda _: None)  # JSON has no word for infinity
+        return json.dumps(whole, separators=(",", ":"))
+    except RecursionError:
+        return _json_of({name: _shallow(value) for name, value in record.items()})
+
+
+def _shallow(value: Any) -> Any:
+    """Return a value, or the words for one that is nested too deeply to be written."""
+    nested = value
+    for _ in range(_MARGIN):  # it is written from another depth of the stack, in an object
+        nested = [nested]
+    try:
+        json.loads(json.dumps(nested, default=text_of))
+    except RecursionError:
+        return _TOO_DEEP
+    return value
 
 
 class Delimited:
-    """Records as CSV or TSV: the input's columns, then ours."""
+    """Records as CSV or TSV: the input's columns, then ours.
+
+    With `excel_delimiter` a spreadsheet opens them right: a mark says that they are UTF-8, and the
+    delimiter is the one it returns, if any, when the first record is written. It is the input's,
+    and so the one of the machine that saved the input.
+    """
 
     def __init__(
-        self, delimiter: str, columns: Callable[[], Sequence[str]], *, guards_all: bool = False
+        self,
+        delimiter: str,
+        columns: Callable[[], Sequence[str]],
+        *,
+        guards_all: bool = False,
+        excel_delimiter: Callable[[], str] | None = None,
     ) -> None:
         self._delimiter = delimiter
+        self._excel_delimiter = excel_delimiter
         self._columns = columns
         self._guards_all = guards_all
         self._keys: tuple[str, ...] = ()
@@ -132,13 +160,17 @@ class Delimited:
         self._guarded = GUARDED
 
     def head(self) -> bytes:
+        mark = b""
+        if self._excel_delimiter:
+            mark = BOM_UTF8
+            self._delimiter = self._excel_delimiter() or self._delimiter
         own = tuple(self._columns())
         self._keys = (*own, *OUTCOME_KEYS)
         self._known = frozenset(self._keys)
         if self._guards_all:
             self._guarded = GUARDED.union(own)
         names = map(guarded, self._keys) if self._guards_all else self._keys
-        return delimited([[*names, MORE]], self._delimiter)
+        return mark + delimited([[*names, MORE]], self._delimiter)
 
     def lines(self, records: Sequence[Record]) -> bytes:
         return delimited([self._cells(record) for record in records], self._delimiter)
@@ -176,4 +208,30 @@ def cell(value: Any, *, guards: bool = False) -> str:
         return ""
     if isinstance(value, str):
         return guarded(value) if guards else value
-    return str(value) if isinstance(value, float) else json.dumps(value, default=str)
+    return text_of(value)
+
+
+def text_of(value: Any) -> str:
+    """Return any value as a text.
+
+    Example:
+        >>> text_of(0.1), text_of(True), text_of({"a": [b"b"]}), text_of(datetime(2026, 1, 2))
+        ('0.1', 'true', '{"a": ["b"]}', '2026-01-02T00:00:00')
+    """
+    if isinstance(value, bool):  # ahead of JSON, whose encoder would be made anew for each cell
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    is_json = value is None or isinstance(value, list | tuple | Mapping)
+    return _as_json(value) if is_json else str(value)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=text_of)
+    except RecursionError:
+        return _TOO_DEEP

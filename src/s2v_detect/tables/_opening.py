@@ -1,31 +1,17 @@
 """A list of images, opened as what it is."""
 
-from collections.abc import AsyncIterator
+import os
 from pathlib import Path
-from typing import Protocol
 
-from s2v_detect.tables._file_formats import Format, format_of
+from s2v_detect.tables._excel_table import ExcelTable
+from s2v_detect.tables._file_formats import FORMATS, Format, format_of
+from s2v_detect.tables._fitting import Table
 from s2v_detect.tables._line_table import LineTable
 from s2v_detect.tables._parquet_table import ParquetTable
-from s2v_detect.tables._rows import InputError, Row
+from s2v_detect.tables._recognising import format_by_content
+from s2v_detect.tables._rows import InputError
 
-
-class Table(Protocol):
-    """Rows of a list, each read when it is asked for."""
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The columns, once the first rows were read; None where there are none."""
-
-    @property
-    def total(self) -> int | None:
-        """How many rows there will be; None while that is not known."""
-
-    def batches(self) -> AsyncIterator[list[Row]]:
-        """Yield the rows, some at a time. Raises `InputError`, and `OSError` for damage."""
-
-    async def count(self) -> None:
-        """Learn the `total` ahead of the reading, where that can be."""
+__all__ = ["Table", "open_table"]
 
 
 def open_table(
@@ -34,17 +20,41 @@ def open_table(
     *,
     column: str | None = None,
     format: Format | None = None,  # noqa: A002  # the option's name
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
 ) -> Table:
     """Return the table in an open file, or in a pipe, which has no path.
 
-    Raises `InputError` where such a table can't be read from there.
+    What a file begins as counts more than its name. Raises `InputError` where such a table can't be
+    read from there.
     """
     found = format or (_format_of(path) if path else "text")
-    if found != "parquet":
-        return LineTable(descriptor, found, path=path, column=column)
+    if path:
+        found = format_by_content(_first_bytes(descriptor)) or found
+    if sheet is not None and found != "xlsx":
+        raise InputError("Only an Excel file has sheets. Leave --sheet out.")
+    if found not in ("parquet", "xlsx"):
+        return LineTable(
+            descriptor, found, path=path, column=column, encoding=encoding, delimiter=delimiter
+        )
+    if encoding is not None or delimiter is not None:
+        words = FORMATS[found].words
+        raise InputError(f"{words} has no encoding and no delimiter. Leave the option out.")
     if path is None:
-        raise InputError("Parquet can't be read from a pipe. Give the name of a file.")
-    return ParquetTable(path, column)
+        words = FORMATS[found].words
+        raise InputError(f"{words} can't be read from a pipe. Give the name of a file.")
+    return ParquetTable(path, column) if found == "parquet" else ExcelTable(path, column, sheet)
+
+
+def _first_bytes(descriptor: int) -> bytes:
+    """Return how a file begins, and nothing of what can't be read twice."""
+    try:
+        first = os.read(descriptor, 16) if os.lseek(descriptor, 0, os.SEEK_CUR) == 0 else b""
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:  # a pipe
+        return b""
+    return first
 
 
 def _format_of(path: Path) -> Format:

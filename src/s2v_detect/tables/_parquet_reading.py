@@ -6,15 +6,14 @@ What writes an output asks here whether it may replace the one that is there: no
 from collections.abc import Iterator
 from pathlib import Path
 
+from s2v_detect._version import missing
 from s2v_detect.tables._lines import OUTCOME_KEYS, OutputError, Record
 
 try:
     import pyarrow as pa
     from pyarrow import parquet
 except ModuleNotFoundError as error:
-    raise OutputError(
-        'Parquet needs an extra. Install it: pip install "s2v-detect[cli,parquet]"'
-    ) from error
+    raise OutputError(missing("Parquet", "cli", "parquet")) from error
 
 __all__ = ["is_output", "pa", "parquet", "parquet_records", "rows_in"]
 

@@ -1,12 +1,20 @@
 """What a row of an input is, and which column holds its image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from s2v_detect.tables._reading import TextLine
+from s2v_detect.images import trimmed
+from s2v_detect.tables._reading import LONGEST_ADDRESS, TextLine
 
-_USUAL_COLUMNS = ("image", "image_url", "url")
+_USUAL_COLUMNS = (
+    *("image", "image_url", "url", "图片", "图片链接", "图片地址", "图片url", "image url"),
+    *("imageurl", "img", "img_url", "photo", "photo_url", "picture", "picture_url"),
+    *("image_link", "src", "href", "link", "链接"),
+)
+"""The first that an input has is the image's."""
+_MARK = "\ufeff"
+_SCHEMES = ("http://", "https://", "oss://")
 EXCERPT = 200
 """Characters of what can be no row, to know it by."""
 
@@ -23,11 +31,18 @@ class Row(NamedTuple):
     """All columns as they were read, the image's own too; None for plain text."""
     path: Path | None = None
     """The file, where the image is one of this machine; `image` is then its name."""
+    identity: str | None = None
+    """What the row's own column names the image by; None: it goes by its address or content."""
 
     @property
     def source(self) -> str | Path:
         """What is checked."""
         return self.path or self.image
+
+    @property
+    def key(self) -> str | Path:
+        """What tells the image from others."""
+        return self.source if self.identity is None else self.identity
 
 
 class InputError(Exception):
@@ -38,6 +53,8 @@ class Rows(Protocol):
     """Makes rows of lines."""
 
     columns: tuple[str, ...] | None
+    column: str | None
+    """The one that holds the image, once that is known."""
     passed_over: int
     """Lines that gave no row of their own."""
 
@@ -48,21 +65,45 @@ class Rows(Protocol):
         """Return what is left at the end."""
 
 
+def is_address(value: object) -> bool:
+    """Whether a value is a text that is meant as an address.
+
+    Example:
+        >>> is_address(" HTTPS://a.example/1.jpg"), is_address("faces/1.jpg"), is_address(7)
+        (True, False, False)
+    """
+    return isinstance(value, str) and trimmed(value)[:8].lower().startswith(_SCHEMES)
+
+
+def unmarked(line: str) -> str:
+    """Return a line without the marks that begin it: each of two files that were joined had one."""
+    return line.lstrip(_MARK) if line[:1] == _MARK else line
+
+
 def chosen_column(columns: Sequence[str], wanted: str | None) -> str:
-    """Return the column that holds the image. Raises `InputError` where none is plain."""
+    """Return the column that holds the image. Raises `InputError` where none is plain.
+
+    `wanted` is its name, or its number from 1 where no column has that name.
+    """
     if wanted is not None:
         if wanted in columns:
             return wanted
-        raise InputError(f"The input has no column {wanted!r}. {_named(columns)}")
-    by_lower = {name.lower(): name for name in reversed(columns)}
-    for usual in _USUAL_COLUMNS:
-        if usual in by_lower:
-            return by_lower[usual]
+        if wanted.isdecimal() and 1 <= int(wanted) <= len(columns):
+            return columns[int(wanted) - 1]
+        raise InputError(f"The input has no column {wanted!r}. {named(columns)}")
+    if usual := usual_column(columns):
+        return usual
     if len(columns) == 1:
         return columns[0]
     raise InputError(
-        f"The input does not say which column holds the image. Give --column. {_named(columns)}"
+        f"The input does not say which column holds the image. Give --column. {named(columns)}"
     )
+
+
+def usual_column(columns: Iterable[str]) -> str | None:
+    """Return the column whose name says that it holds the image."""
+    by_lower = {trimmed(name).lower(): name for name in reversed(list(columns))}
+    return next((by_lower[usual] for usual in _USUAL_COLUMNS if usual in by_lower), None)
 
 
 def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
@@ -73,9 +114,14 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     if not isinstance(value, str):
         excerpt = str(value)[:EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
-    return Row(number, value.strip(), "", columns)
+    image = trimmed(value)
+    if len(image) > LONGEST_ADDRESS // 4 and len(image.encode(errors="replace")) > LONGEST_ADDRESS:
+        fault = f"its address is longer than {LONGEST_ADDRESS} bytes"
+        return Row(number, image[:EXCERPT], fault, columns)
+    return Row(number, image, "", columns)
 
 
-def _named(columns: Sequence[str]) -> str:
+def named(columns: Sequence[str]) -> str:
+    """Return a sentence that names the columns of an input."""
     shown = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")  # noqa: PLR2004  # enough to find one
     return f"Its columns are {shown}." if columns else "It has no columns."

@@ -3,7 +3,10 @@
 `_answers` (pure: an image into the request, an answer into a verdict or one error), `_store` (pure:
 credentials and the form of an upload), `_unpacking` (pure: a packed body in bounded pieces),
 `_departure` (when the bytes leave, and whether they did), `_endpoint` (httpx: the only caller of
-the service). It knows no retry, no ledger and no user: whoever calls decides what follows.
+the service). Why nobody was reached: `_setup` (pure: the faults that no waiting mends, by their
+causes), `_environment` (pure: proxies and certificates as the environment names them), `_reach`
+(whom a request was connected to, and who has answered yet). It knows no retry, no ledger and no
+user: whoever calls decides what follows.
 """
 
 from s2v_detect.wire._answers import (

@@ -159,7 +159,7 @@ def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
             code=code,
             message=message,
             request_id=_request_id(answer, told),
-            billed=_billed(told) if "usage" in told else "no",
+            billed="no" if told.get("usage") is None else _billed(told),
         )
     said = f"the service answered {answer.status} {code or '(no code)'}"
     if meaning is Meaning.MISMATCH:
@@ -329,5 +329,6 @@ def _count(told: dict[str, Any]) -> int | None:
 
 
 def _request_id(answer: Answer, told: dict[str, Any]) -> str | None:
-    request_id = told.get("request_id") or answer.headers.get(REQUEST_ID_HEADER)
+    nested = _mapping(told.get("error")).get("request_id")
+    request_id = told.get("request_id") or nested or answer.headers.get(REQUEST_ID_HEADER)
     return _text(request_id, _CODE_CHARACTERS) or None

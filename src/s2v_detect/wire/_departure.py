@@ -17,6 +17,7 @@ import httpx
 
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters import GRACE_S, Turn
+from s2v_detect.wire._reach import Route
 
 LONGEST_AFTERTIME_S = 2.0
 """Three hundred answers that wait in their sockets are read in half a second."""
@@ -76,6 +77,7 @@ class Departure:
         self._end_of_time: asyncio.TimerHandle | None = None
         self._extensions: dict[str, Any] = {}
         self._was_here_before = False
+        self.route = Route()
         self.has_events = False
         self.left = False
         """Whether the bytes have left, or must be taken to have."""
@@ -86,6 +88,7 @@ class Departure:
             self.has_events = True
             self.left = False  # if it was taken to have left, it had been waiting in the pool
             self._pass_queue()
+        self.route.note(event, info)
         # A proxy's CONNECT has the same event; only the POST's own counts.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             if self._turn is None:

@@ -4,6 +4,8 @@ An answer is read as it comes: it is asked for uncoded, and unpacked by us where
 """
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
@@ -17,9 +19,13 @@ from s2v_detect.errors import (
     DetectError,
     NotSent,
     OutcomeUnknown,
+    unreached,
 )
 from s2v_detect.wire._answers import Answer, request_body, request_headers
 from s2v_detect.wire._departure import Departure, PoolQueue
+from s2v_detect.wire._environment import fault_of_opening, fault_of_proxies, network_of
+from s2v_detect.wire._reach import Reach, Route
+from s2v_detect.wire._setup import Fault, Network
 from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -29,7 +35,7 @@ _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
 _UNREADABLE = b"(packed in a way that was not asked for)"
 """Stands for such a body: no JSON, and not empty, which is what the store says of success."""
 
-TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
+TRANSPORT_ERRORS: dict[type[Exception], str] = {
     httpx.ConnectError: "no connection could be made",
     httpx.ConnectTimeout: "no connection could be made in time",
     httpx.PoolTimeout: "the HTTP client's pool had no connection free",
@@ -44,6 +50,11 @@ TRANSPORT_ERRORS: dict[type[httpx.HTTPError], str] = {
     httpx.UnsupportedProtocol: "the HTTP client can't speak to the base URL",
 }
 """What each transport error is called in a message; a test compares this with httpx."""
+
+_OF_THE_TRANSPORT = (httpx.HTTPError, ssl.SSLError)
+"""httpcore lets through what TLS says while an answer is read."""
+_NO_ADDRESS = (OverflowError, UnicodeError, ExceptionGroup)
+"""Of a port or a host that is none: httpcore lets these through, too, as anyio groups them."""
 
 
 class Endpoint:
@@ -69,6 +80,7 @@ class Endpoint:
         self._queue = PoolQueue()
         self._given = http_client
         self._http = http_client
+        self._reach = Reach(self._url, Network())
         self._timeouts = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S).as_dict()
 
     @property
@@ -77,15 +89,28 @@ class Endpoint:
         return " on this machine" if self._url.host in _THIS_MACHINE else ""
 
     def open(self) -> None:
-        """Have an httpx client of this event loop; a given one is used as it is."""
-        # No bound on connections: httpx's pool scans all of them for every one that waits in it,
-        # so nothing may ever wait there. The line and max_in_flight are the bounds.
+        """Have an httpx client of this event loop; a given one is used as it is.
+
+        Raises `ConfigurationError` where the environment's proxies or certificates are none.
+        """
         self._queue = PoolQueue()
-        self._http = self._given or httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            # A proxy of the environment can't reach what listens on this machine alone.
-            trust_env=self._url.host not in _THIS_MACHINE,
-        )
+        self._reach = Reach(self._url, network_of(os.environ))
+        self._http = self._given or self._own_http()
+
+    def _own_http(self) -> httpx.AsyncClient:
+        # A proxy of the environment can't reach what listens on this machine alone.
+        trust_env = self._url.host not in _THIS_MACHINE
+        fault = fault_of_proxies(os.environ) if trust_env else None
+        if fault:
+            raise unreached(fault.what, fault.do, lasts=True)
+        try:
+            # No bound on connections: httpx's pool scans all of them for every one that waits in
+            # it, so nothing may ever wait there. The line and max_in_flight are the bounds.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+            return httpx.AsyncClient(limits=limits, trust_env=trust_env)
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            fault = fault_of_opening(error, os.environ)
+            raise unreached(fault.what, fault.do, lasts=True) from bare(error)
 
     async def close(self) -> None:
         """Close the connections; a given client is its owner's to close."""
@@ -101,15 +126,21 @@ class Endpoint:
         try:
             async with asyncio.timeout(None) as deadline:
                 await departure.start(self._queue, deadline, self._timeout_s)
-                answer = await self._answer(self._request(image, departure))
+                request = self._request(image, departure)
+                answer = await self._answer(request, departure.route)
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)
             if isinstance(error, TimeoutError):
                 raise _unknown(self._too_late, error) from bare(error)
-            if isinstance(error, httpx.HTTPError):
-                raise _translated(error, left=departure.left) from bare(error)
+            if isinstance(error, _OF_THE_TRANSPORT + _NO_ADDRESS):
+                left, route = departure.left, departure.route
+                fault = await self._reach.fault(error, self._url, route, left=left)
+                if fault or isinstance(error, _OF_THE_TRANSPORT):
+                    place = self._reach.place(self._url, route)
+                    raise _translated(error, fault, place, left=left) from bare(error)
             raise
         departure.answered()
+        self._reach.has_checked = True
         self._queue.is_needed = departure.has_events
         return answer
 
@@ -143,14 +174,21 @@ class Endpoint:
         return await self._run(request, deadline)
 
     async def _run(self, request: httpx.Request, deadline: asyncio.Timeout) -> Answer:
-        request.extensions = {"timeout": self._timeouts}
+        route = Route()
+        request.extensions = {"timeout": self._timeouts, "trace": route.trace}
         try:
             async with deadline:
-                return await self._answer(request)
+                return await self._answer(request, route)
         except TimeoutError as error:
             raise _not_uploaded(self._too_late, error) from bare(error)
-        except httpx.HTTPError as error:
-            what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
+        except _OF_THE_TRANSPORT + _NO_ADDRESS as error:
+            fault = await self._reach.fault(error, request.url, route)
+            if fault:
+                what = f"not uploaded, {fault.what}"
+                raise unreached(what, fault.do, lasts=fault.lasts) from bare(error)
+            if isinstance(error, _NO_ADDRESS):
+                raise
+            what = f"{_what(error)}, at {self._reach.place(request.url, route)}"
             raise _not_uploaded(what, error) from bare(error)
 
     def _request(self, image: str, departure: Departure) -> httpx.Request:
@@ -167,12 +205,13 @@ class Endpoint:
             extensions={"timeout": self._timeouts, "trace": departure.trace},
         )
 
-    async def _answer(self, request: httpx.Request) -> Answer:
+    async def _answer(self, request: httpx.Request, route: Route) -> Answer:
         http = self._http
         if http is None or http.is_closed:
-            raise ConfigurationError(
-                "the http_client of this client is closed.",
-                do="Keep it open for as long as the DetectClient is.",
+            raise unreached(
+                "the http_client of this client is closed",
+                "Keep it open for as long as the DetectClient is",
+                lasts=True,
             )
         try:
             response = await http.send(request, stream=True, auth=None, follow_redirects=False)
@@ -183,7 +222,9 @@ class Endpoint:
         except BaseException:  # an error of httpx travels with its request
             request.headers.pop("Authorization", None)
             raise
-        return Answer(response.status_code, response.headers, self._without_key(body))
+        answer = Answer(response.status_code, response.headers, self._without_key(body))
+        self._reach.hear(answer, request.url, route)
+        return answer
 
     def _without_key(self, told: bytes) -> bytes:
         """Return an answer without our key: some gateways echo what they were sent."""
@@ -239,14 +280,19 @@ def _url_in_range(text: str) -> httpx.URL:
     return url
 
 
-def _translated(error: httpx.HTTPError, *, left: bool) -> DetectError:
-    what = TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
+def _what(error: Exception) -> str:
+    return TRANSPORT_ERRORS.get(type(error), "the answer could not be read")
+
+
+def _translated(error: Exception, fault: Fault | None, place: str, *, left: bool) -> DetectError:
+    if fault:
+        return unreached(f"not sent, {fault.what}", fault.do, lasts=fault.lasts)
     if not left:
         return NotSent(
-            f"not sent, {what} ({type(error).__name__}).",
+            f"not sent, {_what(error)}, at {place} ({type(error).__name__}).",
             do="Check the network and the base URL; it was not billed.",
         )
-    return _unknown(what, error)
+    return _unknown(_what(error), error)
 
 
 def _not_uploaded(what: str, error: BaseException) -> NotSent:

@@ -1,0 +1,96 @@
+"""What a run will ask for: the run's own decisions, and nothing is asked.
+
+A run decides three times. `Known` says which rows need no asking; `identity_within` which images no
+client would send, and which are the same; `may_resend` whether an image whose answer was lost is
+asked for again. Here are the three in their order. What only an answer can tell is not in it: an
+image that is asked for again after a fault, and what a look would skip.
+"""
+
+from collections import Counter
+from decimal import Decimal
+from hashlib import blake2b
+
+from s2v_detect import ImageSkipped, Ledger, LedgerEntry
+from s2v_detect.bulk._known import Known
+from s2v_detect.images import identity_within
+from s2v_detect.options import OnUnknown, may_resend
+from s2v_detect.tables import Row
+
+_KINDS = ("rows", "faulty", "duplicates", "known", "asked")
+
+
+class Expected:
+    """Counts of rows, by what a run would make of them.
+
+    Args:
+        ledger: the run's, where there is one already.
+        retry_failed: as for a `Run`.
+        allow_private: as the client has it.
+        on_unknown: as the client has it.
+        repeats_cost: whether a repeat is asked for again: a run without a ledger forgets what it
+            has answered.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger | None,
+        *,
+        retry_failed: bool,
+        allow_private: bool,
+        on_unknown: OnUnknown,
+        repeats_cost: bool = False,
+    ) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys(_KINDS, 0))
+        self._ledger = ledger
+        self._known = Known(ledger, retry_failed=retry_failed) if ledger else None
+        self._allow_private = allow_private
+        self._on_unknown = on_unknown
+        self._repeats_cost = repeats_cost
+        self._seen: set[bytes] = set()  # 8 bytes an image, however long its address is
+
+    def take(self, rows: list[Row]) -> None:
+        """Count some rows. Reads files whole, and blocks."""
+        self.counts["rows"] += len(rows)
+        entries = self._known.look_up(rows) if self._known else {}
+        for row in rows:
+            entry = None if row.fault else entries.get(row.key)
+            self.counts[self._kind_of(row, entry)] += 1
+
+    def spent(self) -> Decimal:
+        """Return what the run's lineage has spent of its budget, in CNY. Blocks."""
+        return self._ledger.spend().cost_at_most if self._ledger else Decimal(0)
+
+    def spend_at_most(self, requests: int) -> None:
+        """Let only so many be asked for."""
+        asked = self.counts["asked"]
+        self.counts["asked"] = min(asked, requests)
+        self.counts["beyond_budget"] = asked - self.counts["asked"]
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._ledger:
+            self._ledger.close()
+
+    def _kind_of(self, row: Row, entry: LedgerEntry | None) -> str:
+        if row.fault:
+            return "faulty"
+        if entry and self._known and self._known.needs_no_asking(row, entry):
+            return "duplicates" if self._is_seen(entry.identity) else "known"
+        try:
+            identity = identity_within(row.source, allow_private=self._allow_private)
+        except ImageSkipped:
+            return "faulty"
+        if self._is_seen(identity if row.identity is None else row.identity):
+            return "asked" if self._repeats_cost else "duplicates"
+        return "asked" if entry is None or self._may_be_asked(entry) else "known"
+
+    def _may_be_asked(self, entry: LedgerEntry) -> bool:
+        # A run that is dead has sent it: the next one that begins notes that as a lost answer.
+        lost = entry.doubts + (entry.state == "sent")
+        return not lost or may_resend(lost, self._on_unknown)
+
+    def _is_seen(self, identity: str) -> bool:
+        mark = blake2b(identity.encode(errors="replace"), digest_size=8).digest()
+        is_seen = mark in self._seen
+        self._seen.add(mark)
+        return is_seen

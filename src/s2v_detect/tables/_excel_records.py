@@ -1,0 +1,52 @@
+"""Excel files that are there: whether one is an output, and its records. It needs the extra."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from s2v_detect.tables._lines import MORE, OUTCOME_KEYS, OutputError, Record
+from s2v_detect.tables._rows import InputError
+
+try:
+    from s2v_detect.tables._excel_reading import Sheet
+except InputError as error:
+    raise OutputError(str(error)) from error
+
+
+def is_output(path: Path) -> bool:
+    """Whether a file has the columns of an output."""
+    try:
+        return set(_names_in(_rows_of(path))) >= set(OUTCOME_KEYS)
+    except InputError:
+        return False
+
+
+def excel_records(path: Path) -> Iterator[Record]:
+    """Yield the records of an output; its values are numbers, texts, yes or no, or None."""
+    try:
+        rows = _rows_of(path)
+    except InputError as error:
+        raise OutputError(f"{path} can't be read. Give an output of a run, or a ledger.") from error
+    names = _names_in(rows)
+    if not set(names) >= {"kind", "at"}:
+        raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
+    place = names.index(MORE) if MORE in names else len(names)
+    for _, cells in rows:
+        record = dict(zip(names[:place], cells, strict=False))
+        more = "".join(str(cell) for cell in cells[place:] if cell is not None)
+        try:
+            record |= json.loads(more) if more else {}
+        except (ValueError, TypeError) as error:
+            raise OutputError(f"{path} is damaged. Give another output, or a ledger.") from error
+        yield record
+
+
+def _rows_of(path: Path) -> Iterator[tuple[int, list[Any]]]:
+    with path.open("rb") as file:
+        return Sheet(file, None).rows()
+
+
+def _names_in(rows: Iterator[tuple[int, list[Any]]]) -> list[str]:
+    _, cells = next(rows, (0, []))
+    return ["" if cell is None else str(cell) for cell in cells]

@@ -1,0 +1,46 @@
+"""Names for the columns of a table: all different, and none that is an image's address."""
+
+from collections.abc import Sequence
+
+from s2v_detect.tables._rows import InputError, chosen_column, is_address
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that are all different: no column is lost for being called as another.
+
+    Example:
+        >>> distinct(["a", "a_3", "a", "", "column_4"])
+        ('a', 'a_3', 'a_3_3', 'column_4_4', 'column_4')
+    """
+    given = [
+        name if name.strip() else f"column_{place}" for place, name in enumerate(names, start=1)
+    ]
+    found: list[str] = []
+    for place, (name, written) in enumerate(zip(given, names, strict=True), start=1):
+        new = name
+        # A name that nobody wrote gives way to one that somebody did, wherever that stands.
+        while new in found or (new != written and new in given[place:]):
+            new = f"{new}_{place}"
+        found.append(new)
+    return tuple(found)
+
+
+def headless(cells: Sequence[object], wanted: str | None) -> tuple[tuple[str, ...], str]:
+    """Return names for a table without a header, and the column that holds the image.
+
+    `cells` are those of the first row. Raises `InputError` where two of them are addresses.
+    """
+    names = tuple(f"column_{place}" for place in range(1, len(cells) + 1))
+    places = [place for place, cell in enumerate(cells, start=1) if is_address(cell)]
+    if wanted is None and len(places) > 1:
+        raise InputError(
+            "The input has no header, for its first line has addresses, and they are in more than"
+            f" one column. Give --column {' or '.join(map(str, places))}."
+        )
+    wanted = wanted or str(places[0])
+    if wanted not in names and not wanted.isdecimal():
+        raise InputError(
+            f"The input has no column {wanted!r}: its first line is no header, for it has an"
+            f" address. Give --column {places[0]}, or give the list a header."
+        )
+    return names, chosen_column(names, wanted)
