@@ -84,8 +84,8 @@ def fill(path: Path) -> None:
     db.execute("BEGIN")
     db.execute("INSERT INTO about VALUES ('model', 'wan2.2-s2v-detect on this machine')")
     db.execute(
-        "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock)"
-        " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '')"
+        "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
+        " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '', 4)"
     )
     db.executemany(
         "INSERT INTO image (identity, state, at, run, lineage, paid, attempts, answered_at,"

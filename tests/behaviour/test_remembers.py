@@ -69,6 +69,7 @@ async def test_an_answered_image_is_free_the_second_time(emulator: Emulator, pat
         assert ledger.known([URL, "https://images.example/2.jpg"]) == {URL: again}
 
 
+@pytest.mark.real_time
 async def test_many_rows_with_repeats_are_one_bill_an_image(
     emulator: Emulator, urls: Urls, path: Path
 ) -> None:
@@ -465,6 +466,7 @@ async def test_what_is_no_ledger_is_left_alone_and_nothing_is_sent(
     assert not path.is_file() or path.read_bytes() == before
 
 
+@pytest.mark.real_time
 async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
     emulator: Emulator, urls: Urls, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ asyncio.run(main())
     return path
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize(
     ("column", "asked", "known"),
     [
@@ -119,6 +120,7 @@ def test_a_column_that_is_in_the_table_alone_is_in_every_format(
         assert not any(row.get("input_more") for row in records), ending
 
 
+@pytest.mark.real_time
 def test_a_column_of_the_export_is_in_every_format(tmp_path: Path, changed: Path) -> None:
     """One that the ledger has a field for has its value, too."""
     at = next(line for line in _lines_of_table() if '"run"' in line)

@@ -79,6 +79,31 @@ async def test_a_list_without_a_header_has_numbers_for_its_columns(
         await read(tmp_path, "list.csv", content, column="url")
 
 
+OSS = "https://b.example/1.jpg?x-oss-process=image/resize"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{OSS},w_400\n{OSS},w_500\n",
+        f"1,{OSS},w_400\n",
+        "https://b.example/w_300,h_400/1.jpg\n",
+    ],
+)
+async def test_an_address_that_may_be_cut_is_asked_about(tmp_path: Path, content: str) -> None:
+    """Where no header says how many cells there are."""
+    with pytest.raises(InputError, match="may go on behind"):
+        await read(tmp_path, "list.csv", content)
+
+
+async def test_an_address_that_may_be_cut_later_is_a_faulty_row(tmp_path: Path) -> None:
+    """Unless it stands in quotes, or somebody said where the image is."""
+    content = f'{A},Ann\n{OSS},w_400\n"{OSS},w_400",Bo\n"{OSS}",Bo\n{B},\n'
+    assert told(await read(tmp_path, "list.csv", content)) == [A, "!2", f"{OSS},w_400", OSS, B]
+    rows = await read(tmp_path, "list.csv", content, column="1")
+    assert told(rows) == [A, OSS, f"{OSS},w_400", OSS, B]
+
+
 @pytest.mark.parametrize(
     ("content", "where"),
     [

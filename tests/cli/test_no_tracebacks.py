@@ -59,6 +59,7 @@ def lines_with_names() -> Iterator[tuple[str, ...]]:
         yield ("check", name)
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("lines", [lines_with_numbers, lines_with_names])
 @pytest.mark.timeout(180)
 def test_no_argument_makes_a_traceback(
@@ -137,6 +138,7 @@ def test_a_damaged_parquet_input_keeps_the_earlier_output(
     assert (tmp_path / "out.jsonl").read_bytes() == before
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("damage", ["output", "report"])
 def test_a_damaged_parquet_output_is_told_of(called: Command, tmp_path: Path, damage: str) -> None:
     """As the source of a report; as the place of a new output it is kept aside."""

@@ -154,6 +154,7 @@ def test_a_reader_that_leaves_stops_the_sending(
     assert emulator.requests < 400
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("room", [1_000, 70_000, 120_000])
 def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(
     started: Started, emulator: Emulator, many: Path, tmp_path: Path, room: int
@@ -190,6 +191,7 @@ def test_a_reader_of_stderr_that_leaves_stops_nothing(
     assert len(outcomes(tmp_path / "out.jsonl")) == 400
 
 
+@pytest.mark.real_time
 def test_a_terminal_gets_a_live_picture_and_quiet_none(
     started: Started, many: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

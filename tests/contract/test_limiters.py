@@ -202,6 +202,7 @@ def test_waiters_of_a_closed_loop_are_passed_over(real: Make) -> None:
     asyncio.run(hold_and_queue(asyncio.new_event_loop()))
 
 
+@pytest.mark.real_time
 def test_a_forked_child_has_a_line_of_its_own() -> None:
     """The parent's waiters belong to loops that the child does not have."""
     code = """

@@ -58,6 +58,7 @@ async def test_the_notebook_runs_beside_a_loop(capsys: pytest.CaptureFixture[str
     assert "CNY 0.008" in capsys.readouterr().out
 
 
+@pytest.mark.real_time
 def test_a_users_own_tests_pass() -> None:
     """With nothing but the fixture."""
     done = subprocess.run(  # noqa: S603  # our own example

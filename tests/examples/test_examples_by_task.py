@@ -16,6 +16,8 @@ import pytest
 from s2v_detect import Preflight
 from s2v_detect.emulator import Emulator, Error, Pass, Throttle
 
+pytestmark = pytest.mark.real_time
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PHOTOGRAPHS = EXAMPLES / "photographs"
 

@@ -28,6 +28,7 @@ async def verdicts(emulator: Emulator, path: Path, images: list[str]) -> dict[st
     return {o.image: o.verdict.check_pass for o in outcomes if isinstance(o, Checked)}
 
 
+@pytest.mark.real_time
 async def test_no_damage_is_paid_for_and_none_changes_a_verdict(
     emulator: Emulator, urls: Urls, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.ledgers import version_of
 
 from s2v_detect import Ledger
 from s2v_detect.emulator import Emulator, Pass
@@ -87,15 +88,6 @@ def path(tmp_path: Path) -> Path:
         db.execute("PRAGMA user_version = 1")
     db.close()
     return path
-
-
-def version_of(path: Path) -> int:
-    """The version that a file says it has."""
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-    finally:
-        db.close()
 
 
 async def test_a_client_goes_on_with_an_older_ledger(path: Path) -> None:

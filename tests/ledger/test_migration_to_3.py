@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from tests.ledgers import version_of
 
 from s2v_detect import Ledger, LedgerError
 from s2v_detect.ledger import _schema
@@ -51,15 +52,7 @@ def version_2(path: Path, rows: int, *, process: str = "1 on a machine") -> None
     db.close()
 
 
-def version_of(path: Path) -> int:
-    """The version that a file says it has."""
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-    finally:
-        db.close()
-
-
+@pytest.mark.real_time
 @pytest.mark.timeout(600)
 def test_a_migration_that_is_killed_is_begun_again(tmp_path: Path) -> None:
     """`kill -9` at many places of it: the file is of the one version or of the other, and whole."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ledgers import version_of
 
 from s2v_detect import Ledger, LedgerEntry, LedgerError
 from s2v_detect.emulator import Emulator, Pass
@@ -56,15 +57,6 @@ def version_3(path: Path, images: Sequence[dict[str, Any]], *, has_ended: bool =
 
 
 ANSWER = {"check_pass": 1, "answered_at": 10.0, "answered_by": 1, "paid": 1, "attempts": 1}
-
-
-def version_of(path: Path) -> int:
-    """The version that a file says it has."""
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-    finally:
-        db.close()
 
 
 def entry(**told: Any) -> LedgerEntry:

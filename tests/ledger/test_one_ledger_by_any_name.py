@@ -12,6 +12,8 @@ from _attacks.names import LOCKS, WAYS
 from s2v_detect import Ledger
 from s2v_detect.emulator import Emulator, Pass
 
+pytestmark = pytest.mark.real_time
+
 IMAGES = 20
 # Both are loaded before either begins: the first is still at work when the second opens the ledger.
 SCREENING = """

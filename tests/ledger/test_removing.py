@@ -103,6 +103,7 @@ async def test_pruning_keeps_what_is_in_doubt(
         }
 
 
+@pytest.mark.real_time
 async def test_a_copy_is_whole_while_a_run_writes(
     emulator: Emulator, urls: Urls, tmp_path: Path
 ) -> None:
@@ -150,6 +151,7 @@ async def test_a_copy_destroys_nothing(emulator: Emulator, urls: Urls, tmp_path:
         assert ledger.known(urls(1))
 
 
+@pytest.mark.real_time
 def test_the_commands_do_as_the_methods(tmp_path: Path, urls: Urls) -> None:
     """`ledger copy`, `forget` and `prune`, with their exit codes."""
     path, copy = tmp_path / "l.db", tmp_path / "copy.db"

@@ -48,6 +48,7 @@ async def stopped_between_commits(process: "subprocess.Popen[str]", path: Path) 
                 return
 
 
+@pytest.mark.real_time
 async def test_the_rest_goes_on_and_the_wait_is_told_once(
     tmp_path: Path,
     urls: Urls,

@@ -17,6 +17,8 @@ from s2v_detect.report import write_report
 from s2v_detect.report._chart import Timeline, chart_of
 from s2v_detect.report._sample import MOST_BYTES, Sample
 
+pytestmark = pytest.mark.real_time
+
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REJECTED: dict[str, Any] = {"check_pass": False, "code": "InvalidFile.NoHuman"}
 FAILED: dict[str, Any] = {"kind": "failed", "check_pass": None, "error": "OutcomeUnknown"}

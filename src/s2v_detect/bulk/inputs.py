@@ -9,13 +9,20 @@ import os
 import stat
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
 from s2v_detect.images import own_identity, trimmed
-from s2v_detect.tables import Format, InputError, Row, chosen_column, fitting_batches, open_table
+from s2v_detect.tables import (
+    InputError,
+    Row,
+    TableOptions,
+    chosen_column,
+    fitting_batches,
+    open_table,
+)
 
 _BATCH = 1000
 
@@ -23,15 +30,10 @@ OnGuess = Callable[[str], None]
 """Told what an input is read as."""
 
 
-class Options(TypedDict, total=False):
+class Options(TableOptions, total=False):
     """What an input is to be read as."""
 
-    column: str | None
     identity_column: str | None
-    format: Format | None
-    encoding: str | None
-    delimiter: str | None
-    sheet: str | None
 
 
 class Input:
@@ -42,15 +44,11 @@ class Input:
         descriptor: int,
         path: Path | None = None,
         *,
-        column: str | None = None,
         identity_column: str | None = None,
-        format: Format | None = None,  # noqa: A002  # the option's name
-        encoding: str | None = None,
-        delimiter: str | None = None,
-        sheet: str | None = None,
         files_beside: Path | None = None,
         own: OwnFiles | None = None,
         on_guess: OnGuess | None = None,
+        **options: Unpack[TableOptions],
     ) -> None:
         """Raise `InputError` for options that can't be.
 
@@ -58,15 +56,7 @@ class Input:
         """
         self._descriptor = descriptor
         self._is_ours = path is not None
-        self._table = open_table(
-            descriptor,
-            path,
-            column=column,
-            format=format,
-            encoding=encoding,
-            delimiter=delimiter,
-            sheet=sheet,
-        )
+        self._table = open_table(descriptor, path, **options)
         self._identity_column = identity_column
         self._files_beside = files_beside
         self._own = own or OwnFiles([])

@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from s2v_detect._redaction import shown
 from s2v_detect.errors import LedgerError
@@ -90,12 +91,22 @@ def use_name(db: sqlite3.Connection, path: Path) -> None:
     db.execute("INSERT OR REPLACE INTO about VALUES ('name in use', ?)", (os.fsencode(path),))
 
 
-def lineage_of(db: sqlite3.Connection, name: str) -> int:
-    """Return the lineage that a run of this name goes on with; 0: it begins one."""
+class LatestRun(NamedTuple):
+    """The latest run of a name."""
+
+    lineage: int
+    process: str
+    ended_at: float | None
+
+
+def latest_run(db: sqlite3.Connection, name: str) -> LatestRun | None:
+    """Return the run whose lineage the next one of this name goes on with; None: there is none."""
     row = db.execute(
-        "SELECT lineage FROM run WHERE name = ? AND name <> '' ORDER BY id DESC LIMIT 1", (name,)
+        "SELECT lineage, process, ended_at FROM run WHERE name = ? AND name <> ''"
+        " ORDER BY id DESC LIMIT 1",
+        (name,),
     ).fetchone()
-    return 0 if row is None else int(row[0])
+    return None if row is None else LatestRun._make(row)
 
 
 def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:

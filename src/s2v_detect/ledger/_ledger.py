@@ -110,7 +110,8 @@ class Ledger:
         """Return the lineage of the run that has begun, or else of the next; 0: a new one."""
         if self._run or self._is_new_start:
             return self.lineage
-        return self._ask(partial(_asked.lineage_of, name=self.name))
+        latest = self._ask(partial(_asked.latest_run, name=self.name))
+        return latest.lineage if latest else 0
 
     @property
     def lineage(self) -> int:

@@ -248,14 +248,10 @@ class LedgerRun:
         opening = self._opening
         self._refuse_another_model(db)
         self._use_one_name(db)
-        row = db.execute(
-            "SELECT lineage, process, ended_at FROM run WHERE name = ? AND name <> ''"
-            " ORDER BY id DESC LIMIT 1",
-            (opening.name,),
-        ).fetchone()
-        if row and row[2] is None:
+        before = _asked.latest_run(db, opening.name)
+        if before and before.ended_at is None:
             raise LedgerError(
-                f"{opening.name} is being written by a run already (process {row[1]}).",
+                f"{opening.name} is being written by a run already (process {before.process}).",
                 do="Wait for that run, or give another output.",
             )
         token = secrets.token_hex(8)
@@ -267,7 +263,7 @@ class LedgerRun:
             (opening.name, token, process_name(), time.time(), VERSION),
         )
         self.id = cursor.lastrowid or 0
-        self.lineage = self.id if row is None or opening.is_new_start else int(row[0])
+        self.lineage = before.lineage if before and not opening.is_new_start else self.id
         lock = self._file.lock(self.id, token)  # before anybody can see the run
         db.execute(
             "UPDATE run SET lineage = ?, lock = ? WHERE id = ?", (self.lineage, lock, self.id)

@@ -22,7 +22,7 @@ from s2v_detect.tables._lines import (
     is_record,
     json_line,
 )
-from s2v_detect.tables._opening import Table, open_table
+from s2v_detect.tables._opening import Table, TableOptions, open_table
 from s2v_detect.tables._read_back import delimited_output, read_records
 from s2v_detect.tables._rows import InputError, Row, chosen_column
 from s2v_detect.tables._whole import (
@@ -47,6 +47,7 @@ __all__ = [
     "Record",
     "Row",
     "Table",
+    "TableOptions",
     "WholeRecords",
     "cell",
     "chosen_column",

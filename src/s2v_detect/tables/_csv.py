@@ -16,7 +16,9 @@ read twice at most: within quotes that go on, a line has no quote that could ope
 The first line is a header, unless one of its cells is an address: then there is none, and the
 columns are named by their numbers. A header that can't be read ends the run before it begins; the
 next line never takes its place. A row with more cells than the header has is faulty: its address
-may have been cut at a delimiter. Empty cells beyond are no harm.
+may have been cut at a delimiter. Empty cells beyond are no harm. Without a header nothing says how
+many cells there are, so an address there ends in its cell only if it ends as images do, stands in
+quotes or in the last cell, or if `--column` says so: OSS has `…/resize,w_400` in addresses.
 
 Why none of the readers that are faster: pyarrow 26 and polars 2.1 take the two lines above for one
 row, or end there; both take an address in the first line for a header; DuckDB 2.0 takes it for a
@@ -28,6 +30,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.images import trimmed
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
 from s2v_detect.tables._names import distinct, headless
@@ -49,6 +52,8 @@ _UNCLOSED = re.compile(_QUOTED)
 
 _SHORT = 4096
 """Characters of an address that needs no look at its length in bytes."""
+
+_ENDINGS = tuple(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
 
 _State = Literal["closed", "open", "broken"]
 
@@ -117,7 +122,7 @@ class CsvRows:
         if len(cells) != len(self.columns):
             return None
         image = cells[self._place].strip()
-        if not image or len(image) > _SHORT or not image.isascii():
+        if not image or len(image) > _SHORT or not image.isascii() or self._may_be_cut(text, cells):
             return None
         return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
 
@@ -202,7 +207,7 @@ class CsvRows:
         else:
             text = unmarked(line.text)
             cells = self._cells(text)
-            if self.columns is None and self._take_header(cells):
+            if self.columns is None and self._take_header(text, cells):
                 self.passed_over += 1
             else:
                 rows.append(self._row(line.number, text, cells))
@@ -215,7 +220,7 @@ class CsvRows:
             for cell in self._cell.findall(text)
         ]
 
-    def _take_header(self, cells: list[str]) -> bool:
+    def _take_header(self, text: str, cells: list[str]) -> bool:
         """Have the names of the columns; return whether the line said them."""
         self.has_header = not any(map(is_address, cells))
         if self.has_header:
@@ -224,7 +229,22 @@ class CsvRows:
         else:
             self.columns, self.column = headless(cells, self._wanted)
         self._place = self.columns.index(self.column)
+        if self._may_be_cut(text, cells):
+            raise InputError(
+                "The input has no header, and the address in its first line may go on behind the"
+                f" {self.delimiter!r}. Give --column {self._place + 1} if it ends there; else put"
+                " addresses in quotes, or give --format text for an address a line."
+            )
         return self.has_header
+
+    def _may_be_cut(self, text: str, cells: Sequence[str]) -> bool:
+        """Whether the image's address may go on in the next cell."""
+        if self.has_header or self._wanted is not None or not any(cells[self._place + 1 :][:1]):
+            return False
+        image = trimmed(cells[self._place]).lower()
+        return (
+            is_address(image) and not image.endswith(_ENDINGS) and f'"{image}"' not in text.lower()
+        )
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
@@ -237,6 +257,9 @@ class CsvRows:
                 f"the line has {len(cells)} cells, and the header {len(names)}; a cell with"
                 f" {self.delimiter!r} in it must stand in quotes"
             )
+            return Row(number, text[:EXCERPT], fault, columns)
+        if self._may_be_cut(text, cells):
+            fault = f"its address may go on behind the {self.delimiter!r}; put it in quotes"
             return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")
         if '"' in row.image and is_address(row.image):

@@ -7,7 +7,7 @@ from typing import Any
 
 from s2v_detect._waiting import in_thread
 from s2v_detect.tables._names import distinct, headless
-from s2v_detect.tables._rows import InputError, Row, chosen_column, is_address, row_of
+from s2v_detect.tables._rows import InputError, Row, address_row, chosen_column, is_address, row_of
 
 _BATCH = 1000
 
@@ -15,14 +15,14 @@ _BATCH = 1000
 class ExcelTable:
     """Rows of a file's sheet, which is read whole when the first of them is asked for."""
 
+    delimiter = guessed = ""
+
     def __init__(self, path: Path, column: str | None, sheet: str | None) -> None:
         self._path = path
         self._wanted = column
         self._wanted_sheet = sheet
         self._place = 0
         self.column: str | None = None
-        self.delimiter = ""
-        self.guessed = ""
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
         """Empty rows still ahead are in it."""
@@ -74,7 +74,7 @@ class ExcelTable:
         link = sheet.link(number, self._place)
         # The text of an address wins: who mends an address by hand leaves its old link behind.
         if is_address(link) and not is_address(cells[self._place]):
-            return Row(number, link.strip(), "", columns)
+            return address_row(number, link, columns)
         if sheet.has_no_value(number, self._place):
             fault = (
                 f"the column {self._column!r} holds a formula whose value is not saved: open the"

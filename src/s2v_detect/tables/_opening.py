@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TypedDict
 
 from s2v_detect.tables._excel_table import ExcelTable
 from s2v_detect.tables._file_formats import FORMATS, Format, format_of
@@ -11,7 +12,17 @@ from s2v_detect.tables._parquet_table import ParquetTable
 from s2v_detect.tables._recognising import format_by_content
 from s2v_detect.tables._rows import InputError
 
-__all__ = ["Table", "open_table"]
+__all__ = ["Table", "TableOptions", "open_table"]
+
+
+class TableOptions(TypedDict, total=False):
+    """The options of `open_table`, for a function that hands them on."""
+
+    column: str | None
+    format: Format | None
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
 
 
 def open_table(

@@ -9,7 +9,7 @@ from typing import Any
 from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
 from s2v_detect.tables._names import distinct
-from s2v_detect.tables._rows import InputError, Row, chosen_column, row_of
+from s2v_detect.tables._rows import InputError, Row, address_row, chosen_column, row_of
 
 _BATCH = 1000
 
@@ -17,12 +17,12 @@ _BATCH = 1000
 class ParquetTable:
     """Rows of a file, which is opened when the first of them is asked for."""
 
+    delimiter = guessed = ""
+
     def __init__(self, path: Path, column: str | None) -> None:
         self._path = path
         self._column = column
         self.column: str | None = None
-        self.delimiter = ""
-        self.guessed = ""
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
 
@@ -47,7 +47,7 @@ def _row(number: int, columns: dict[str, Any], column: str) -> Row:
     value = columns[column]
     if isinstance(value, bytes):
         with suppress(UnicodeDecodeError):
-            return Row(number, value.decode().strip(), "", columns)
+            return address_row(number, value.decode(), columns)
     return row_of(number, columns, column)
 
 

@@ -114,7 +114,12 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     if not isinstance(value, str):
         excerpt = str(value)[:EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
-    image = trimmed(value)
+    return address_row(number, value, columns)
+
+
+def address_row(number: int, text: str, columns: Mapping[str, Any]) -> Row:
+    """Return the row whose image has that address, wherever the row has it."""
+    image = trimmed(text)
     if len(image) > LONGEST_ADDRESS // 4 and len(image.encode(errors="replace")) > LONGEST_ADDRESS:
         fault = f"its address is longer than {LONGEST_ADDRESS} bytes"
         return Row(number, image[:EXCERPT], fault, columns)
