@@ -35,11 +35,15 @@ from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.models import LANES
 
 EARLY_S = 0.005
-"""How long before its start a turn may be claimed: a timer is that exact, and waits for the rest.
+"""How long before its start a turn may be claimed: a timer is that exact, and waits for the rest."""
 
-A start is foreseen from those before it, and they leave a millisecond or two after theirs. To learn
-how late they are, and to foresee that too, gained nothing: simulated with timers that are 3 ms late
-1.10 wake-ups a turn either way, with 8 ms 1.45 without and 1.66 with it.
+_LATE_S = 0.0025
+"""So late after its start a turn's bytes leave, mostly: a timer wakes up a millisecond or two late.
+
+Whoever foresees those before it on time comes too early, claims, and sleeps once more. Simulated
+with timers that are 2 ms late on average, four processes wake up 1.15 times a turn so, and 1.08
+times with this; seven 1.68 and 1.19 times. More than is true would cost rate: 0.001 more costs
+0.04 % of seven processes' rate where timers are exact.
 """
 
 _BULK = LANES.index("bulk")
@@ -243,24 +247,24 @@ class WaitingList:
 
     def _join(self, wish: Wish, not_before: float) -> Wish:
         """Put a wish on the list, due when its place comes to a start."""
-        pacer, clock = self._foreseen(), self._from()
-        start = pacer.start_at(clock)
+        pacer = self._foreseen(_LATE_S)
+        start = pacer.start_at(max(self._from(), pacer.last_left_at))
         is_before = (each for each in self._wishes if each.order < wish.order)
         for each in sorted(is_before, key=attrgetter("due")):
             if start + EARLY_S < each.due:
                 break  # there is a start to spare before that one looks
-            clock = max(start, each.due)
-            pacer.left(clock)
-            start = pacer.start_at(clock)
+            at = max(start, each.due) + _LATE_S
+            pacer.left(at)
+            start = pacer.start_at(at)
         wish = wish._replace(due=max(start, not_before, self.now))
         self._wishes.append(wish)
         return wish
 
-    def _foreseen(self) -> Pacer:
-        """Return the pace as if all claims had left at their starts."""
+    def _foreseen(self, late_s: float = 0.0) -> Pacer:
+        """Return the pace as if all claims had left at their starts, or so late after them."""
         pacer = Pacer.from_state(*self._pace, *self._pacer.state())
         for claim in sorted(self._claims, key=attrgetter("at")):
-            pacer.left(max(claim.at, pacer.last_left_at))
+            pacer.left(max(claim.at + late_s, pacer.last_left_at))
         return pacer
 
     def _from(self) -> float:
