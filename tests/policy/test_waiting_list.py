@@ -52,11 +52,11 @@ class Machine:
         self.lefts: list[Left] = []
         self.wakes = 0
         self._late_s = late_s
-        self._chance = random.Random(1)  # noqa: S311  # no secret
+        self._chance = random.Random(1)
         self.rates = rates or {}
         self.own = {owner: Pacer(rate) for owner, rate in self.rates.items()}
         self.dead_from: dict[int, float] = {}
-        self._events: list[tuple[float, int, int, Wish]] = []
+        self._events: list[tuple[float, int, Wish, Claim | None]] = []
         self._number = 0
 
     def ask(self, ask: Ask, *, waiting: int = 1) -> None:
