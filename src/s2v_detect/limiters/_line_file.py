@@ -39,6 +39,7 @@ class LineFile:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{_LINE}"
+        self._where = str(self.path)  # a `Path` makes its text anew at every look
         self._descriptor = _CLOSED
         self.left_behind = b""
         """The block of a file that was tidied away while it was open."""
@@ -59,7 +60,7 @@ class LineFile:
                 self._descriptor = _opened(self.path)
             if not _lock(self._descriptor):
                 return False
-            if _is_at(self._descriptor, self.path):
+            if _is_at(self._descriptor, self._where):
                 return True
             self.left_behind = self.read()
             self.close()
@@ -96,7 +97,7 @@ class LifeSign:
         self._path = folder / f"{name}-{self.owner:016x}{_PROCESS}"
         while True:
             self._descriptor = _opened(self._path)
-            if _lock(self._descriptor) and _is_at(self._descriptor, self._path):
+            if _lock(self._descriptor) and _is_at(self._descriptor, str(self._path)):
                 break
             self.close()  # another process took it for a dead one's before it was locked
         self._tidy_up()
@@ -151,11 +152,12 @@ def _opened(path: Path) -> int:
     return descriptor
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        there = os.lstat(path)
     except FileNotFoundError:
         return False
+    return os.path.samestat(os.fstat(descriptor), there)
 
 
 def _was_removed(path: Path) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._block import OtherLayout, decoded, encoded
+from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
 from s2v_detect.limiters._pacing import Pacer
@@ -64,6 +64,7 @@ class SharedList:
         self._boot = boot()
         self._kept: deque[Change] = deque(maxlen=_MOST_KEPT)
         self._seen: Shared | None = None
+        self._written: tuple[bytes, Shared | None] = (b"", None)
         self._own = Pacer(rate, per_s)
         self.is_alone = False
         self._alone_at = -math.inf
@@ -122,7 +123,7 @@ class SharedList:
     def view(self) -> WaitingList:
         """Return the list as it was seen last, or as it is where that can be read whole."""
         with suppress(OSError, OtherLayout):
-            self._seen = decoded(self._file.read(), self._boot).shared or self._seen
+            self._seen = self._read().shared or self._seen
         return WaitingList(self._seen, self._me(), is_new=True)
 
     def go_alone(self, why: str) -> None:
@@ -160,19 +161,30 @@ class SharedList:
         return Member(self.owner, self._rate, self._per_s, self._clock())
 
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
-        block = decoded(self._file.read(), self._boot)
+        block = self._read()
         shared = block.shared
         if block.is_new:  # a new line, unless somebody tidied up
-            shared = decoded(self._file.left_behind, self._boot).shared or self._seen
+            shared = self._decoded(self._file.left_behind).shared or self._seen
         line = WaitingList(shared, self._me(), is_new=block.is_new)
         for change in self._kept:
             change(line)
         result = work(line)
         shared = line.shared()
-        self._file.write(encoded(shared, self._boot))
+        written = encoded(shared, self._boot)
+        self._file.write(written)
         self._kept.clear()
-        self._seen = shared
+        self._seen, self._written = shared, (written, shared)
         return result
+
+    def _read(self) -> Block:
+        block = self._file.read()
+        written, shared = self._written
+        if block == written:  # nobody wrote since: mostly so where bytes leave after a look
+            return Block(shared)
+        return self._decoded(block)
+
+    def _decoded(self, block: bytes) -> Block:
+        return decoded(block, self._boot, self._clock())
 
 
 def _end(file: LineFile, life: LifeSign) -> None:

@@ -59,7 +59,8 @@ _CLAIM_S = 0.1
 _MOST_PASSED = 2
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
-_AHEAD_S = 1.0  # a time so far ahead is of another clock
+AHEAD_S = 1.0
+"""A time so far ahead is of another clock."""
 MOST_COUNTED = 60
 """More requests are not counted in one window: the window is shortened by as much. A shorter window
 with the same share of margin keeps the longer one as well, and its times fit on a page."""
@@ -264,7 +265,7 @@ class WaitingList:
 
     def _foreseen(self, late_s: float = 0.0) -> Pacer:
         """Return the pace as if all claims had left at their starts, or so late after them."""
-        pacer = Pacer.from_state(*self._pace, *self._pacer.state())
+        pacer = self._pacer.copy()
         for claim in sorted(self._claims, key=attrgetter("at")):
             pacer.left(max(claim.at + late_s, pacer.last_left_at))
         return pacer
@@ -305,4 +306,4 @@ def _is_over(shared: Shared, now: float) -> bool:
 
 
 def _is_ahead(shared: Shared, now: float) -> bool:
-    return shared.used_at > now + _AHEAD_S
+    return shared.used_at > now + AHEAD_S
