@@ -57,8 +57,9 @@ class SharedList:
             self._life = LifeSign(folder, stem)
         except OSError as error:
             raise _unusable(error) from error
+        self._is_given = directory is not None
         self._end = weakref.finalize(self, _end, self._file, self._life)
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()  # a log handler may ask for a forecast
         self._rate, self._per_s = rate, per_s
         self._clock = clock
         self._boot = boot()
@@ -67,6 +68,7 @@ class SharedList:
         self._written: tuple[bytes, Shared | None] = (b"", None)
         self._own = Pacer(rate, per_s)
         self.is_alone = False
+        self._alone_since = math.inf
         self._alone_at = -math.inf
         self._is_alone_used = True
 
@@ -77,7 +79,11 @@ class SharedList:
 
     def living(self) -> list[int]:
         """Return the owners of all processes that live and have this line open."""
-        return self._life.living()
+        try:
+            return self._life.living()
+        except OSError:  # those who were there when the folder was
+            seen = () if self._seen is None else self._seen.members
+            return sorted({self.owner, *(member.owner for member in seen)})
 
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
@@ -105,7 +111,7 @@ class SharedList:
         False where the list can't be had: nothing of the work counts then.
         """
         try:
-            if not self._file.locked():
+            if not self._locked():
                 return False, None
             try:
                 result = self._transaction(work)
@@ -130,6 +136,7 @@ class SharedList:
         """Pace without the others."""
         if not self.is_alone:
             self.is_alone = True
+            self._alone_since = self._clock()
             _log.warning(
                 "The line of this machine can't be shared now: %s. This process keeps to its share"
                 " of the rate until it can.",
@@ -138,10 +145,10 @@ class SharedList:
 
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""
-        living, now, gap_s = self.living(), self._clock(), self._per_s / self._rate
+        start, anchor, gap_s = self.view().at_present()
+        living, now = self.living(), self._clock()
         if self._is_alone_used or now > self._alone_at + gap_s / 2:
-            anchor = self._seen.lefts[-1] if self._seen and self._seen.lefts else 0.0
-            after = max(now, self._alone_at, self._own.start_at(now))
+            after = max(now, start, self._alone_at, self._own.start_at(now))
             place = living.index(self.owner)
             self._alone_at = alone_at(after, anchor, gap_s, place=place, of=len(living))
             self._is_alone_used = False
@@ -160,12 +167,27 @@ class SharedList:
     def _me(self) -> Member:
         return Member(self.owner, self._rate, self._per_s, self._clock())
 
+    def _locked(self) -> bool:
+        try:
+            return self._file.locked()
+        except FileNotFoundError:
+            if self._is_given:
+                raise
+            state_folder(None)  # somebody tidied all of it up
+            return self._file.locked()
+
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
         block = self._read()
         shared = block.shared
         if block.is_new:  # a new line, unless somebody tidied up
             shared = self._decoded(self._file.left_behind).shared or self._seen
+        if self._file.left_behind:
+            self._file.left_behind = b""
+            with suppress(OSError):
+                self._life.renew()
         line = WaitingList(shared, self._me(), is_new=block.is_new)
+        if self.is_alone and shared is not None and shared.used_at < self._alone_since:
+            line.assume_others()  # the first who is back does not know when the others went
         for change in self._kept:
             change(line)
         result = work(line)

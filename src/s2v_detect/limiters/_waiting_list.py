@@ -137,7 +137,7 @@ class WaitingList:
         self.now = now
         self.owner = me.owner
         self._own_gap_s = me.gap_s
-        known = shared or Shared(now, (), ())
+        known = shared or Shared(now, *Pacer(1.0).state())
         self._members = [me]
         fastest, self.gap_s = me, me.gap_s
         for member in known.members:
@@ -148,13 +148,9 @@ class WaitingList:
                 fastest, self.gap_s = member, member.gap_s
         counted = min(fastest.rate, MOST_COUNTED)
         self._pace = counted, counted * self.gap_s
-        if shared is None:
-            self._pacer = Pacer(*self._pace)
-            if not is_new:
-                used_up = [now] * max(1, math.floor(counted))
-                self._pacer = Pacer.from_state(*self._pace, self._pacer.state()[0], used_up)
-        else:
-            self._pacer = Pacer.from_state(*self._pace, shared.learnt, shared.lefts)
+        self._pacer = Pacer.from_state(*self._pace, known.learnt, known.lefts)
+        if shared is None and not is_new:
+            self.assume_others()
         overdue_s = min(_OVERDUE_S, max(_SHORTEST_OVERDUE_S, _OVERDUE_GAPS * self.gap_s))
         self._wishes = [wish for wish in known.wishes if now <= wish.due + overdue_s]
         self._claims = list(known.claims)
@@ -194,6 +190,19 @@ class WaitingList:
         if self._was_taken(wish, start, about_to_look):
             wish = wish._replace(place=now, passed=wish.passed + 1)
         return None, self._join(wish, not_before)
+
+    def assume_others(self) -> None:
+        """Count the last window as used up: others may have gone, and nobody knows when."""
+        counted = max(1, math.floor(self._pace[0]))
+        learnt, _ = self._pacer.state()
+        self._pacer = Pacer.from_state(*self._pace, learnt, [self.now] * counted)
+
+    def at_present(self) -> tuple[float, float, float]:
+        """Return the start that is next, when the last one left, and the gap between two."""
+        last_left_at = self._pacer.last_left_at
+        anchor = last_left_at if last_left_at > -math.inf else 0.0
+        start = self._pacer.start_at(self._from())
+        return start, anchor, max(self._own_gap_s, self._pacer.gap_s)
 
     def leave(self, wish: Wish) -> None:
         """Nobody waits in that lane of that process any more."""
