@@ -103,7 +103,7 @@ async def test_a_killed_and_a_stopped_process_cost_the_others_a_gap(
         told += [float(at) for at in worker.communicate()[0].split()]
     told.sort()
     assert min(sixth - one for one, sixth in zip(told, told[5:], strict=False)) > 1.0
-    assert limiter.processes() == 1
+    assert limiter.sharing().processes == 1
 
 
 def test_the_file_is_made_with_all_its_bytes_and_keeps_its_size(tmp_path: Path) -> None:
@@ -219,16 +219,16 @@ asyncio.run(leave())
 child = os.fork()
 if not child:
     asyncio.run(leave())
-    os._exit(0 if line.processes() == 2 else 1)
+    os._exit(0 if line.sharing().processes == 2 else 1)
 assert os.waitpid(child, 0)[1] == 0
 asyncio.run(leave())
-assert line.processes() == 1
+assert line.sharing().processes == 1
 child = os.fork()
 if child:
     os._exit(0)  # the parent dies, and says nothing
 time.sleep(0.1)
 asyncio.run(leave())
-assert line.processes() == 1
+assert line.sharing().processes == 1
 print("whole")
 """
     done = subprocess.run(  # noqa: S603  # our own lines
@@ -317,6 +317,6 @@ def test_files_of_the_dead_and_of_nobody_are_cleaned_away(tmp_path: Path) -> Non
     with pytest.raises(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(descriptor)
-    assert living.processes() == 1
+    assert living.sharing().processes == 1
     del living
     assert [path.suffix for path in tmp_path.iterdir()] == [".line"]

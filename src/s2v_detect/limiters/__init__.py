@@ -9,13 +9,14 @@ from s2v_detect.limiters._accounts import line_of, shared_line
 from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
-from s2v_detect.limiters._turns import Limiter, Turn, refuse_no_limiter
+from s2v_detect.limiters._turns import Limiter, Sharing, Turn, refuse_no_limiter
 
 __all__ = [
     "GRACE_S",
     "HostLimiter",
     "Limiter",
     "LocalLimiter",
+    "Sharing",
     "Turn",
     "line_of",
     "refuse_no_limiter",

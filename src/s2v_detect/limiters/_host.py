@@ -27,7 +27,7 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._local import UNLIMITED, refuse_no_rate
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._shared_list import SharedList, usable_folder
-from s2v_detect.limiters._turns import Turn
+from s2v_detect.limiters._turns import Sharing, Turn
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -139,9 +139,12 @@ class HostLimiter:
             waiting = [len(self._waiting[each]) for each in LANES]
             return self._list.view().forecast_s(LANES.index(lane), waiting)
 
-    def processes(self) -> int:
-        """Return how many living processes have this line open, this one among them."""
-        return 1 if math.isinf(self.rate) else len(self._list.living())
+    def sharing(self) -> Sharing:
+        """Return how many processes share this line."""
+        if math.isinf(self.rate):
+            return Sharing()
+        with self._list.mutex:
+            return Sharing(len(self._list.living()), self._list.met())
 
     def _begin(self) -> None:
         """Have nobody in line, as a new process has."""

@@ -67,6 +67,8 @@ class SharedList:
         self._seen: Shared | None = None
         self._written: tuple[bytes, Shared | None] = (b"", None)
         self._own = Pacer(rate, per_s)
+        self._opened_at = clock()
+        self._met: set[int] = set()
         self.is_alone = False
         self._alone_since = math.inf
         self._alone_at = -math.inf
@@ -84,6 +86,10 @@ class SharedList:
         except OSError:  # those who were there when the folder was
             seen = () if self._seen is None else self._seen.members
             return sorted({self.owner, *(member.owner for member in seen)})
+
+    def met(self) -> int:
+        """Return how many others have used the list since this process opened it."""
+        return len(self._met - {self.owner})
 
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
@@ -196,6 +202,8 @@ class SharedList:
         self._file.write(written)
         self._kept.clear()
         self._seen, self._written = shared, (written, shared)
+        since = self._opened_at
+        self._met.update([each.owner for each in shared.members if each.seen_at >= since])
         return result
 
     def _read(self) -> Block:
