@@ -16,9 +16,7 @@ read twice at most: within quotes that go on, a line has no quote that could ope
 The first line is a header, unless one of its cells is an address: then there is none, and the
 columns are named by their numbers. A header that can't be read ends the run before it begins; the
 next line never takes its place. A row with more cells than the header has is faulty: its address
-may have been cut at a delimiter. Empty cells beyond are no harm. Without a header nothing says how
-many cells there are, so an address there ends in its cell only if it ends as images do, stands in
-quotes or in the last cell, or if `--column` says so: OSS has `…/resize,w_400` in addresses.
+may have been cut at a delimiter (`_cut` has the other signs). Empty cells beyond are no harm.
 
 Why none of the readers that are faster: pyarrow 26 and polars 2.1 take the two lines above for one
 row, or end there; both take an address in the first line for a header; DuckDB 2.0 takes it for a
@@ -30,8 +28,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.images import trimmed
+from s2v_detect.tables._cut import SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
 from s2v_detect.tables._names import distinct, headless
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
@@ -53,7 +51,7 @@ _UNCLOSED = re.compile(_QUOTED)
 _SHORT = 4096
 """Characters of an address that needs no look at its length in bytes."""
 
-_ENDINGS = tuple(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
+_DOUBLE = "put a cell with a quote in it between quotes, and write its own quote twice"
 
 _State = Literal["closed", "open", "broken"]
 
@@ -88,7 +86,7 @@ class CsvRows:
     def rest(self) -> list[Row]:
         rows: list[Row] = []
         while self._open:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
         return rows
 
     def _begun(self, lines: Sequence[TextLine]) -> Sequence[TextLine]:
@@ -122,7 +120,7 @@ class CsvRows:
         if len(cells) != len(self.columns):
             return None
         image = cells[self._place].strip()
-        if not image or len(image) > _SHORT or not image.isascii() or self._may_be_cut(text, cells):
+        if not image or len(image) > _SHORT or not image.isascii() or self._cut(text, cells):
             return None
         return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
 
@@ -140,7 +138,7 @@ class CsvRows:
             elif state == "open":
                 self._open, self._following, self._length = line, [], len(line.text)
             else:
-                rows.append(self._faulty(line, "a quote ends in the middle of a cell"))
+                rows.append(self._faulty(line, f"a quote ends in the middle of a cell; {_DOUBLE}"))
 
     def _go_on(self, line: TextLine, rows: list[Row]) -> None:
         """Take a line that may lie within the open cell."""
@@ -148,11 +146,13 @@ class CsvRows:
         self._length += len(line.text)
         state = self._state(line.text, is_within=True)
         if line.fault or self._length > LONGEST_ROW:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
         elif self._is_row(line.text):
-            self._give_up("a quote in it is still open where the next row begins", rows)
+            self._give_up(f"a quote in it is still open where the next row begins; {_DOUBLE}", rows)
         elif state == "broken":
-            self._give_up("a quote in it never closes, but for the quote of another cell", rows)
+            self._give_up(
+                f"a quote in it never closes, but for the quote of another cell; {_DOUBLE}", rows
+            )
         elif state == "closed":
             self._close(rows)
 
@@ -229,22 +229,18 @@ class CsvRows:
         else:
             self.columns, self.column = headless(cells, self._wanted)
         self._place = self.columns.index(self.column)
-        if self._may_be_cut(text, cells):
+        if fault := self._cut(text, cells):
             raise InputError(
-                "The input has no header, and the address in its first line may go on behind the"
-                f" {self.delimiter!r}. Give --column {self._place + 1} if it ends there; else put"
-                " addresses in quotes, or give --format text for an address a line."
+                f"The input has no header, and in its first line {fault}. Or give --format text,"
+                " if each line is an address."
             )
         return self.has_header
 
-    def _may_be_cut(self, text: str, cells: Sequence[str]) -> bool:
-        """Whether the image's address may go on in the next cell."""
-        if self.has_header or self._wanted is not None or not any(cells[self._place + 1 :][:1]):
-            return False
-        image = trimmed(cells[self._place]).lower()
-        return (
-            is_address(image) and not image.endswith(_ENDINGS) and f'"{image}"' not in text.lower()
-        )
+    def _cut(self, text: str, cells: Sequence[str]) -> str:
+        said_by: SaidBy = "header" if self.has_header else "nobody"
+        if self._wanted is not None:
+            said_by = "user"
+        return cut(text, cells, self._place, self.delimiter, said_by)
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
@@ -258,12 +254,11 @@ class CsvRows:
                 f" {self.delimiter!r} in it must stand in quotes"
             )
             return Row(number, text[:EXCERPT], fault, columns)
-        if self._may_be_cut(text, cells):
-            fault = f"its address may go on behind the {self.delimiter!r}; put it in quotes"
+        if fault := self._cut(text, cells):
             return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")
         if '"' in row.image and is_address(row.image):
-            return row._replace(fault="a quote is in the middle of its address")
+            return row._replace(fault=f"a quote is in the middle of its address; {_DOUBLE}")
         return row
 
     def _faulty(self, line: TextLine, fault: str) -> Row:
