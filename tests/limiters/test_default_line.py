@@ -10,6 +10,7 @@ import pytest
 
 from s2v_detect import DetectClient, HostLimiter, LocalLimiter
 from s2v_detect.cli._account import Account
+from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.limiters import _accounts, _folder
 from s2v_detect.limiters._accounts import account_name, line_of
 
@@ -174,3 +175,12 @@ def test_a_user_without_a_home_has_no_line_below_the_present_folder(
         assert isinstance(line_of(None, *ACCOUNT[:2], folder), LocalLimiter)
     assert "is no absolute path" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:
+    """Tests in parallel with one fake key would share five a second."""
+    async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
+        for number in range(12):
+            await client.check(f"https://images.example/{number}.jpg")
+        assert client.sharing() == (1, 0)
+    assert not lines.exists()  # noqa: ASYNC240  # a moment
