@@ -1,10 +1,11 @@
 """Where a client's key, address and workspace come from, and the check that they can be used.
 
-The only place of the library that reads the environment, but for the proxies and certificates that
-httpx reads (`wire/_environment.py` tells what is wrong with those). The names are those that users
-of the vendor's own tools have set already. A key is never in a message: not even a part of it. Nor
-is it in a variable of a frame that raises: what gathers errors gathers those too. So no function
-here raises while it holds the text of the key, or an environment that does.
+The only place of the library that reads the environment, but for where the machine's lines are
+(`limiters`) and the proxies and certificates that httpx reads (`wire/_environment.py` tells what is
+wrong with those). The names are those that users of the vendor's own tools have set already. A key
+is never in a message: not even a part of it. Nor is it in a variable of a frame that raises: what
+gathers errors gathers those too. So no function here raises while it holds the text of the key, or
+an environment that does.
 """
 
 import math

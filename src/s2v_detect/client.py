@@ -36,7 +36,7 @@ from s2v_detect.checks import (
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Asking, Getter, Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
-from s2v_detect.limiters import Limiter, refuse_no_limiter, shared_line
+from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import (
     OnUnknown,
@@ -91,9 +91,10 @@ class DetectClient(AsyncOnly):
             public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
-        limiter: the line that requests wait in: a `LocalLimiter`, or an object with its `turn`,
-            `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5 a second that all
-            clients of this process with the same base URL, model and key share.
+        limiter: the line that requests wait in: a `HostLimiter`, a `LocalLimiter`, or an object
+            with its `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5
+            a second that all clients of this user on this machine with the same base URL, model
+            and key share, in whichever process (`S2V_DETECT_LINE=process`: of this process).
         retry: how often and how long one image is asked for again.
         timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
         max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.
@@ -168,7 +169,7 @@ class DetectClient(AsyncOnly):
             http_client=http_client,
         )
         account = (settings.base_url, model, settings.api_key)
-        self._limiter = limiter or shared_line(*account)
+        self._limiter = line_of(limiter, *account)
         self._credential_line = shared_line(*account, rate=CREDENTIALS_PER_S)
         self._model = model
         self._retry = retry
@@ -347,6 +348,10 @@ class DetectClient(AsyncOnly):
         refuse_no_items(items, image)
         window = partial(Window, flights, items, asking=Asking(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
+
+    def sharing(self) -> Sharing:
+        """Return how many processes share this client's line."""
+        return Sharing.of(self._limiter)
 
     def _open_flights(self) -> Flights:
         if self._flights is None:

@@ -1,5 +1,7 @@
 """Whom a command asks: the account of the environment, or the emulator."""
 
+import logging
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -11,10 +13,20 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Preflight
+from s2v_detect import (
+    ConfigurationError,
+    DetectClient,
+    Event,
+    HostLimiter,
+    Ledger,
+    LocalLimiter,
+    Preflight,
+)
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.cli._terminal import STANDARD, seconds_of
+
+_log = logging.getLogger("s2v_detect")
 
 POSITIVE = Number(gt=0)
 _FINITE = Number(gt=0, lt=inf)
@@ -142,7 +154,7 @@ class Account:
                 base_url=asked.base_url,
                 workspace=asked.workspace,
                 allow_http=asked.allow_http,
-                limiter=LocalLimiter(sending.rate),
+                limiter=self._line(sending.rate),
                 max_in_flight=sending.max_in_flight,
                 timeout_s=self.timeout_s,
                 on_unknown=self.on_unknown,
@@ -168,6 +180,17 @@ class Account:
         async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
+    def _line(self, rate: float) -> HostLimiter | LocalLimiter | None:
+        """Return the machine's line, which an emulator of our own does not share."""
+        if not self.emulator and rate == REQUESTS_PER_S:
+            return None
+        if not self.emulator and os.environ.get("S2V_DETECT_LINE", "").strip() != "process":
+            try:
+                return HostLimiter(rate)
+            except ConfigurationError as error:
+                _log.warning("%s The line is this process's own.", error)
+        return LocalLimiter(rate)
+
     def allows_private(self) -> bool:
         """Whether its client sends addresses of this network; no key is needed to say that."""
         return (
@@ -178,6 +201,7 @@ class Account:
                 workspace=self.workspace,
                 allow_http=self.allow_http,
                 preflight=self._rules(),
+                limiter=LocalLimiter(),
             ).allows_private
         )
 

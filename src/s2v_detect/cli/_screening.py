@@ -148,6 +148,10 @@ class _Watched:
     def total(self) -> int | None:
         return self.source.total
 
+    @property
+    def processes(self) -> int:
+        return self.client.sharing().processes
+
 
 def _requests(count: int) -> str:
     return counted(count, "request is", "requests are")

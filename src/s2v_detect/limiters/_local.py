@@ -50,12 +50,7 @@ class LocalLimiter:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        are_numbers = is_number(rate) and is_number(per_s)
-        if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
-            raise ConfigurationError(
-                f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
-                do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
-            )
+        refuse_no_rate(rate, per_s)
         self.rate = rate
         self.per_s = per_s
         self._clock = clock
@@ -70,7 +65,7 @@ class LocalLimiter:
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
         if self._pacer is None:
-            return _UNLIMITED
+            return UNLIMITED
         await self._semaphore.acquire(lane)
         try:
             # Asked again after each sleep: a 429 may have moved the start meanwhile.
@@ -129,4 +124,14 @@ class _Unlimited:
         """Nothing to give back."""
 
 
-_UNLIMITED = _Unlimited()
+UNLIMITED = _Unlimited()
+
+
+def refuse_no_rate(rate: float, per_s: float) -> None:
+    """Raise `ConfigurationError` for a rate that no line can keep."""
+    are_numbers = is_number(rate) and is_number(per_s)
+    if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
+        raise ConfigurationError(
+            f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
+            do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
+        )
