@@ -91,10 +91,9 @@ class DetectClient(AsyncOnly):
             public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
-        limiter: the line that requests wait in: a `HostLimiter`, a `LocalLimiter`, or an object
-            with its `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5
-            a second that all clients of this user on this machine with the same base URL, model
-            and key share, in whichever process (`S2V_DETECT_LINE=process`: of this process).
+        limiter: the line that requests wait in, one of the `…Limiter`s or an object with their
+            `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: the one line of 5 a
+            second of all clients of this user on this machine with this base URL, model and key.
         retry: how often and how long one image is asked for again.
         timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
         max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.
@@ -315,10 +314,9 @@ class DetectClient(AsyncOnly):
         Args:
             items: any iterable or async iterable, however long. A plain iterable is read in the
                 event loop: give an async one where reading waits for a disk or a network.
-            image: how to get the image from an item: the key of a mapping, or a function (for
-                tuples and objects). Default: the item is the image. An item without the key, and
-                one on which the function raises, is skipped. Where that is so of each of the first
-                `max_in_flight` items, or of a shorter input, it is a `ConfigurationError`.
+            image: how to get the image from an item: a key, or a function (for tuples and objects).
+                Default: the item is the image. An item without the key, or on which the function
+                raises, is skipped; `ConfigurationError` if all of the first `max_in_flight` are so.
             identity: how to get what you know the image by, as with `image`: a text, a whole number
                 or a UUID, where addresses change (signed ones) and images don't. The ledger and two
                 checks at one time go by it; the address at hand is what is sent. `7`, `7.0` and
