@@ -124,8 +124,20 @@ def test_a_row_without_an_identity_is_skipped_with_its_reason(
     found = records(tmp_path / "out.jsonl")
     assert [record["kind"] for record in found] == ["checked", *["skipped"] * 3, "checked"]
     assert all("column 'id'" in record["message"] for record in found[1:4])
+    assert all("give a text or a whole number" in record["message"] for record in found[1:4])
     assert emulator.requests == 1
     assert json.loads(called("ledger", "show", "out.jsonl.ledger", "--json").stdout)["skipped"] == 0
+
+
+def test_a_whole_number_is_one_however_its_list_writes_it(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    """As a number, as a float (that is what pandas makes of it), as a text."""
+    ids = [2, 2.0, "2", " 2\u200b"]
+    as_json(tmp_path / "l.jsonl", [(each, signed(place, 1)) for place, each in enumerate(ids)])
+    done = called("run", "l.jsonl", "-o", "out.jsonl", "--identity-column", "id")
+    assert done.returncode == 0, done.stderr
+    assert emulator.requests == 1
 
 
 def test_what_failed_by_its_address_is_asked_for_by_the_next(

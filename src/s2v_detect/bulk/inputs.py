@@ -14,7 +14,7 @@ from typing import Self, Unpack
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.images import own_identity, trimmed
+from s2v_detect.images import identity_text
 from s2v_detect.tables import (
     InputError,
     Row,
@@ -131,7 +131,9 @@ class Input:
             self._refuse_column_of_text()
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
-                self._on_guess(guessed)
+                correction = self._table.correction
+                told = f"{guessed}. If that is wrong, give {correction}" if correction else guessed
+                self._on_guess(told)
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
                 chosen = self._identified(rows[start : start + step])
@@ -172,11 +174,7 @@ class Input:
 def _identified(row: Row, column: str) -> Row:
     """Return a row with its identity, or with why it has none."""
     value = (row.columns or {}).get(column)
-    value = trimmed(value) if isinstance(value, str) else value
-    if value is None or value == "":
-        return row._replace(fault=f"its identity is missing: the column {column!r} is empty")
     try:
-        own_identity(value, row.image)
+        return row._replace(identity=identity_text(value, row.image))
     except ImageSkipped as skipped:
-        return row._replace(fault=f"{skipped.reason}, in the column {column!r}")
-    return row._replace(identity=str(value))
+        return row._replace(fault=f"{skipped.reason} in the column {column!r}")

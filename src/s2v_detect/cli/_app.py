@@ -88,7 +88,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
-        return _refused(error, exit_of_fault(error))
+        return _refused(error.in_command(), exit_of_fault(error))
     except OSError as error:  # of a file that nothing above has said more about
         name = "A file" if error.filename is None else str(error.filename)[:200]
         why = error.strerror or type(error).__name__

@@ -60,21 +60,21 @@ class Plan:
     _: KW_ONLY
     column: str | None = None
     """The column that holds the image: its name, or its number. Default: image, image_url, url or
-    another usual name, or the only one."""
+    another usual name, or the only one with addresses."""
     identity_column: str | None = None
     """The column that names the image, where its address changes (a signed one): the ledger, and
     what is a repeat, go by it. Default: the address, or the content of a file."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
     encoding: str | None = None
-    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a guess that is
-    told."""
+    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a told guess."""
     delimiter: str | None = None
     """What separates the cells of the input: one character, or "tab". Default: as its ending and
     its first lines say."""
     sheet: str | None = None
-    """Excel: the sheet by its name, or its number among those that are shown. Default: the first of
-    these."""
+    """Excel: the sheet's name, or its number among those shown. Default: the one with a list."""
+    header_row: int | None = None
+    """CSV and Excel: the line, or row of the sheet, with the columns' names; 0: there is none."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
@@ -143,6 +143,7 @@ class Plan:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "sheet": self.sheet,
+            "header_row": self.header_row,
         }
 
     def ledger_of(self, out: str) -> Path | None:

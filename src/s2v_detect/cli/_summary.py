@@ -152,7 +152,7 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
     problems = []
     if summary.fault:
         early = "" if of_one else "The run ended early. "
-        problems.append(f"{early}{printable(str(summary.fault))}")
+        problems.append(f"{early}{printable(summary.fault.in_command())}")
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"

@@ -24,6 +24,7 @@ from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._turns import Turn
 from s2v_detect.models import Lane
+from s2v_detect.options import is_number
 
 _TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
@@ -49,10 +50,11 @@ class LocalLimiter:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not rate > 0 or not 0 < per_s < math.inf:
+        are_numbers = is_number(rate) and is_number(per_s)
+        if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
             raise ConfigurationError(
-                f"a line of {rate} requests in {per_s} seconds can't be kept.",
-                do="Give a rate above 0 and a finite number of seconds.",
+                f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
+                do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
             )
         self.rate = rate
         self.per_s = per_s

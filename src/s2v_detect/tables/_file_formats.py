@@ -54,3 +54,11 @@ def is_list(path: Path) -> bool:
     """
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return plain.suffix.lower() in (".txt", *_BY_ENDING)
+
+
+def no_header_row(name: Format) -> str:
+    """Return what is said where `--header-row` is given for a format that has no such row."""
+    return (
+        f"--header-row is for CSV and Excel, and {FORMATS[name].words} has no row of names. Leave"
+        " the option out, or give --format csv."
+    )
