@@ -320,8 +320,7 @@ class DetectClient(AsyncOnly):
             identity: how to get what you know the image by, as with `image`: a text, a whole number
                 or a UUID, where addresses change (signed ones) and images don't. The ledger and two
                 checks at one time go by it; the address at hand is what is sent. `7`, `7.0` and
-                `"7"` are one; an item with none or with another type is skipped. Default: images
-                go by their addresses, and files by what they hold.
+                `"7"` are one. Default: images go by their addresses, and files by what they hold.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
