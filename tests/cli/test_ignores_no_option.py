@@ -30,6 +30,7 @@ IDLE = [
             ("--encoding", "gb18030"),
             ("--delimiter", ";"),
             ("--sheet", "2"),
+            ("--header-row", "2"),
             ("--files",),
         )
     ],

@@ -66,12 +66,10 @@ def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
     is_delimited = out is not None and Path(out).suffix.lower() in DELIMITERS
     has_no_ledger = out is not None and plan.ledger_of(out) is None
     return [
-        Idle("--column", plan.column is not None, is_no_list, of),
-        Idle("--identity-column", plan.identity_column is not None, is_no_list, of),
-        Idle("--format", plan.format is not None, is_no_list, of),
-        Idle("--encoding", plan.encoding is not None, is_no_list, of),
-        Idle("--delimiter", plan.delimiter is not None, is_no_list, of),
-        Idle("--sheet", plan.sheet is not None, is_no_list, of),
+        *[
+            Idle(f"--{name.replace('_', '-')}", value is not None, is_no_list, of)
+            for name, value in plan.read_as.items()
+        ],
         Idle("--files", plan.files, is_no_list, of),
         Idle("--recursive", plan.recursive, kind != "a folder", folder),
         Idle("--excel", plan.excel, out is not None and not is_delimited, delimited),
