@@ -9,7 +9,9 @@ either has the turn or a new due time. The permit goes on when the turn is told 
 Only one who waits for a turn may sleep for the list (`_shared_list`); what is told in between never
 waits. A process that can't have the list paces alone.
 
-Killed on any line: the system drops the locks, the wish is passed over, and a claim counts as left.
+Killed on any line: the system drops the locks, the wish is passed over by its time, and a claim
+counts as left. A lock as a sign of life only tells earlier that a wish is nobody's: no turn waits
+for that.
 A child of a fork is a process of its own.
 """
 
@@ -217,6 +219,7 @@ class HostLimiter:
             wish = wish._replace(place=waiting[who])
         behind = next((each for each in waiting if each is not who), None)
         following = None if behind is None else self._new_wish(line, lane, behind)
+        self._list.drop_the_dead(line)
         not_before = self._list.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
 

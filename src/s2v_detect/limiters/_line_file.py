@@ -103,7 +103,7 @@ class LifeSign:
     def __init__(self, folder: Path, name: str) -> None:
         self.owner = secrets.randbits(64)
         self._folder, self._name = folder, name
-        self._path = folder / f"{name}-{self.owner:016x}{_PROCESS}"
+        self._path = self._path_of(self.owner)
         self._descriptor, self._inode = _CLOSED, 0
         self.renew()
         self._tidy_up()
@@ -127,6 +127,10 @@ class LifeSign:
         living = [path for path in paths if path != self._path and not _was_removed(path)]
         return sorted([self.owner, *(int(path.stem.rpartition("-")[2], 16) for path in living)])
 
+    def is_dead(self, owner: int) -> bool:
+        """Whether a process of this line lives no more. Its file is taken away."""
+        return _was_removed(self._path_of(owner))
+
     def end(self) -> None:
         """Take the sign of life away."""
         with contextlib.suppress(OSError):
@@ -137,6 +141,9 @@ class LifeSign:
         """Close the file, as a child of a fork must."""
         _close(self._descriptor, self._inode)
         self._descriptor = _CLOSED
+
+    def _path_of(self, owner: int) -> Path:
+        return self._folder / f"{self._name}-{owner:016x}{_PROCESS}"
 
     def _is_there(self) -> bool:
         try:
