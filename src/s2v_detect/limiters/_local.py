@@ -24,6 +24,7 @@ from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._turns import Turn
 from s2v_detect.models import Lane
+from s2v_detect.options import is_number
 
 _TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
@@ -128,8 +129,9 @@ UNLIMITED = _Unlimited()
 
 def refuse_no_rate(rate: float, per_s: float) -> None:
     """Raise `ConfigurationError` for a rate that no line can keep."""
-    if not rate > 0 or not 0 < per_s < math.inf:
+    are_numbers = is_number(rate) and is_number(per_s)
+    if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
         raise ConfigurationError(
-            f"a line of {rate} requests in {per_s} seconds can't be kept.",
-            do="Give a rate above 0 and a finite number of seconds.",
+            f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
+            do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
         )

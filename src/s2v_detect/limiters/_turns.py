@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.models import Lane
+from s2v_detect.options import is_number
 
 
 class Turn(Protocol):
@@ -64,5 +65,5 @@ def refuse_no_limiter(value: object) -> None:
         raise ConfigurationError(what, do=do)
     for name in ("rate", "per_s"):
         amount = getattr(value, name)
-        if not isinstance(amount, int | float) or not amount > 0:
+        if not is_number(amount) or not amount > 0:
             raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)

@@ -58,7 +58,7 @@ _OVERDUE_GAPS = 0.25
 # It is less than a gap, so that the claim has its place before whoever leaves next.
 _CLAIM_S = 0.1
 _MOST_PASSED = 2
-_MOMENT_S = 0.004  # less than any time after which somebody is passed over
+_MOMENT_S = 4e-3  # less than any time after which somebody is passed over
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
 AHEAD_S = 1.0
