@@ -9,7 +9,9 @@ either has the turn or a new due time. The permit goes on when the turn is told 
 Only one who waits for a turn may sleep for the list (`_shared_list`); what is told in between never
 waits. A process that can't have the list paces alone.
 
-Killed on any line: the system drops the locks, the wish is passed over, and a claim counts as left.
+Killed on any line: the system drops the locks, the wish is passed over by its time, and a claim
+counts as left. A lock as a sign of life only tells earlier that a wish is nobody's: no turn waits
+for that.
 A child of a fork is a process of its own.
 """
 
@@ -139,6 +141,13 @@ class HostLimiter:
             waiting = [len(self._waiting[each]) for each in LANES]
             return self._list.view().forecast_s(LANES.index(lane), waiting)
 
+    def expect(self, lane: Lane, whose: object, count: int) -> None:
+        """Tell the other processes that so many more will ask, beside those who have asked."""
+        if math.isinf(self.rate):
+            return
+        with self._list.mutex:
+            self._expected[lane][whose] = count
+
     def sharing(self) -> Sharing:
         """Return how many processes share this line."""
         if math.isinf(self.rate):
@@ -152,6 +161,9 @@ class HostLimiter:
         self._shared: SharedList | None = None
         self._heads = {lane: LaneSemaphore() for lane in LANES}
         self._waiting: dict[Lane, dict[object, float]] = {lane: {} for lane in LANES}
+        self._expected: dict[Lane, weakref.WeakKeyDictionary[object, int]] = {
+            lane: weakref.WeakKeyDictionary() for lane in LANES
+        }
         self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)
 
     def _forget(self) -> None:
@@ -212,17 +224,19 @@ class HostLimiter:
     def _asked(self, line: WaitingList, lane: Lane, who: object) -> _Answer:
         waiting = self._waiting[lane]
         wish = self._wishes[lane] or self._new_wish(line, lane, who)
-        wish = wish._replace(waiting=len(waiting))
+        wish = wish._replace(waiting=len(waiting) + sum(self._expected[lane].values()))
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=waiting[who])
         behind = next((each for each in waiting if each is not who), None)
         following = None if behind is None else self._new_wish(line, lane, behind)
+        self._list.drop_the_dead(line)
         not_before = self._list.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
 
     def _new_wish(self, line: WaitingList, lane: Lane, who: object) -> Wish:
         place = line.now if lane == "bulk" else self._waiting[lane][who]
-        return Wish(line.owner, LANES.index(lane), max(1, len(self._waiting[lane]) - 1), place)
+        waiting = max(1, len(self._waiting[lane]) - 1) + sum(self._expected[lane].values())
+        return Wish(line.owner, LANES.index(lane), waiting, place)
 
     def _asked_alone(self, lane: Lane, who: object) -> _Answer:
         start, round_s = self._list.look_alone()

@@ -88,6 +88,12 @@ class SharedList:
             seen = () if self._seen is None else self._seen.members
             return sorted({self.owner, *(member.owner for member in seen)})
 
+    def drop_the_dead(self, line: WaitingList) -> None:
+        """Take the next wish from the list where its process was killed, and its start is lost."""
+        owner = line.next_owner()
+        if owner is not None and self._life.is_dead(owner):
+            line.without(owner)
+
     def met(self) -> int:
         """Return how many others have used the list since this process opened it."""
         return len(self._met - {self.owner})
