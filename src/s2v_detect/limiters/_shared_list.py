@@ -24,8 +24,7 @@ from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._block import OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
-from s2v_detect.limiters._pacing import Pacer
-from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList, alone_at
+from s2v_detect.limiters._waiting_list import Alone, Member, Shared, WaitingList
 
 _log = logging.getLogger("s2v_detect")
 
@@ -36,7 +35,7 @@ Change = Callable[[WaitingList], None]
 
 
 class SharedList:
-    """One process's way to the list. Hold `mutex` around everything but `tell`.
+    """One process's way to the list. Hold the mutex around everything but `tell`.
 
     Raises `ConfigurationError` where the folder can't be used.
     """
@@ -48,6 +47,8 @@ class SharedList:
         rate: float,
         per_s: float,
         clock: Callable[[], float],
+        *,
+        mutex: threading.Lock,
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         folder = usable_folder(directory)
@@ -58,16 +59,14 @@ class SharedList:
         except OSError as error:
             raise _unusable(error) from error
         self._end = weakref.finalize(self, _end, self._file, self._life)
-        self.mutex = threading.Lock()
+        self._mutex = mutex
         self._rate, self._per_s = rate, per_s
         self._clock = clock
         self._boot = boot()
         self._kept: deque[Change] = deque(maxlen=_MOST_KEPT)
         self._seen: Shared | None = None
-        self._own = Pacer(rate, per_s)
+        self.alone = Alone(rate, per_s)
         self.is_alone = False
-        self._alone_at = -math.inf
-        self._is_alone_used = True
 
     @property
     def owner(self) -> int:
@@ -81,20 +80,12 @@ class SharedList:
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
         if line.gap_s < self._per_s / self._rate:
-            return self._own.start_at(line.now)
+            return self.alone.own.start_at(line.now)
         return -math.inf
-
-    def left(self, at: float) -> None:
-        """Count what this process sent."""
-        self._own.left(max(at, self._own.last_left_at))
-
-    def throttled(self, at: float, retry_after_s: float | None) -> None:
-        """Slow this process where it is alone."""
-        self._own.throttled(at, retry_after_s)
 
     def tell(self, change: Change) -> None:
         """Change the list now, or with the next transaction: this never waits."""
-        with self.mutex:
+        with self._mutex:
             self._kept.append(change)
             self.changed(lambda _: None)
 
@@ -137,18 +128,11 @@ class SharedList:
 
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""
-        living, now, gap_s = self.living(), self._clock(), self._per_s / self._rate
-        if self._is_alone_used or now > self._alone_at + gap_s / 2:
-            anchor = self._seen.lefts[-1] if self._seen and self._seen.lefts else 0.0
-            after = max(now, self._alone_at, self._own.start_at(now))
-            place = living.index(self.owner)
-            self._alone_at = alone_at(after, anchor, gap_s, place=place, of=len(living))
-            self._is_alone_used = False
-        return self._alone_at, gap_s * len(living)
-
-    def use_alone(self) -> None:
-        """Take the start that `look_alone` returned."""
-        self._is_alone_used = True
+        living = self.living()
+        anchor = self._seen.lefts[-1] if self._seen and self._seen.lefts else 0.0
+        place = living.index(self.owner)
+        start = self.alone.start(self._clock(), anchor, place=place, of=len(living))
+        return start, self._per_s / self._rate * len(living)
 
     def close(self) -> None:
         """Close the files, as a child of a fork must: what it was born with is its parent's."""

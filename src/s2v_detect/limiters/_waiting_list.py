@@ -282,6 +282,32 @@ def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) 
     return first + rounds * gap_s * of
 
 
+class Alone:
+    """The starts of one process while it can't reach the others: its slot, and its own pace."""
+
+    def __init__(self, rate: float, per_s: float) -> None:
+        self.own = Pacer(rate, per_s)
+        self._gap_s = per_s / rate
+        self._at = -math.inf
+        self._is_used = True
+
+    def start(self, now: float, anchor: float, *, place: int, of: int) -> float:
+        """Return its next start: the same until that is used, or long over."""
+        if self._is_used or now > self._at + self._gap_s / 2:
+            after = max(now, self._at, self.own.start_at(now))
+            self._at = alone_at(after, anchor, self._gap_s, place=place, of=of)
+            self._is_used = False
+        return self._at
+
+    def use(self) -> None:
+        """Take the start that was returned last."""
+        self._is_used = True
+
+    def left(self, at: float) -> None:
+        """Count what this process sent."""
+        self.own.left(max(at, self.own.last_left_at))
+
+
 def _is_here(member: Member, shared: Shared, now: float) -> bool:
     """Whether a process uses the line: it did lately, or it sleeps to a far start."""
     if now - member.seen_at <= IDLE_S:
