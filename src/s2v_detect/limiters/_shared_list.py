@@ -48,7 +48,7 @@ class SharedList:
         per_s: float,
         clock: Callable[[], float],
         *,
-        mutex: threading.Lock,
+        mutex: threading.RLock,
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         folder = usable_folder(directory)

@@ -165,7 +165,7 @@ class SharedLine(ABC):
 
     def _begin(self) -> None:
         """Have nobody in line, as a new process has."""
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # what ended at once is heard by whoever asked
         self._heads = {lane: LaneSemaphore() for lane in LANES}
         self._waiting: dict[Lane, dict[object, float]] = {lane: {} for lane in LANES}
         self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)

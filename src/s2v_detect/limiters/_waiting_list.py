@@ -42,19 +42,19 @@ how late they are, and to foresee that too, gained nothing: simulated with timer
 1.10 wake-ups a turn either way, with 8 ms 1.45 without and 1.66 with it.
 """
 
-_BULK = LANES.index("bulk")
+BULK = LANES.index("bulk")
 # A loaded machine keeps a process from its timer for so long. More would cost a start where a
 # process was killed: the next one looks a gap later.
-_OVERDUE_S = 0.05
-_SHORTEST_OVERDUE_S = 0.005
-_OVERDUE_GAPS = 0.25
+OVERDUE_S = 0.05
+SHORTEST_OVERDUE_S = 0.005
+OVERDUE_GAPS = 0.25
 # The grace for a connection is 0.03 s: an owner that is silent for so long says nothing any more.
 # It is less than a gap, so that the claim has its place before whoever leaves next.
-_CLAIM_S = 0.1
-_MOST_PASSED = 2
+CLAIM_S = 0.1
+MOST_PASSED = 2
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
-_AHEAD_S = 1.0  # a time so far ahead is of another clock
+AHEAD_S = 1.0  # a time so far ahead is of another clock
 MOST_COUNTED = 60
 """More requests are not counted in one window: the window is shortened by as much. A shorter window
 with the same share of margin keeps the longer one as well, and its times fit on a page."""
@@ -149,10 +149,15 @@ class WaitingList:
                 self._pacer = Pacer.from_state(*self._pace, self._pacer.state()[0], used_up)
         else:
             self._pacer = Pacer.from_state(*self._pace, shared.learnt, shared.lefts)
-        overdue_s = min(_OVERDUE_S, max(_SHORTEST_OVERDUE_S, _OVERDUE_GAPS * self.gap_s))
+        overdue_s = min(OVERDUE_S, max(SHORTEST_OVERDUE_S, OVERDUE_GAPS * self.gap_s))
         self._wishes = [wish for wish in known.wishes if now <= wish.due + overdue_s]
         self._claims = list(known.claims)
         self._settle()
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """What decides the next start, beside who left when: that of the pacer."""
+        return self._pacer.spacing
 
     def shared(self) -> Shared:
         """Return what the next process goes on with."""
@@ -219,7 +224,7 @@ class WaitingList:
         for wish in self._wishes:
             if wish.owner != self.owner and wish.lane <= lane:
                 # Of a stream no more go first than this process has turns in the meantime.
-                ahead += wish.waiting if wish.lane < _BULK else min(wish.waiting, rounds)
+                ahead += wish.waiting if wish.lane < BULK else min(wish.waiting, rounds)
         pacer = self._foreseen()
         pause_s = max(0.0, pacer.start_at(self._from()) - self.now)
         return pause_s + ahead * pacer.gap_s
@@ -227,7 +232,7 @@ class WaitingList:
     def _settle(self) -> None:
         """Count the claims as left whose owners say nothing any more."""
         for claim in sorted(self._claims, key=attrgetter("at")):
-            if self.now - claim.at > _CLAIM_S:
+            if self.now - claim.at > CLAIM_S:
                 self.left(claim, claim.at)
 
     def _forget(self, wish: Wish) -> None:
@@ -236,10 +241,10 @@ class WaitingList:
 
     def _was_taken(self, wish: Wish, start: float, about_to_look: list[Wish]) -> bool:
         """Whether the start of a bulk wish went to a better lane, and it may not mind."""
-        if wish.lane < _BULK or wish.passed == _MOST_PASSED or wish.due > self.now + EARLY_S:
+        if wish.lane < BULK or wish.passed == MOST_PASSED or wish.due > self.now + EARLY_S:
             return False
         is_late = start - wish.due > self.gap_s / 2
-        return is_late or any(each.lane < _BULK for each in about_to_look)
+        return is_late or any(each.lane < BULK for each in about_to_look)
 
     def _join(self, wish: Wish, not_before: float) -> Wish:
         """Put a wish on the list, due when its place comes to a start."""
@@ -325,4 +330,4 @@ def _is_over(shared: Shared, now: float) -> bool:
 
 
 def _is_ahead(shared: Shared, now: float) -> bool:
-    return shared.used_at > now + _AHEAD_S
+    return shared.used_at > now + AHEAD_S
