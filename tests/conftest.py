@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import redis
+from tests.redis_servers import redis_server
 
 from s2v_detect.emulator import Emulator, Pass
-from tests.redis_servers import redis_server
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import redis
 import redis.asyncio
 
 
@@ -73,7 +72,7 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
 class AtOnce(redis.asyncio.Redis):
     """A client whose calls take no time of the event loop: for a virtual clock."""
 
-    def __init__(self, server: redis.Redis) -> None:
+    def __init__(self, server: Any) -> None:
         super().__init__()
         self._server = server
         self.calls = 0
@@ -83,6 +82,3 @@ class AtOnce(redis.asyncio.Redis):
         self.calls += 1
         await asyncio.sleep(0)
         return self._server.execute_command(*words, **options)
-
-
-Clock = Callable[[], float]

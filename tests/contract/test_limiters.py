@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.redis_servers import AtOnce
 
 from s2v_detect import ConfigurationError, HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.limiters._pacing import GRACE_S
 from s2v_detect.limiters._turns import Limiter
 from s2v_detect.models import Lane
-from tests.redis_servers import AtOnce
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
 
