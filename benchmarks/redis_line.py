@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+
 from host import Left, jain, judged, lefts_of, waits
 from host import Worker as Lines
 
@@ -81,7 +81,7 @@ def throttled(url):
         return lambda: None
     return turn
 
-async def main(kind, url, waiting, every_s, latest):
+async def main(kind, url, waiting, every_s):
     turn = globals()[kind](url)
     def say(kind, *more):
         print(json.dumps([kind, *more, 0, time.process_time()]), flush=True)
@@ -98,19 +98,16 @@ async def main(kind, url, waiting, every_s, latest):
         left()
         say(lane, asked_at, at)
     async def stream():
-        while time.monotonic() < latest:
+        while True:
             await leave("bulk")
     say("ready", time.monotonic(), time.monotonic())
     tasks = [asyncio.create_task(stream()) for _ in range(waiting)]
-    while every_s and time.monotonic() + every_s < latest:
-        await asyncio.sleep(every_s)
-        tasks.append(asyncio.create_task(leave("interactive")))
-    await asyncio.sleep(latest - time.monotonic())
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    while True:  # until it is killed
+        await asyncio.sleep(every_s or 1.0)
+        if every_s:
+            tasks.append(asyncio.create_task(leave("interactive")))
 
-asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])))
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
 """
 
 
@@ -161,12 +158,10 @@ class Server:
 class Worker(Lines):
     """One process; `benchmarks/host.py` reads its lines."""
 
-    def __init__(  # its parent's starts another script
-        self, folder: Path, kind: str, url: str, waiting: int, every_s: float, latest: float
-    ) -> None:
+    def __init__(self, folder: Path, kind: str, url: str, waiting: int, every_s: float) -> None:
         self.lines = []
         self.path = folder / f"worker-{time.monotonic_ns()}.jsonl"
-        words = [kind, url, str(waiting), str(every_s), str(latest)]
+        words = [kind, url, str(waiting), str(every_s)]
         with self.path.open("w") as out:
             self.process = subprocess.Popen([sys.executable, "-c", WORKER, *words], stdout=out)  # noqa: S603  # our own
 
@@ -184,21 +179,23 @@ class Run:
     ) -> None:
         with tempfile.TemporaryDirectory() as name:
             server = Server(name)
-            latest = time.monotonic() + for_s + 4  # to start takes a while
             last = len(waiting) - 1
             self.workers = [
-                Worker(Path(name), kind, server.url, count, every_s * (at == last), latest)
+                Worker(Path(name), kind, server.url, count, every_s * (at == last))
                 for at, count in enumerate(waiting)
             ]
+            until = time.monotonic() + 60
             while sum(self._turns(worker) for worker in self.workers) < WARM_TURNS:
+                assert time.monotonic() < until, f"{kind} does not begin"
                 time.sleep(0.1)
             began, calls = time.monotonic(), server.calls()
             self.disturbed_at = began
             if disturb is not None:
                 disturb(server)
-            time.sleep(max(0.0, latest - 0.5 - time.monotonic()))
+            time.sleep(max(0.0, began + for_s - time.monotonic()))
             ended, self.calls = time.monotonic(), server.calls() - calls
             for worker in self.workers:
+                worker.process.kill()
                 worker.process.wait()
                 worker.keep()
             server.kill()
@@ -221,7 +218,10 @@ class Run:
 def most_in_a_second(lefts: Sequence[Left]) -> int:
     """Return how many left in any second, at most."""
     times = [left.at for left in lefts]
-    return max(sum(first <= at < first + 1 for at in times[i : i + 30]) for i, first in enumerate(times))
+    return max(
+        sum(first <= at < first + 1 for at in times[number : number + 30])
+        for number, first in enumerate(times)
+    )
 
 
 def killed(server: Server) -> None:
@@ -257,16 +257,13 @@ def failures(kind: str, for_s: float) -> None:
         gaps = [b - a for a, b in itertools.pairwise(times)]
         full = [at for at in times if at > down_s]
         back_s = next(
-            (
-                at - down_s
-                for i, at in enumerate(full[:-15])
-                if (full[i + 15] - at) < 15 / 5 / 0.9
-            ),
+            (at - down_s for i, at in enumerate(full[:-15]) if (full[i + 15] - at) < 15 / 5 / 0.9),
             float("nan"),
         )
         print(
-            f"{kind}, {disturb.__name__}: {len(run.faults)} exceptions {sorted(set(run.faults))[:2]},"
-            f" longest gap {max(gaps):.2f} s, at most {most_in_a_second(run.lefts)} in a second,"
+            f"{kind}, {disturb.__name__}: {len(run.faults)} exceptions"
+            f" {sorted(set(run.faults))[:2]}, longest gap {max(gaps):.2f} s,"
+            f" at most {most_in_a_second(run.lefts)} in a second,"
             f" full rate {back_s:.2f} s after it was back"
         )
 

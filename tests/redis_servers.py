@@ -70,15 +70,24 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
 
 
 class AtOnce(redis.asyncio.Redis):
-    """A client whose calls take no time of the event loop: for a virtual clock."""
+    """A client whose calls take no time of the event loop: for a virtual clock.
+
+    What stands between it and the server can fail.
+    """
 
     def __init__(self, server: Any) -> None:
         super().__init__()
         self._server = server
         self.calls = 0
+        self.fault: Exception | None = None
+        """What every call raises."""
+        self.is_frozen = False
+        """Whether calls end only by a cancellation."""
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
         """Ask the server, and wait for the answer."""
         self.calls += 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(1e6 if self.is_frozen else 0)
+        if self.fault is not None:
+            raise self.fault
         return self._server.execute_command(*words, **options)

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from s2v_detect.limiters._pacing import Pacer
-from s2v_detect.limiters._redis_script import (
+from s2v_detect.limiters._redis._script import (
     LAYOUT,
     SCRIPT,
     Heard,
@@ -143,7 +143,7 @@ def test_the_script_says_what_the_rule_says(
         following = chance.choice([None, Wish(me.owner, lane, 3, NOW + 0.001, -math.inf)])
         not_before = chance.choice([-math.inf, -math.inf, NOW + 0.1])
         script.write(shared, me)
-        rule = WaitingList(shared, me)
+        rule = WaitingList(shared, me, late_s=0.0)
         start, kept = rule.look(wish, not_before=not_before, following=following)
         said = script.call(me, None, *look(wish, not_before, following), lane=lane)
         if learns and (said.start is None) != (start is None):

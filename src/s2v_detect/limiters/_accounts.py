@@ -82,6 +82,8 @@ def _machine_line(name: str) -> Limiter:
     try:
         return HostLimiter(name=name)
     except ConfigurationError as error:
+        if any(isinstance(line, LocalLimiter) for line in _machine_lines.values()):
+            return LocalLimiter()  # told before, for another account
         _log.warning(
             "This process does not share the account's rate with others of this machine: %s Set"
             " S2V_DETECT_STATE_DIR to a folder that can be written, or S2V_DETECT_LINE=process.",

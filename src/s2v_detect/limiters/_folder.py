@@ -76,11 +76,14 @@ def boot() -> bytes:
 
 
 def _own_folder() -> Path:
-    if given := os.environ.get(FOLDER_VARIABLE, "").strip():
-        return Path(given)
-    from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
+    folder = Path(os.environ.get(FOLDER_VARIABLE, "").strip())
+    if folder == Path():
+        from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
 
-    return user_state_path("s2v-detect", appauthor=False) / "lines"
+        folder = user_state_path("s2v-detect", appauthor=False) / "lines"
+    if not folder.is_absolute():  # as of a user without a home: each folder would have a line
+        raise OSError(f"{folder} is no absolute path")
+    return folder
 
 
 def _kind_of_disk(folder: Path) -> str:

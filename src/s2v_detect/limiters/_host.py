@@ -24,6 +24,7 @@ from s2v_detect.limiters._waiting_list import Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
 _LOCK_PATIENCE_S = 0.3
+_ALONE_PATIENCE_S = 0.005  # the others may be back, and at the list at this moment
 _LOCK_PAUSE_S = 0.001  # a transaction takes less, but its process may lose the processor in it
 
 _Answer = tuple[float | None, Wish | None]
@@ -127,12 +128,12 @@ class HostLimiter(SharedLine):
     async def _look(self, lane: Lane, who: object) -> Claim | None:
         """Look at the list, as soon as its lock is to be had; after a while, look alone."""
         shared = self._list
-        until = self._clock() + _LOCK_PATIENCE_S
+        until = self._clock() + (_ALONE_PATIENCE_S if shared.is_alone else _LOCK_PATIENCE_S)
         pause_s = _LOCK_PAUSE_S
         while True:
             with self._mutex:
                 is_done, answer = shared.changed(lambda line: self._asked(line, lane, who))
-                if answer is None and (shared.is_alone or self._clock() >= until):
+                if answer is None and self._clock() >= until:
                     shared.go_alone("whoever holds its lock does not go on")
                     is_done, answer = True, self._asked_alone(lane)
                 if is_done and answer is not None:

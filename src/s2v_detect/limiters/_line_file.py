@@ -26,8 +26,8 @@ from s2v_detect.limiters._block import BLOCK_BYTES
 if sys.platform != "win32":  # where no line is made: see `_folder`
     import fcntl
 
-_FLAGS = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe by mistake
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | _NO_WAIT
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK)
 _UNUSED_S = 7 * 24 * 3600.0
 _LINE, _PROCESS = ".line", ".process"
@@ -39,6 +39,7 @@ class LineFile:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{_LINE}"
+        self._where = str(self.path)  # a `Path` makes its text anew at every look
         self._descriptor = _CLOSED
         self.left_behind = b""
         """The block of a file that was tidied away while it was open."""
@@ -59,7 +60,7 @@ class LineFile:
                 self._descriptor = _opened(self.path)
             if not _lock(self._descriptor):
                 return False
-            if _is_at(self._descriptor, self.path):
+            if _is_at(self._descriptor, self._where):
                 return True
             self.left_behind = self.read()
             self.close()
@@ -94,18 +95,24 @@ class LifeSign:
         self.owner = secrets.randbits(64)
         self._folder, self._name = folder, name
         self._path = folder / f"{name}-{self.owner:016x}{_PROCESS}"
-        while True:
-            self._descriptor = _opened(self._path)
-            if _lock(self._descriptor) and _is_at(self._descriptor, self._path):
-                break
-            self.close()  # another process took it for a dead one's before it was locked
+        self._descriptor = _CLOSED
+        self.renew()
         self._tidy_up()
+
+    def renew(self) -> None:
+        """Have the sign, where somebody tidied it up. Raises `OSError`."""
+        while self._descriptor == _CLOSED or not _is_at(self._descriptor, str(self._path)):
+            self.close()
+            self._descriptor = _opened(self._path)
+            if not _lock(self._descriptor):
+                self.close()  # another process takes it for a dead one's, and removes it
 
     def living(self) -> list[int]:
         """Return the owners of this line that live, in an order that is the same for all of them.
 
-        The files of the dead are taken away.
+        The files of the dead are taken away. Raises `OSError` where the folder is gone.
         """
+        self.renew()
         paths = self._folder.glob(f"{self._name}-*{_PROCESS}")
         living = [path for path in paths if path != self._path and not _was_removed(path)]
         return sorted([self.owner, *(int(path.stem.rpartition("-")[2], 16) for path in living)])
@@ -118,8 +125,9 @@ class LifeSign:
 
     def close(self) -> None:
         """Close the file, as a child of a fork must."""
-        with contextlib.suppress(OSError):
+        if self._descriptor != _CLOSED:
             os.close(self._descriptor)
+            self._descriptor = _CLOSED
 
     def _tidy_up(self) -> None:
         for path in self._folder.glob(f"*{_PROCESS}"):
@@ -136,7 +144,10 @@ def _opened(path: Path) -> int:
 
     A full disk is told here, before anybody waits in the line.
     """
-    descriptor = os.open(path, _FLAGS | _NO_WAIT, 0o600)
+    try:  # where everybody may write, Linux refuses `O_CREAT` for another user's file
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -151,11 +162,12 @@ def _opened(path: Path) -> int:
     return descriptor
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        there = os.lstat(path)
     except FileNotFoundError:
         return False
+    return os.path.samestat(os.fstat(descriptor), there)
 
 
 def _was_removed(path: Path) -> bool:

@@ -189,6 +189,14 @@ class Pacer:
         pacer._space()
         return pacer
 
+    def copy(self) -> Self:
+        """Return a pacer that goes on from here by itself."""
+        pacer = object.__new__(type(self))
+        for name in Pacer.__slots__:
+            setattr(pacer, name, getattr(self, name))
+        pacer._lefts = self._lefts.copy()
+        return pacer
+
     def state(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return all that another pacer must know to go on: what was learnt, and who left when."""
         return _learnt_of(self), tuple(self._lefts)

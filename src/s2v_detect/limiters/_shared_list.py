@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._block import OtherLayout, decoded, encoded
+from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
-from s2v_detect.limiters._waiting_list import Alone, Member, Shared, WaitingList
+from s2v_detect.limiters._turns import Alone
+from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList
 
 _log = logging.getLogger("s2v_detect")
 
@@ -58,6 +59,7 @@ class SharedList:
             self._life = LifeSign(folder, stem)
         except OSError as error:
             raise _unusable(error) from error
+        self._is_given = directory is not None
         self._end = weakref.finalize(self, _end, self._file, self._life)
         self._mutex = mutex
         self._rate, self._per_s = rate, per_s
@@ -65,8 +67,10 @@ class SharedList:
         self._boot = boot()
         self._kept: deque[Change] = deque(maxlen=_MOST_KEPT)
         self._seen: Shared | None = None
+        self._written: tuple[bytes, Shared | None] = (b"", None)
         self.alone = Alone(rate, per_s)
         self.is_alone = False
+        self._alone_since = math.inf
 
     @property
     def owner(self) -> int:
@@ -75,7 +79,11 @@ class SharedList:
 
     def living(self) -> list[int]:
         """Return the owners of all processes that live and have this line open."""
-        return self._life.living()
+        try:
+            return self._life.living()
+        except OSError:  # those who were there when the folder was
+            seen = () if self._seen is None else self._seen.members
+            return sorted({self.owner, *(member.owner for member in seen)})
 
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
@@ -95,7 +103,7 @@ class SharedList:
         False where the list can't be had: nothing of the work counts then.
         """
         try:
-            if not self._file.locked():
+            if not self._locked():
                 return False, None
             try:
                 result = self._transaction(work)
@@ -113,13 +121,14 @@ class SharedList:
     def view(self) -> WaitingList:
         """Return the list as it was seen last, or as it is where that can be read whole."""
         with suppress(OSError, OtherLayout):
-            self._seen = decoded(self._file.read(), self._boot).shared or self._seen
+            self._seen = self._read().shared or self._seen
         return WaitingList(self._seen, self._me(), is_new=True)
 
     def go_alone(self, why: str) -> None:
         """Pace without the others."""
         if not self.is_alone:
             self.is_alone = True
+            self._alone_since = self._clock()
             _log.warning(
                 "The line of this machine can't be shared now: %s. This process keeps to its share"
                 " of the rate until it can.",
@@ -128,11 +137,11 @@ class SharedList:
 
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""
+        start, anchor, gap_s = self.view().at_present()
         living = self.living()
-        anchor = self._seen.lefts[-1] if self._seen and self._seen.lefts else 0.0
-        place = living.index(self.owner)
-        start = self.alone.start(self._clock(), anchor, place=place, of=len(living))
-        return start, self._per_s / self._rate * len(living)
+        place, now = living.index(self.owner), max(self._clock(), start)
+        start = self.alone.start(now, anchor, gap_s, place=place, of=len(living))
+        return start, gap_s * len(living)
 
     def close(self) -> None:
         """Close the files, as a child of a fork must: what it was born with is its parent's."""
@@ -143,20 +152,46 @@ class SharedList:
     def _me(self) -> Member:
         return Member(self.owner, self._rate, self._per_s, self._clock())
 
+    def _locked(self) -> bool:
+        try:
+            return self._file.locked()
+        except FileNotFoundError:
+            if self._is_given:
+                raise
+            state_folder(None)  # somebody tidied all of it up
+            return self._file.locked()
+
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
-        block = decoded(self._file.read(), self._boot)
+        block = self._read()
         shared = block.shared
         if block.is_new:  # a new line, unless somebody tidied up
-            shared = decoded(self._file.left_behind, self._boot).shared or self._seen
+            shared = self._decoded(self._file.left_behind).shared or self._seen
+        if self._file.left_behind:
+            self._file.left_behind = b""
+            with suppress(OSError):
+                self._life.renew()
         line = WaitingList(shared, self._me(), is_new=block.is_new)
+        if self.is_alone and shared is not None and shared.used_at < self._alone_since:
+            line.assume_others()  # the first who is back does not know when the others went
         for change in self._kept:
             change(line)
         result = work(line)
         shared = line.shared()
-        self._file.write(encoded(shared, self._boot))
+        written = encoded(shared, self._boot)
+        self._file.write(written)
         self._kept.clear()
-        self._seen = shared
+        self._seen, self._written = shared, (written, shared)
         return result
+
+    def _read(self) -> Block:
+        block = self._file.read()
+        written, shared = self._written
+        if block == written:  # nobody wrote since: mostly so where bytes leave after a look
+            return Block(shared)
+        return self._decoded(block)
+
+    def _decoded(self, block: bytes) -> Block:
+        return decoded(block, self._boot, self._clock())
 
 
 def _end(file: LineFile, life: LifeSign) -> None:

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Wish
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Wish, alone_at
 from s2v_detect.models import LANES, Lane
 
 TICK_S = 1e-5
@@ -237,6 +238,31 @@ class _SharedTurn:
     def withdrawn(self) -> None:
         self._line._withdraw(self._lane, self._claim)  # noqa: SLF001  # as above
         self._line._heads[self._lane].release()  # noqa: SLF001  # as above
+
+
+class Alone:
+    """The starts of one process while it can't reach the others: its slot, and its own pace."""
+
+    def __init__(self, rate: float, per_s: float) -> None:
+        self.own = Pacer(rate, per_s)
+        self._at = -math.inf
+        self._is_used = True
+
+    def start(self, now: float, anchor: float, gap_s: float, *, place: int, of: int) -> float:
+        """Return its next start: the same until that is used, or long over."""
+        if self._is_used or now > self._at + gap_s / 2:
+            after = max(now, self._at, self.own.start_at(now))
+            self._at = alone_at(after, anchor, gap_s, place=place, of=of)
+            self._is_used = False
+        return self._at
+
+    def use(self) -> None:
+        """Take the start that was returned last."""
+        self._is_used = True
+
+    def left(self, at: float) -> None:
+        """Count what this process sent."""
+        self.own.left(max(at, self.own.last_left_at))
 
 
 _lines: "weakref.WeakSet[SharedLine]" = weakref.WeakSet()

@@ -74,6 +74,9 @@ end
 local was_id = line.id
 if not is_there or is_ahead then
   line = {calls = 0, sent = 0, lessons = 0, learnt_at = 0, learnt = '', spacing = ARGV[10]}
+  if is_known and not is_ahead then -- what was learnt is not lost with the server
+    line.spacing, line.learnt = ARGV[13], ARGV[14]
+  end
 end
 if is_empty or not line.id then
   line.id = string.format('%.0f-%.6f', owner, now)

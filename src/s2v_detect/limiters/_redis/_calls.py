@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from s2v_detect._version import missing
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._redis_script import SCRIPT, SCRIPT_HASH, Heard
+from s2v_detect.limiters._redis._script import SCRIPT, SCRIPT_HASH, Heard, OtherLayout
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-_BOUND_S = 0.3
+BOUND_S = 0.3
+"""Of one call."""
+_AGEING = 1.1  # of the shortest way: it may be longer tomorrow
 
 
 class Answer(NamedTuple):
@@ -27,6 +29,26 @@ class Answer(NamedTuple):
     reply: list[bytes | str]
     began: float
     ended: float
+
+
+class ServerTime:
+    """The server's clock against ours, and how long a call is on its way."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+        self.way_s = 0.0
+        self._is_known = False
+
+    def measure(self, answer: Answer, server_time: float) -> None:
+        """Learn from a call: the shortest way tells the time best, until a clock was set."""
+        way_s = answer.ended - answer.began
+        ahead_s = server_time - (answer.began + answer.ended) / 2
+        was_set = abs(ahead_s - self.ahead_s) > (way_s + self.way_s) / 2
+        if way_s <= self.way_s or was_set or not self._is_known:
+            self._is_known = True
+            self.ahead_s, self.way_s = ahead_s, way_s
+        else:
+            self.way_s *= _AGEING
 
 
 Answers = Future[Answer] | asyncio.Future[Answer]
@@ -57,8 +79,14 @@ def server_of(redis: "str | Redis | RedisCluster") -> Server:
     )
 
 
-def is_setup_fault(fault: BaseException) -> bool:
-    """Whether a server refused the user or the password, which no waiting mends."""
+def refuse_setup_fault(fault: BaseException | None, *, is_known: bool) -> None:
+    """Raise `ConfigurationError` for what no waiting mends.
+
+    That is another event loop than the client's; and, of a server that never did what it was asked,
+    a user or password that is refused. Later a password is one that was changed: it may come back.
+    """
+    if isinstance(fault, ConfigurationError):
+        raise fault
     from redis import exceptions  # noqa: PLC0415  # as above
 
     refused = (
@@ -67,7 +95,21 @@ def is_setup_fault(fault: BaseException) -> bool:
         exceptions.AuthorizationError,
         exceptions.NoPermissionError,
     )
-    return isinstance(fault, refused)
+    if not is_known and isinstance(fault, refused):
+        raise ConfigurationError(
+            f"Redis refuses this user: {str(fault).rstrip('.')}.",
+            do="Give the right user and password; the user may run EVALSHA and EVAL, and in them"
+            " HMGET, HSET, PEXPIRE and TIME on keys like {s2v-detect:*}.",
+        ) from fault
+
+
+def fault_in_words(fault: BaseException | None) -> str:
+    """Return why a call came to nothing."""
+    if isinstance(fault, OtherLayout):
+        return "another release of s2v-detect uses it"
+    if fault is None or isinstance(fault, TimeoutError):
+        return f"there was no answer within {BOUND_S} s"
+    return str(fault).rstrip(".") or type(fault).__name__
 
 
 class _Own:
@@ -81,8 +123,8 @@ class _Own:
         try:
             self._client = Redis.from_url(
                 url,
-                socket_timeout=_BOUND_S,
-                socket_connect_timeout=_BOUND_S,
+                socket_timeout=BOUND_S,
+                socket_connect_timeout=BOUND_S,
                 retry=Retry(NoBackoff(), 0),
             )
         except ValueError as error:  # the URL may hold a password, and so may the error
@@ -93,7 +135,10 @@ class _Own:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="s2v-detect-redis")
 
     def call(self, key: str, said: list[str], clock: Callable[[], float]) -> Answers:
-        return self._thread.submit(self._answer, key, said, clock)
+        try:
+            return self._thread.submit(self._answer, key, said, clock)
+        except RuntimeError as error:  # the interpreter ends
+            return _failed(error)
 
     def _answer(self, key: str, said: list[str], clock: Callable[[], float]) -> Answer:
         from redis.exceptions import NoScriptError  # noqa: PLC0415  # as above
@@ -118,33 +163,35 @@ class _Given:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError as error:  # a turn that another thread tells of
-            failed: Future[Answer] = Future()
-            failed.set_exception(error)
-            return failed
+            return _failed(error)
         if self._loop is None:
             self._loop = loop
         if self._loop is not loop:
-            failed = Future()
-            failed.set_exception(
+            return _failed(
                 ConfigurationError(
                     "a client of redis.asyncio belongs to the event loop that used it first, and"
                     " this is another one.",
                     do="Give RedisLimiter the URL: then any event loops may share the limiter.",
                 )
             )
-            return failed
         return task_of(self._answer(key, said, clock), "s2v-detect line in Redis")
 
     async def _answer(self, key: str, said: list[str], clock: Callable[[], float]) -> Answer:
         from redis.exceptions import NoScriptError  # noqa: PLC0415  # as above
 
-        async with self._one_by_one, asyncio.timeout(_BOUND_S):
+        async with self._one_by_one, asyncio.timeout(BOUND_S):
             began = clock()
             try:
                 reply = await self._client.evalsha(SCRIPT_HASH, 1, key, *said)
             except NoScriptError:
                 reply = await self._client.eval(SCRIPT, 1, key, *said)
             return Answer(reply, began, clock())
+
+
+def _failed(error: Exception) -> Answers:
+    future: Future[Answer] = Future()
+    future.set_exception(error)
+    return future
 
 
 class Call:

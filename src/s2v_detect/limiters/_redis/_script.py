@@ -1,6 +1,6 @@
 """What a process says to the script of a line in Redis, and what it hears: values in, values out.
 
-The script (`_redis.lua`) is the rule of `_waiting_list`: it says who may go, and when the others
+The script (`line.lua`) is the rule of `_waiting_list`: it says who may go, and when the others
 look again. What a pacer *learns* is computed here, by the one `Pacer` that there is: whoever hears
 that requests left counts them, and says with its next call what follows for the pace. All who
 count the same requests come to the same result, so the first one is taken and the others are passed
@@ -52,7 +52,7 @@ _FIGURES = {
     "SHORTEST_OVERDUE_S": SHORTEST_OVERDUE_S,
 }
 SCRIPT = "".join(f"local {name} = {figure!r}\n" for name, figure in _FIGURES.items()) + (
-    files("s2v_detect.limiters").joinpath("_redis.lua").read_text(encoding="utf-8")
+    files("s2v_detect.limiters._redis").joinpath("line.lua").read_text(encoding="utf-8")
 )
 SCRIPT_HASH = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 """What Redis calls a script that it has."""

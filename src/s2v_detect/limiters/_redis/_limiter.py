@@ -1,11 +1,11 @@
 """One line for every machine that reaches the same Redis or Valkey.
 
 The theory. How a process waits is told in `_turns`, and who goes first in `_waiting_list`; Redis
-runs that rule as a script, on its own clock (`_redis_script`). A look claims a turn and puts the
+runs that rule as a script, on its own clock (`_script`). A look claims a turn and puts the
 next wish on the list in one call. A turn counts from its claim: only bytes that leave later than
 `_LATE_S` are told, by a second call.
 
-No caller's cancellation reaches a call (`_redis_calls`), and each is bounded. The call of one who
+No caller's cancellation reaches a call (`_calls`), and each is bounded. The call of one who
 has gone is heard all the same: a turn that it was granted is given back.
 
 **Alone.** Where a call fails or hangs, this process is alone. It goes at its own starts among those
@@ -24,12 +24,20 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._redis_calls import Call, Server, is_setup_fault, server_of
-from s2v_detect.limiters._redis_script import (
+from s2v_detect.limiters._redis._calls import (
+    BOUND_S,
+    Call,
+    Server,
+    ServerTime,
+    fault_in_words,
+    refuse_setup_fault,
+    server_of,
+)
+from s2v_detect.limiters._redis._script import (
     Heard,
     OtherLayout,
     arguments,
@@ -38,8 +46,8 @@ from s2v_detect.limiters._redis_script import (
     lesson_of_a_429,
     look,
 )
-from s2v_detect.limiters._turns import SharedLine
-from s2v_detect.limiters._waiting_list import EARLY_S, Alone, Claim, Member, WaitingList, Wish
+from s2v_detect.limiters._turns import Alone, SharedLine
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
 if TYPE_CHECKING:
@@ -47,15 +55,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("s2v_detect")
 
-_PATIENCE_S = 0.3
 _LATE_S = 0.01
 _TRY_EVERY_S = 0.25
 _SEEN_S = 10.0
 _WIDER = 1.05
-_AGEING = 1.1  # of the shortest way: it may be longer tomorrow
 _TRIES = 5
-_NOBODY = 0
-"""Whose claims are those that a process gave itself."""
+_NOBODY = 0  # has the claims that a process gave itself
+_LOST = "The line in Redis can't be shared now: %s. This process %s until it can."
 
 
 class RedisLimiter(SharedLine):
@@ -126,9 +132,7 @@ class RedisLimiter(SharedLine):
             return 0.0
         with self._mutex:
             waiting = [len(self._waiting[each]) for each in LANES]
-            shared = None if self._seen is None else self._seen.shared
-            line = WaitingList(shared, self._me(), is_new=True)
-            return line.forecast_s(LANES.index(lane), waiting)
+            return self._line().forecast_s(LANES.index(lane), waiting)
 
     def processes(self) -> int:
         """Return how many processes were seen on this line in the last 10 s, this one included."""
@@ -141,14 +145,8 @@ class RedisLimiter(SharedLine):
         return self._is_alone
 
     def _named(self, name: str) -> Self:
-        return type(self)(
-            self._redis,
-            self.rate,
-            self.per_s,
-            name=name,
-            on_lost=self.on_lost,
-            clock=self._test_clock,
-        )
+        more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
+        return type(self)(self._redis, self.rate, self.per_s, name=name, **more)
 
     def _begin(self) -> None:
         super()._begin()
@@ -156,19 +154,19 @@ class RedisLimiter(SharedLine):
         self._key = key_of("" if self.name is None else self.name)
         self._owner = secrets.randbits(52) + 1  # exact in a script's numbers
         self._seen: Heard | None = None
-        self._ahead_s = 0.0  # of the server's clock before ours
-        self._way_s = math.inf  # to the server and back
+        self._time = ServerTime()
         self._alone = Alone(self.rate, self.per_s)
         self._is_alone = False
         self._alone_from = -math.inf
         self._trial: Call | None = None
 
     def _now(self) -> float:
-        return self._clock() + self._ahead_s
+        return self._clock() + self._time.ahead_s
 
     def _look_at(self, wish: Wish) -> float:
-        # It may arrive EARLY_S before: half of that is for the timer and the way.
-        return wish.due - (EARLY_S + min(self._way_s, _PATIENCE_S)) / 2
+        # A look may arrive EARLY_S before: half of that is for the timer.
+        way_s = 0.0 if self._is_alone else self._time.way_s
+        return wish.due - EARLY_S / 2 - way_s / 2
 
     def _me(self) -> Member:
         return Member(self._owner, self.rate, self.per_s, self._now())
@@ -180,7 +178,7 @@ class RedisLimiter(SharedLine):
         with self._mutex:
             call = self._call(*self._wanted(lane, who), lane=lane)
         try:
-            await call.wait(_PATIENCE_S)
+            await call.wait(BOUND_S)
         except asyncio.CancelledError:
             self._leave_call(call)
             raise
@@ -200,11 +198,10 @@ class RedisLimiter(SharedLine):
             living, now = self._living(), self._now()
             wish = Wish(self._owner, LANES.index(lane), 1, now)
             if self.on_lost == "share":
-                start = self._alone.start(
-                    max(now, self._alone_from), 0.0, place=living.index(self._owner), of=len(living)
-                )
-                round_s = self.per_s / self.rate * len(living)
-                later = self._wish_alone(self._owner, lane, start, round_s)
+                gap_s = self._gap_s()
+                place, after = living.index(self._owner), max(now, self._alone_from)
+                start = self._alone.start(after, 0.0, gap_s, place=place, of=len(living))
+                later = self._wish_alone(self._owner, lane, start, gap_s * len(living))
                 if later is None:
                     self._alone.use()
                     self._wishes[lane] = None
@@ -226,8 +223,7 @@ class RedisLimiter(SharedLine):
         if behind is not None:
             following = self._new_wish(lane, behind, max(1, len(waiting) - 1))
         not_before = -math.inf
-        gaps_s = () if self._seen is None else self._seen.shared.members
-        if any(member.gap_s < self.per_s / self.rate for member in gaps_s):
+        if self._gap_s() < self.per_s / self.rate:
             not_before = self._alone.own.start_at(self._now())
         return look(wish, not_before, following)
 
@@ -237,7 +233,7 @@ class RedisLimiter(SharedLine):
 
     def _arrived_at(self, lane: Lane, who: object) -> float:
         """Return when one came, on the server's clock: that of now, where that is not known."""
-        return -math.inf if self._seen is None else self._waiting[lane][who] + self._ahead_s
+        return -math.inf if self._seen is None else self._waiting[lane][who] + self._time.ahead_s
 
     def _leave(self, lane: Lane) -> None:
         self._wishes[lane] = None
@@ -271,7 +267,7 @@ class RedisLimiter(SharedLine):
                 lesson = lesson_of_a_429(self._me(), self._seen, at, retry_after_s)
                 self._call("learn", lesson).then = again
 
-    def _call(self, *work: object, lane: Lane = "bulk") -> "Call":
+    def _call(self, *work: object, lane: Lane = "bulk") -> Call:
         """Make a call, whose answer is heard whoever waits for it. The caller holds the mutex."""
         clock = None if self._test_clock is None else self._test_clock()
         said = arguments(self._me(), self._seen, *work, is_back=self._is_alone, clock=clock)
@@ -281,7 +277,7 @@ class RedisLimiter(SharedLine):
         future.add_done_callback(lambda _: self._hear(call))
         return call
 
-    def _hear(self, call: "Call") -> None:
+    def _hear(self, call: Call) -> None:
         """Know what a call came to, in whichever thread it ended."""
         with self._mutex:
             try:
@@ -290,12 +286,12 @@ class RedisLimiter(SharedLine):
                 call.fault = error
         if call.heard is None:
             return
-        if call.is_left and call.heard.start is not None and call.then is None:
-            self._tell("withdrawn", call.heard.start)
         if call.then is not None:
             call.then(call.heard)
+        elif call.is_left and call.heard.start is not None:
+            self._tell("withdrawn", call.heard.start)
 
-    def _take(self, call: "Call") -> None:
+    def _take(self, call: Call) -> None:
         if call.future.cancelled():
             return
         call.fault = call.future.exception()
@@ -304,19 +300,13 @@ class RedisLimiter(SharedLine):
         answer = call.future.result()
         known = heard(answer.reply, self._owner, call.lane)
         self._seen = known
-        way_s = answer.ended - answer.began
-        ahead_s = known.shared.used_at - (answer.began + answer.ended) / 2
-        has_moved = abs(ahead_s - self._ahead_s) > (way_s + self._way_s) / 2
-        if way_s <= self._way_s or has_moved:  # the shortest way tells the time best
-            self._ahead_s, self._way_s = ahead_s, way_s
-        else:
-            self._way_s *= _AGEING
+        self._time.measure(answer, known.shared.used_at)
         if call.is_back and self._is_alone:
             self._is_alone = False
             _log.info("The line in Redis is shared again.")
         call.heard = known
 
-    def _leave_call(self, call: "Call") -> None:
+    def _leave_call(self, call: Call) -> None:
         """Give the turn back that a call was granted, or will be: nobody waits for it any more."""
         with self._mutex:
             call.is_left = True
@@ -324,38 +314,31 @@ class RedisLimiter(SharedLine):
         if said is not None and said.start is not None:
             self._tell("withdrawn", said.start)
 
-    def _lose(self, call: "Call") -> None:
+    def _lose(self, call: Call) -> None:
         """Be alone. Raises `ConfigurationError` for what no waiting mends."""
-        fault = call.fault
-        if isinstance(fault, ConfigurationError):
-            raise fault
-        if self._seen is None and fault is not None and is_setup_fault(fault):
-            raise ConfigurationError(
-                f"Redis refuses this user: {fault}.",
-                do="Give the right user and password, who may run EVALSHA, EVAL, TIME, HMGET, HSET"
-                " and PEXPIRE.",
-            ) from fault
+        refuse_setup_fault(call.fault, is_known=self._seen is not None)
         with self._mutex:
             if self._is_alone:
                 return
             self._is_alone = True
-            self._alone_from = call.began_at + _WIDER * self.per_s / self.rate
-        why = f"there was no answer within {_PATIENCE_S} s"
-        if isinstance(fault, OtherLayout):
-            why = "another release of s2v-detect uses it"
-        elif fault is not None:
-            why = str(fault).rstrip(".") or type(fault).__name__
-        goes_on = (
-            "waits until it can"
-            if self.on_lost == "stop"
-            else ("keeps to its share of the rate until it can")
-        )
-        _log.warning("The line in Redis can't be shared now: %s. This process %s.", why, goes_on)
+            self._alone_from = call.began_at + _WIDER * self._gap_s()
+        goes_on = "keeps to its share of the rate" if self.on_lost == "share" else "waits"
+        _log.warning(_LOST, fault_in_words(call.fault), goes_on)
 
     def _try_the_server(self) -> None:
         with self._mutex:
             if self._trial is None or self._trial.future.done():
                 self._trial = self._call("view")
+
+    def _gap_s(self) -> float:
+        """Return the seconds between two starts of the line, as far as known: its rate's."""
+        members = () if self._seen is None else self._seen.shared.members
+        return min((member.gap_s for member in members), default=self.per_s / self.rate)
+
+    def _line(self) -> WaitingList:
+        """Return the list as it was heard of last."""
+        shared = None if self._seen is None else self._seen.shared
+        return WaitingList(shared, self._me(), is_new=True)
 
     def _living(self) -> list[int]:
         """Return the owners that were seen lately, or sleep to a far turn, in the order of all."""
