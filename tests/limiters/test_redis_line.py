@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -307,6 +308,37 @@ async def test_it_is_said_how_many_processes_share_the_line(
     await asyncio.sleep(11)
     await fleet.leave(0)
     assert fleet.limiters[0].processes() == 1
+
+
+@pytest.mark.real_time
+async def test_a_real_server_is_killed_frozen_and_started_again(name: str) -> None:
+    """On the machine's own clock, over a socket: no turn is stuck over a second and its gap."""
+    with redis_server() as server:
+        limiters = [RedisLimiter(server.url, 40, name=name) for _ in range(2)]
+        times: list[float] = []
+        longest_s = 0.0
+
+        async def stream(limiter: RedisLimiter) -> None:
+            nonlocal longest_s
+            while True:
+                asked_at = time.monotonic()
+                (await limiter.turn()).left()
+                times.append(time.monotonic())
+                longest_s = max(longest_s, times[-1] - asked_at)
+
+        tasks = [asyncio.create_task(stream(limiter)) for limiter in limiters]
+        await asyncio.sleep(1)
+        for act in (server.kill, server.start, server.freeze, server.thaw):
+            await asyncio.to_thread(act)
+            await asyncio.sleep(1.2)
+            assert any(limiter.is_alone for limiter in limiters) == (
+                act in (server.kill, server.freeze)
+            )
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert longest_s < 1.6  # 0.3 s of patience, or the window that is used up as one comes back
+    assert max(sum(first <= at < first + 1 for at in times) for first in times) <= 42
 
 
 async def test_a_script_that_the_server_forgot_is_loaded_again(redis_url: str, name: str) -> None:

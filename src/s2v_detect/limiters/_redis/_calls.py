@@ -95,7 +95,9 @@ def refuse_setup_fault(fault: BaseException | None, *, is_known: bool) -> None:
         exceptions.AuthorizationError,
         exceptions.NoPermissionError,
     )
-    if not is_known and isinstance(fault, refused):
+    # What a server says to so long a command of one who gave no password, before RESP3.
+    is_refused = isinstance(fault, refused) or "unauthenticated" in str(fault)
+    if not is_known and is_refused:
         raise ConfigurationError(
             f"Redis refuses this user: {str(fault).rstrip('.')}.",
             do="Give the right user and password; the user may run EVALSHA and EVAL, and in them"

@@ -269,9 +269,8 @@ class RedisLimiter(SharedLine):
 
     def _call(self, *work: object, lane: Lane = "bulk") -> Call:
         """Make a call, whose answer is heard whoever waits for it. The caller holds the mutex."""
-        clock = None if self._test_clock is None else self._test_clock()
+        clock, began_at = self._test_clock and self._test_clock(), self._now()
         said = arguments(self._me(), self._seen, *work, is_back=self._is_alone, clock=clock)
-        began_at = self._now()
         future = self._server.call(self._key, said, self._clock)
         call = Call(future, began_at, LANES.index(lane), is_back=self._is_alone)
         future.add_done_callback(lambda _: self._hear(call))
