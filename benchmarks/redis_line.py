@@ -25,7 +25,7 @@ from typing import Any
 
 import redis
 
-from host import Left, jain, judged, lefts_of, waits
+from host import COUNTINGS, Left, jain, judged, lefts_of, waits
 from host import Worker as Lines
 
 WARM_TURNS = 60  # of all of them: the pace is narrow then
@@ -208,10 +208,10 @@ class Run:
     def _turns(worker: Worker) -> int:
         return worker.path.read_text().count("\n")
 
-    def told(self, jitter_s: float) -> str:
+    def told(self, options: argparse.Namespace) -> str:
         """Return the row: pace, 429s, fairness, calls."""
         counts = [sum(left.worker == at for left in self.lefts) for at in range(len(self.workers))]
-        words = f"{judged(self.lefts, jitter_s)}; Jain {jain(counts):.5f} {counts}"
+        words = f"{judged(self.lefts, options)}; Jain {jain(counts):.5f} {counts}"
         return f"{words}; {self.calls / len(self.lefts):.3f} calls a grant"
 
 
@@ -275,19 +275,20 @@ def main() -> None:
     parser.add_argument("--jitter-ms", type=float, default=20.0)
     parser.add_argument("--only", default="pace,busy,visitors,failures")
     parser.add_argument("--peers", action="store_true", help="pyrate-limiter, limits, throttled-py")
+    parser.add_argument("--way", nargs="+", choices=COUNTINGS, default=COUNTINGS)
     options = parser.parse_args()
-    for_s, jitter_s, only = options.for_s, options.jitter_ms / 1e3, options.only.split(",")
+    for_s, only = options.for_s, options.only.split(",")
     kinds = ["ours", *(["pyrate", "limits", "throttled"] if options.peers else [])]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {for_s:g} s each")
     print(f"redis-py {redis.__version__}")
     for kind in kinds:
         if "pace" in only:
-            print(f"{kind}, 8 waiting in each of 4:", Run(kind, [8] * 4, for_s).told(jitter_s))
+            print(f"{kind}, 8 waiting in each of 4:", Run(kind, [8] * 4, for_s).told(options))
         if "busy" in only:
-            print(f"{kind}, 200 waiting in each of 4:", Run(kind, [200] * 4, for_s).told(jitter_s))
+            print(f"{kind}, 200 waiting in each of 4:", Run(kind, [200] * 4, for_s).told(options))
         if "visitors" in only and kind == "ours":
             run = Run(kind, [8, 8, 8, 0], for_s, every_s=2.0)
-            print("ours, a visitor every 2 s:", run.told(jitter_s), ";", waits(run.lefts))
+            print("ours, a visitor every 2 s:", run.told(options), ";", waits(run.lefts))
         if "failures" in only:
             failures(kind, for_s)
 

@@ -38,7 +38,7 @@ from s2v_detect.checks import (
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
-from s2v_detect.limiters import Limiter, line_of, refuse_no_limiter, shared_line
+from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, outage_bound
 from s2v_detect.wire import Endpoint, standing_headers
@@ -339,6 +339,10 @@ class DetectClient:
         refuse_no_items(items, image)
         window = partial(Window, flights, items, asked_in=asked_in(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
+
+    def sharing(self) -> Sharing:
+        """Return how many processes share this client's line."""
+        return Sharing.of(self._limiter)
 
     def _open_flights(self) -> Flights:
         if self._flights is None:

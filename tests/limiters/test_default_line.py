@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from s2v_detect import DetectClient, HostLimiter, LocalLimiter
+from s2v_detect.cli._account import Account
 from s2v_detect.limiters import _accounts, _folder
 from s2v_detect.limiters._accounts import account_name, line_of
 
@@ -131,3 +132,45 @@ async def test_a_client_is_on_its_account_s_line(lines: Path) -> None:
     async with DetectClient(KEY) as client:
         assert isinstance(client._limiter, HostLimiter)  # noqa: SLF001  # what nobody else shows
     assert lines.is_dir()  # noqa: ASYNC240  # a moment
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize(
+    ("account", "rate", "line", "expected"),
+    [
+        (Account(), 5.0, "", "None"),  # the client's default: the machine's line
+        (Account(), 2.5, "", "HostLimiter(2.5, per_s=1)"),
+        (Account(), 2.5, "process", "LocalLimiter(2.5, per_s=1)"),
+        (Account(emulator=True), 5.0, "", "LocalLimiter(5, per_s=1)"),
+        (Account(emulator=True), 40.0, "", "LocalLimiter(40, per_s=1)"),
+    ],
+)
+def test_the_command_s_rate_is_the_machine_s_but_for_its_own_emulator(
+    monkeypatch: pytest.MonkeyPatch, account: Account, rate: float, line: str, expected: str
+) -> None:
+    """`--rate 2.5` beside another run of 5 keeps to 2.5, and both to 5 together."""
+    monkeypatch.setenv("S2V_DETECT_LINE", line)
+    assert repr(account._line(rate)) == expected  # noqa: SLF001  # which limiter nobody else shows
+
+
+def test_two_accounts_without_a_folder_are_told_of_once(
+    lines: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The folder is at fault, and not the account."""
+    lines.write_text("")
+    for key in "ab":
+        assert isinstance(line_of(None, *ACCOUNT[:2], key), LocalLimiter)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_user_without_a_home_has_no_line_below_the_present_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container with a number for a user: each folder would have another line."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("~/of/nobody", "state"):
+        monkeypatch.setenv("S2V_DETECT_STATE_DIR", folder)
+        assert isinstance(line_of(None, *ACCOUNT[:2], folder), LocalLimiter)
+    assert "is no absolute path" in caplog.text
+    assert not list(tmp_path.iterdir())

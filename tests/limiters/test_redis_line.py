@@ -288,7 +288,7 @@ async def test_the_key_has_no_secret_and_does_not_stay(redis_client: redis.Redis
 
 @pytest.mark.usefixtures("virtual_clock")
 async def test_a_line_bound_to_accounts_is_one_for_each(redis_client: redis.Redis) -> None:
-    """A name of its own is the same for all; processes() counts those that were seen."""
+    """A name of its own is the same for all; so one limiter serves two keys."""
     limiter = RedisLimiter(AtOnce(redis_client))
     assert limiter.bound_to("a") is limiter.bound_to("a") is not limiter.bound_to("b")
     named = RedisLimiter(AtOnce(redis_client), name="team")
@@ -301,13 +301,13 @@ async def test_it_is_said_how_many_processes_share_the_line(
 ) -> None:
     """Those that were seen in the last ten seconds, as the line was heard of last."""
     fleet = Fleet(redis_client, name, 3)
-    assert fleet.limiters[0].processes() == 1
+    assert fleet.limiters[0].sharing() == (1, 0)
     for number in (0, 1, 2, 0):
         await fleet.leave(number)
-    assert fleet.limiters[0].processes() == 3
+    assert fleet.limiters[0].sharing() == (3, 2)
     await asyncio.sleep(11)
     await fleet.leave(0)
-    assert fleet.limiters[0].processes() == 1
+    assert fleet.limiters[0].sharing() == (1, 2)
 
 
 @pytest.mark.real_time

@@ -146,6 +146,10 @@ class _Watched:
     def total(self) -> int | None:
         return self.source.total
 
+    @property
+    def processes(self) -> int:
+        return self.client.sharing().processes
+
 
 def _requests(count: int) -> str:
     return "1 request is" if count == 1 else f"{count:,} requests are"

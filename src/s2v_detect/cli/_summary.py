@@ -79,6 +79,9 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     if tally.outages:
         of = "an outage" if tally.outages == 1 else f"{tally.outages:,} outages"
         table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
+    if met := summary.processes_met:
+        others = "other process used" if met == 1 else "other processes used"
+        table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
     money = Table.grid(padding=(0, 3, 0, 0))
     money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
     if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
@@ -176,6 +179,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "requests": tally.sent,
         "requests_per_s": round(tally.sent_per_s, 3),
         "throttled": tally.throttled,
+        "processes_met": summary.processes_met,
         "outages": tally.outages,
         "outage_s": round(tally.outage_s, 3),
         "spend": _spend(summary.spend),

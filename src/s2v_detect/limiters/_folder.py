@@ -70,7 +70,7 @@ def boot() -> bytes:
     long ago or of the future.
     """
     with suppress(OSError, ValueError):
-        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
         return bytes.fromhex(text.strip().replace("-", ""))
     return bytes(_BOOT_BYTES)
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._shared_list import SharedList, usable_folder
-from s2v_detect.limiters._turns import SharedLine
+from s2v_detect.limiters._turns import SharedLine, Sharing
 from s2v_detect.limiters._waiting_list import Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -94,9 +94,12 @@ class HostLimiter(SharedLine):
             waiting = [len(self._waiting[each]) for each in LANES]
             return self._list.view().forecast_s(LANES.index(lane), waiting)
 
-    def processes(self) -> int:
-        """Return how many living processes have this line open, this one among them."""
-        return 1 if math.isinf(self.rate) else len(self._list.living())
+    def sharing(self) -> Sharing:
+        """Return how many processes share this line."""
+        if math.isinf(self.rate):
+            return Sharing()
+        with self._mutex:
+            return Sharing(len(self._list.living()), self._list.met())
 
     def _named(self, name: str) -> Self:
         return type(self)(

@@ -73,7 +73,7 @@ class LineFile:
     def read(self) -> bytes:
         """Return the block: nothing in a new file. Without the lock it may be torn."""
         if self._descriptor == _CLOSED:
-            return b""
+            return self.left_behind
         return os.pread(self._descriptor, BLOCK_BYTES, 0)
 
     def write(self, block: bytes) -> None:

@@ -67,8 +67,11 @@ class SharedList:
         self._boot = boot()
         self._kept: deque[Change] = deque(maxlen=_MOST_KEPT)
         self._seen: Shared | None = None
-        self._written: tuple[bytes, Shared | None] = (b"", None)
+        self._written = b""
+        self._line: WaitingList | None = None
         self.alone = Alone(rate, per_s)
+        self._opened_at = clock()
+        self._met: set[int] = set()
         self.is_alone = False
         self._alone_since = math.inf
 
@@ -84,6 +87,10 @@ class SharedList:
         except OSError:  # those who were there when the folder was
             seen = () if self._seen is None else self._seen.members
             return sorted({self.owner, *(member.owner for member in seen)})
+
+    def met(self) -> int:
+        """Return how many others have used the list since this process opened it."""
+        return len(self._met - {self.owner})
 
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
@@ -121,7 +128,7 @@ class SharedList:
     def view(self) -> WaitingList:
         """Return the list as it was seen last, or as it is where that can be read whole."""
         with suppress(OSError, OtherLayout):
-            self._seen = self._read().shared or self._seen
+            self._seen = self._decoded(self._file.read()).shared or self._seen
         return WaitingList(self._seen, self._me(), is_new=True)
 
     def go_alone(self, why: str) -> None:
@@ -162,7 +169,27 @@ class SharedList:
             return self._file.locked()
 
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
-        block = self._read()
+        line, self._line = self._opened(), None
+        for change in self._kept:
+            change(line)
+        result = work(line)
+        shared = line.shared()
+        written = encoded(shared, self._boot)
+        self._file.write(written)
+        self._kept.clear()
+        self._seen, self._written, self._line = shared, written, line
+        since = self._opened_at
+        self._met.update([each.owner for each in shared.members if each.seen_at >= since])
+        return result
+
+    def _opened(self) -> WaitingList:
+        """Return the list as it stands in the file, which is locked."""
+        read = self._file.read()
+        # Where nobody wrote since: so it is mostly, when bytes leave after a look.
+        line = self._line if read == self._written else None
+        if line is not None and line.go_on(self._clock()):
+            return line
+        block = self._decoded(read)
         shared = block.shared
         if block.is_new:  # a new line, unless somebody tidied up
             shared = self._decoded(self._file.left_behind).shared or self._seen
@@ -173,22 +200,7 @@ class SharedList:
         line = WaitingList(shared, self._me(), is_new=block.is_new)
         if self.is_alone and shared is not None and shared.used_at < self._alone_since:
             line.assume_others()  # the first who is back does not know when the others went
-        for change in self._kept:
-            change(line)
-        result = work(line)
-        shared = line.shared()
-        written = encoded(shared, self._boot)
-        self._file.write(written)
-        self._kept.clear()
-        self._seen, self._written = shared, (written, shared)
-        return result
-
-    def _read(self) -> Block:
-        block = self._file.read()
-        written, shared = self._written
-        if block == written:  # nobody wrote since: mostly so where bytes leave after a look
-            return Block(shared)
-        return self._decoded(block)
+        return line
 
     def _decoded(self, block: bytes) -> Block:
         return decoded(block, self._boot, self._clock())

@@ -15,7 +15,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._pacing import Pacer
@@ -56,6 +56,21 @@ class Limiter(Protocol):
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""
+
+
+class Sharing(NamedTuple):
+    """How many processes share a line."""
+
+    processes: int = 1
+    """Living ones that have the line open, this one among them."""
+    met: int = 0
+    """Others that have used the line since this process opened it."""
+
+    @classmethod
+    def of(cls, limiter: Limiter) -> Self:
+        """Return what a limiter says of its line; one that says nothing shares none."""
+        sharing: Self = getattr(limiter, "sharing", cls)()
+        return sharing
 
 
 def refuse_no_limiter(value: object) -> None:

@@ -57,6 +57,7 @@ OVERDUE_GAPS = 0.25
 # It is less than a gap, so that the claim has its place before whoever leaves next.
 CLAIM_S = 0.1
 MOST_PASSED = 2
+_MOMENT_S = 0.004  # less than any time after which somebody is passed over
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
 AHEAD_S = 1.0
@@ -178,6 +179,13 @@ class WaitingList:
             tuple(self._wishes),
             tuple(self._claims),
         )
+
+    def go_on(self, now: float) -> bool:
+        """Be the list of a moment later. False after more, when somebody may be overdue."""
+        if not 0 <= now - self.now < _MOMENT_S:
+            return False
+        self.now = now
+        return True
 
     def look(
         self, wish: Wish, *, not_before: float = -math.inf, following: Wish | None = None

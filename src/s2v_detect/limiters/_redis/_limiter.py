@@ -46,7 +46,7 @@ from s2v_detect.limiters._redis._script import (
     lesson_of_a_429,
     look,
 )
-from s2v_detect.limiters._turns import Alone, SharedLine
+from s2v_detect.limiters._turns import Alone, SharedLine, Sharing
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -55,11 +55,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("s2v_detect")
 
-_LATE_S = 0.01
-_TRY_EVERY_S = 0.25
+_LATE_S, _TRY_EVERY_S = 0.01, 0.25
 _SEEN_S = 10.0
-_WIDER = 1.05
-_TRIES = 5
+_WIDER, _TRIES = 1.05, 5
 _NOBODY = 0  # has the claims that a process gave itself
 _LOST = "The line in Redis can't be shared now: %s. This process %s until it can."
 
@@ -134,15 +132,10 @@ class RedisLimiter(SharedLine):
             waiting = [len(self._waiting[each]) for each in LANES]
             return self._line().forecast_s(LANES.index(lane), waiting)
 
-    def processes(self) -> int:
-        """Return how many processes were seen on this line in the last 10 s, this one included."""
+    def sharing(self) -> Sharing:
+        """Return how many processes were seen on this line in the last 10 s, as last heard."""
         with self._mutex:
-            return len(self._living())
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether the server can't be reached, and this process paces by itself."""
-        return self._is_alone
+            return Sharing(len(self._living()), len(self._met - {self._owner}))
 
     def _named(self, name: str) -> Self:
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
@@ -154,9 +147,11 @@ class RedisLimiter(SharedLine):
         self._key = key_of("" if self.name is None else self.name)
         self._owner = secrets.randbits(52) + 1  # exact in a script's numbers
         self._seen: Heard | None = None
+        self._met: set[int] = set()
+        self._opened_at = -math.inf
         self._time = ServerTime()
         self._alone = Alone(self.rate, self.per_s)
-        self._is_alone = False
+        self.is_alone = False  # the server can't be reached: this process paces by itself
         self._alone_from = -math.inf
         self._trial: Call | None = None
 
@@ -165,14 +160,14 @@ class RedisLimiter(SharedLine):
 
     def _look_at(self, wish: Wish) -> float:
         # A look may arrive EARLY_S before: half of that is for the timer.
-        way_s = 0.0 if self._is_alone else self._time.way_s
+        way_s = 0.0 if self.is_alone else self._time.way_s
         return wish.due - EARLY_S / 2 - way_s / 2
 
     def _me(self) -> Member:
         return Member(self._owner, self.rate, self.per_s, self._now())
 
     async def _look(self, lane: Lane, who: object) -> Claim | None:
-        if self._is_alone:
+        if self.is_alone:
             self._try_the_server()
             return self._look_alone(lane, who)
         with self._mutex:
@@ -252,7 +247,7 @@ class RedisLimiter(SharedLine):
 
     def _tell(self, *work: object) -> None:
         with self._mutex:
-            if self._seen is not None and not self._is_alone:
+            if self._seen is not None and not self.is_alone:
                 self._call(*work)
 
     def _teach(self, at: float, retry_after_s: float | None, tries: int) -> None:
@@ -263,16 +258,16 @@ class RedisLimiter(SharedLine):
                 self._teach(at, retry_after_s, tries - 1)
 
         with self._mutex:
-            if self._seen is not None and not self._is_alone:
+            if self._seen is not None and not self.is_alone:
                 lesson = lesson_of_a_429(self._me(), self._seen, at, retry_after_s)
                 self._call("learn", lesson).then = again
 
     def _call(self, *work: object, lane: Lane = "bulk") -> Call:
         """Make a call, whose answer is heard whoever waits for it. The caller holds the mutex."""
         clock, began_at = self._test_clock and self._test_clock(), self._now()
-        said = arguments(self._me(), self._seen, *work, is_back=self._is_alone, clock=clock)
+        said = arguments(self._me(), self._seen, *work, is_back=self.is_alone, clock=clock)
         future = self._server.call(self._key, said, self._clock)
-        call = Call(future, began_at, LANES.index(lane), is_back=self._is_alone)
+        call = Call(future, began_at, LANES.index(lane), is_back=self.is_alone)
         future.add_done_callback(lambda _: self._hear(call))
         return call
 
@@ -298,10 +293,14 @@ class RedisLimiter(SharedLine):
             return
         answer = call.future.result()
         known = heard(answer.reply, self._owner, call.lane)
+        if self._seen is None:
+            self._opened_at = known.shared.used_at
         self._seen = known
+        members, since = known.shared.members, self._opened_at
+        self._met.update([each.owner for each in members if each.seen_at >= since])
         self._time.measure(answer, known.shared.used_at)
-        if call.is_back and self._is_alone:
-            self._is_alone = False
+        if call.is_back and self.is_alone:
+            self.is_alone = False
             _log.info("The line in Redis is shared again.")
         call.heard = known
 
@@ -317,9 +316,9 @@ class RedisLimiter(SharedLine):
         """Be alone. Raises `ConfigurationError` for what no waiting mends."""
         refuse_setup_fault(call.fault, is_known=self._seen is not None)
         with self._mutex:
-            if self._is_alone:
+            if self.is_alone:
                 return
-            self._is_alone = True
+            self.is_alone = True
             self._alone_from = call.began_at + _WIDER * self._gap_s()
         goes_on = "keeps to its share of the rate" if self.on_lost == "share" else "waits"
         _log.warning(_LOST, fault_in_words(call.fault), goes_on)
