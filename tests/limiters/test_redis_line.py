@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,8 @@ import redis
 import redis.asyncio
 from tests.redis_servers import AtOnce, redis_server
 
-from s2v_detect import ConfigurationError, RedisLimiter
+from s2v_detect import ConfigurationError, Event, RedisLimiter
+from s2v_detect.emulator import Emulator
 from s2v_detect.limiters._redis._script import key_of
 from s2v_detect.models import Lane
 
@@ -331,7 +332,7 @@ async def test_a_real_server_is_killed_frozen_and_started_again(name: str) -> No
         for act in (server.kill, server.start, server.freeze, server.thaw):
             await asyncio.to_thread(act)
             await asyncio.sleep(1.2)
-            assert any(limiter.is_alone for limiter in limiters) == (
+            assert any(limiter.lost for limiter in limiters) == (
                 act in (server.kill, server.freeze)
             )
         for task in tasks:
@@ -341,6 +342,29 @@ async def test_a_real_server_is_killed_frozen_and_started_again(name: str) -> No
     assert max(sum(first <= at < first + 1 for at in times) for first in times) <= 42
 
 
+async def test_an_event_says_once_that_the_line_is_lost(
+    emulator: Emulator, urls: Callable[[int], list[str]], name: str
+) -> None:
+    """With the first turn that is not shared, and with the first that is again."""
+    events: list[Event] = []
+    with redis_server() as server:
+        limiter = RedisLimiter(server.url, 200, name=name)
+        client = emulator.client(limiter=limiter, on_event=events.append)
+        async with client:
+            first, second, third, *rest = urls(8)
+            await client.check(first)
+            await asyncio.to_thread(server.kill)
+            await client.check(second)
+            await client.check(third)
+            await asyncio.to_thread(server.start)
+            for url in rest:
+                await client.check(url)
+                await asyncio.sleep(0.3 if limiter.lost else 0)
+    told = [event for event in events if event.kind == "line"]
+    assert [event.image for event in told][:1] == [second]
+    assert [bool(event.message) for event in told] == [True, False]
+
+
 async def test_a_script_that_the_server_forgot_is_loaded_again(redis_url: str, name: str) -> None:
     """As after a restart: the turn is granted all the same."""
     limiter = RedisLimiter(redis_url, 1000, name=name)
@@ -348,7 +372,7 @@ async def test_a_script_that_the_server_forgot_is_loaded_again(redis_url: str, n
     with redis.Redis.from_url(redis_url) as client:
         client.script_flush()
     (await limiter.turn()).left()
-    assert not limiter.is_alone
+    assert not limiter.lost
 
 
 @pytest.mark.parametrize("options", [{}, {"decode_responses": True}, {"protocol": 3}])
@@ -360,7 +384,7 @@ async def test_a_client_that_was_given_is_used_as_it_is(
         limiter = RedisLimiter(client, 1000, name=name)
         for _ in range(3):
             (await limiter.turn()).left()
-        assert not limiter.is_alone
+        assert not limiter.lost
         assert await client.ping()
 
 
@@ -382,7 +406,7 @@ def test_a_client_belongs_to_one_event_loop(redis_url: str, name: str) -> None:
     by_url = RedisLimiter(redis_url, 1000, name=name)
     for _ in range(3):
         asyncio.run(leave(by_url))
-    assert not by_url.is_alone
+    assert not by_url.lost
 
 
 @pytest.mark.parametrize(
@@ -420,4 +444,4 @@ async def test_a_user_who_is_refused_is_told_at_the_first_turn(name: str) -> Non
             assert "wr0ng" not in str(raised.value)
         limiter = RedisLimiter(f"redis://:s3cret@{where}", name=name)
         (await limiter.turn()).left()
-        assert not limiter.is_alone
+        assert not limiter.lost

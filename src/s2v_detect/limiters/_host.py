@@ -94,6 +94,11 @@ class HostLimiter(SharedLine):
             waiting = [len(self._waiting[each]) for each in LANES]
             return self._list.view().forecast_s(LANES.index(lane), waiting)
 
+    @property
+    def lost(self) -> str:
+        """Why this process paces by itself; empty where it does not."""
+        return "" if self._shared is None else self._shared.lost
+
     def sharing(self) -> Sharing:
         """Return how many processes share this line."""
         if math.isinf(self.rate):

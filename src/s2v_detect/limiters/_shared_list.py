@@ -73,6 +73,7 @@ class SharedList:
         self._opened_at = clock()
         self._met: set[int] = set()
         self.is_alone = False
+        self._why = ""
         self._alone_since = math.inf
 
     @property
@@ -87,6 +88,11 @@ class SharedList:
         except OSError:  # those who were there when the folder was
             seen = () if self._seen is None else self._seen.members
             return sorted({self.owner, *(member.owner for member in seen)})
+
+    @property
+    def lost(self) -> str:
+        """Why this process is alone; empty where it is not."""
+        return self._why if self.is_alone else ""
 
     def met(self) -> int:
         """Return how many others have used the list since this process opened it."""
@@ -134,7 +140,7 @@ class SharedList:
     def go_alone(self, why: str) -> None:
         """Pace without the others."""
         if not self.is_alone:
-            self.is_alone = True
+            self.is_alone, self._why = True, why
             self._alone_since = self._clock()
             _log.warning(
                 "The line of this machine can't be shared now: %s. This process keeps to its share"

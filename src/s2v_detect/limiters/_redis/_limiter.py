@@ -151,7 +151,7 @@ class RedisLimiter(SharedLine):
         self._opened_at = -math.inf
         self._time = ServerTime()
         self._alone = Alone(self.rate, self.per_s)
-        self.is_alone = False  # the server can't be reached: this process paces by itself
+        self.lost = ""  # why this process paces by itself
         self._alone_from = -math.inf
         self._trial: Call | None = None
 
@@ -160,14 +160,14 @@ class RedisLimiter(SharedLine):
 
     def _look_at(self, wish: Wish) -> float:
         # A look may arrive EARLY_S before: half of that is for the timer.
-        way_s = 0.0 if self.is_alone else self._time.way_s
+        way_s = 0.0 if self.lost else self._time.way_s
         return wish.due - EARLY_S / 2 - way_s / 2
 
     def _me(self) -> Member:
         return Member(self._owner, self.rate, self.per_s, self._now())
 
     async def _look(self, lane: Lane, who: object) -> Claim | None:
-        if self.is_alone:
+        if self.lost:
             self._try_the_server()
             return self._look_alone(lane, who)
         with self._mutex:
@@ -247,7 +247,7 @@ class RedisLimiter(SharedLine):
 
     def _tell(self, *work: object) -> None:
         with self._mutex:
-            if self._seen is not None and not self.is_alone:
+            if self._seen is not None and not self.lost:
                 self._call(*work)
 
     def _teach(self, at: float, retry_after_s: float | None, tries: int) -> None:
@@ -258,16 +258,16 @@ class RedisLimiter(SharedLine):
                 self._teach(at, retry_after_s, tries - 1)
 
         with self._mutex:
-            if self._seen is not None and not self.is_alone:
+            if self._seen is not None and not self.lost:
                 lesson = lesson_of_a_429(self._me(), self._seen, at, retry_after_s)
                 self._call("learn", lesson).then = again
 
     def _call(self, *work: object, lane: Lane = "bulk") -> Call:
         """Make a call, whose answer is heard whoever waits for it. The caller holds the mutex."""
         clock, began_at = self._test_clock and self._test_clock(), self._now()
-        said = arguments(self._me(), self._seen, *work, is_back=self.is_alone, clock=clock)
+        said = arguments(self._me(), self._seen, *work, is_back=bool(self.lost), clock=clock)
         future = self._server.call(self._key, said, self._clock)
-        call = Call(future, began_at, LANES.index(lane), is_back=self.is_alone)
+        call = Call(future, began_at, LANES.index(lane), is_back=bool(self.lost))
         future.add_done_callback(lambda _: self._hear(call))
         return call
 
@@ -299,8 +299,8 @@ class RedisLimiter(SharedLine):
         members, since = known.shared.members, self._opened_at
         self._met.update([each.owner for each in members if each.seen_at >= since])
         self._time.measure(answer, known.shared.used_at)
-        if call.is_back and self.is_alone:
-            self.is_alone = False
+        if call.is_back and self.lost:
+            self.lost = ""
             _log.info("The line in Redis is shared again.")
         call.heard = known
 
@@ -316,12 +316,12 @@ class RedisLimiter(SharedLine):
         """Be alone. Raises `ConfigurationError` for what no waiting mends."""
         refuse_setup_fault(call.fault, is_known=self._seen is not None)
         with self._mutex:
-            if self.is_alone:
+            if self.lost:
                 return
-            self.is_alone = True
+            self.lost = fault_in_words(call.fault)
             self._alone_from = call.began_at + _WIDER * self._gap_s()
         goes_on = "keeps to its share of the rate" if self.on_lost == "share" else "waits"
-        _log.warning(_LOST, fault_in_words(call.fault), goes_on)
+        _log.warning(_LOST, self.lost, goes_on)
 
     def _try_the_server(self) -> None:
         with self._mutex:
