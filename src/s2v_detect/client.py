@@ -87,10 +87,11 @@ class DetectClient:
             public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
-        limiter: the line that requests wait in: a `HostLimiter`, a `LocalLimiter`, or an object
-            with its `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5
-            a second that all clients of this user on this machine with the same base URL, model
-            and key share, in whichever process (`S2V_DETECT_LINE=process`: of this process).
+        limiter: the line that requests wait in: a `HostLimiter`, `RedisLimiter` or `LocalLimiter`,
+            or an object with their `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default:
+            one line at 5 a second that all clients of this user on this machine with the same base
+            URL, model and key share, in whichever process (`S2V_DETECT_LINE=process`: of this
+            process; `S2V_DETECT_LINE=redis://…`: of all machines, in that Redis).
         retry: how often and how long one image is asked for again.
         timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
         max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.

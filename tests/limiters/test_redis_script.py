@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from s2v_detect.limiters._pacing import Pacer
+from s2v_detect.limiters._redis._calls import script
 from s2v_detect.limiters._redis._script import (
     LAYOUT,
-    SCRIPT,
     Heard,
     arguments,
     heard,
@@ -31,7 +31,7 @@ BULK = 2
 NOW = 1_700_000_000.25
 
 
-class Script:
+class ScriptedLine:
     """One line in a real Redis, on a clock of numbers."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
@@ -49,7 +49,7 @@ class Script:
     ) -> Heard:
         """Return what one process hears at the time at which it is seen."""
         said = arguments(me, known, *work, is_back=is_back, clock=me.seen_at)
-        return heard(self.client.eval(SCRIPT, 1, self.key, *said), me.owner, lane)
+        return heard(self.client.eval(script()[0], 1, self.key, *said), me.owner, lane)
 
     def write(self, shared: Shared, me: Member) -> None:
         """Put a state there, as if processes had come to it."""
@@ -73,9 +73,9 @@ def joined(numbers: Sequence[float]) -> str:
 
 
 @pytest.fixture
-def script(redis_client: redis.Redis, request: pytest.FixtureRequest) -> Script:
+def line(redis_client: redis.Redis, request: pytest.FixtureRequest) -> ScriptedLine:
     """A line of its own for each test."""
-    return Script(redis_client, request.node.nodeid)
+    return ScriptedLine(redis_client, request.node.nodeid)
 
 
 def a_pacer(chance: random.Random, rate: float, until: float, *, learns: bool) -> Pacer:
@@ -126,7 +126,7 @@ def near(found: Any, wanted: Any, part: float = 0.0) -> bool:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("learns", "part"), [(False, 0.0), (True, 0.2)])
 def test_the_script_says_what_the_rule_says(
-    script: Script, seed: int, *, learns: bool, part: float
+    line: ScriptedLine, seed: int, *, learns: bool, part: float
 ) -> None:
     """A thousand lines: who is granted which start, who waits until when, and what is kept.
 
@@ -142,10 +142,10 @@ def test_the_script_says_what_the_rule_says(
         wish = own[0] if own else Wish(me.owner, lane, 1, NOW, -math.inf)
         following = chance.choice([None, Wish(me.owner, lane, 3, NOW + 0.001, -math.inf)])
         not_before = chance.choice([-math.inf, -math.inf, NOW + 0.1])
-        script.write(shared, me)
+        line.write(shared, me)
         rule = WaitingList(shared, me, late_s=0.0)
         start, kept = rule.look(wish, not_before=not_before, following=following)
-        said = script.call(me, None, *look(wish, not_before, following), lane=lane)
+        said = line.call(me, None, *look(wish, not_before, following), lane=lane)
         if learns and (said.start is None) != (start is None):
             continue  # one is granted a moment before the other
         granted += start is not None
@@ -160,7 +160,7 @@ def test_the_script_says_what_the_rule_says(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_a_line_learns_in_redis_is_what_a_pacer_learns(script: Script, seed: int) -> None:
+def test_what_a_line_learns_in_redis_is_what_a_pacer_learns(line: ScriptedLine, seed: int) -> None:
     """Two processes take turns and meet 429s: the pace is that of one pacer which saw it all."""
     chance = random.Random(seed)
     pacer, told = Pacer(5.0), 0
@@ -169,7 +169,7 @@ def test_what_a_line_learns_in_redis_is_what_a_pacer_learns(script: Script, seed
     for number in range(400):
         which = number % 2
         me = Member(which + 1, 5.0, 1.0, now)
-        said = script.call(me, both[which], *look(Wish(which + 1, BULK, 1, now), -math.inf, None))
+        said = line.call(me, both[which], *look(Wish(which + 1, BULK, 1, now), -math.inf, None))
         both[which] = said
         if said.start is None:
             assert said.wish is not None
@@ -179,19 +179,19 @@ def test_what_a_line_learns_in_redis_is_what_a_pacer_learns(script: Script, seed
         now = said.start + 0.11  # settled by the next call
         if chance.random() < 0.05:
             me = me._replace(seen_at=now)
-            known = script.call(me, said, "view")
+            known = line.call(me, said, "view")
             lesson = lesson_of_a_429(me, known, now, None)
-            told_of = script.call(me, known, "learn", lesson)
+            told_of = line.call(me, known, "learn", lesson)
             assert told_of.start is not None
             both[which] = told_of
             pacer.throttled(now, None)
             told += 1
         else:
-            script.call(me._replace(seen_at=now), said, "view")
+            line.call(me._replace(seen_at=now), said, "view")
     assert told >= 2
     me = Member(1, 5.0, 1.0, now)
-    known = script.call(me, script.call(me, both[0], "view"), "view")
-    known = script.call(me, known, "view")
+    known = line.call(me, line.call(me, both[0], "view"), "view")
+    known = line.call(me, known, "view")
     assert known.learnt_at == known.sent
     assert known.shared.learnt == pytest.approx(
         [max(-1e300, float(each)) for each in pacer.state()[0]]

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from s2v_detect._version import missing
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._redis._script import SCRIPT, SCRIPT_HASH, Heard, OtherLayout
+from s2v_detect.limiters._redis._script import FIGURES, Heard, OtherLayout
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -29,6 +31,15 @@ class Answer(NamedTuple):
     reply: list[bytes | str]
     began: float
     ended: float
+
+
+@cache
+def script() -> tuple[str, str]:
+    """Return the script, and what Redis calls a script that it has. Read at the first line."""
+    from importlib.resources import files  # noqa: PLC0415  # for this limiter alone
+
+    text = FIGURES + files(__package__).joinpath("line.lua").read_text(encoding="utf-8")
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class ServerTime:
@@ -147,9 +158,9 @@ class _Own:
 
         began = clock()
         try:
-            reply: Any = self._client.evalsha(SCRIPT_HASH, 1, key, *said)
+            reply: Any = self._client.evalsha(script()[1], 1, key, *said)
         except NoScriptError:
-            reply = self._client.eval(SCRIPT, 1, key, *said)
+            reply = self._client.eval(script()[0], 1, key, *said)
         return Answer(reply, began, clock())
 
 
@@ -184,9 +195,9 @@ class _Given:
         async with self._one_by_one, asyncio.timeout(BOUND_S):
             began = clock()
             try:
-                reply = await self._client.evalsha(SCRIPT_HASH, 1, key, *said)
+                reply = await self._client.evalsha(script()[1], 1, key, *said)
             except NoScriptError:
-                reply = await self._client.eval(SCRIPT, 1, key, *said)
+                reply = await self._client.eval(script()[0], 1, key, *said)
             return Answer(reply, began, clock())
 
 

@@ -8,8 +8,7 @@ over. The pace lags behind by one call, and no call is made for it. A 429 alone 
 own; where two processes tell of one at one time, the second counts again from where the first was.
 """
 
-from hashlib import sha1, sha256
-from importlib.resources import files
+from hashlib import sha256
 from typing import NamedTuple
 
 from s2v_detect.limiters._pacing import LEARNT, LONGEST_RETRY_AFTER_S, Pacer
@@ -51,11 +50,8 @@ _FIGURES = {
     "OVERDUE_S": OVERDUE_S,
     "SHORTEST_OVERDUE_S": SHORTEST_OVERDUE_S,
 }
-SCRIPT = "".join(f"local {name} = {figure!r}\n" for name, figure in _FIGURES.items()) + (
-    files("s2v_detect.limiters._redis").joinpath("line.lua").read_text(encoding="utf-8")
-)
-SCRIPT_HASH = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
-"""What Redis calls a script that it has."""
+FIGURES = "".join(f"local {name} = {figure!r}\n" for name, figure in _FIGURES.items())
+"""What stands before the script's text, so that a figure is said once."""
 
 _FRESH = Pacer(1.0)  # what nobody has learnt yet: it is so for any rate
 _LARGE = 1e300  # what stands for infinity: not every server's numbers know that
