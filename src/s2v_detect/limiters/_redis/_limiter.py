@@ -55,8 +55,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("s2v_detect")
 
-_LATE_S, _TRY_EVERY_S = 0.01, 0.25
-_SEEN_S = 10.0
+_LATE_S, _TRY_EVERY_S, _SEEN_S = 0.01, 0.25, 10.0
 _WIDER, _TRIES = 1.05, 5
 _NOBODY = 0  # has the claims that a process gave itself
 _LOST = "The line in Redis can't be shared now: %s. This process %s until it can."
@@ -326,6 +325,8 @@ class RedisLimiter(SharedLine):
     def _try_the_server(self) -> None:
         with self._mutex:
             if self._trial is None or self._trial.future.done():
+                fault = None if self._trial is None else self._trial.fault
+                refuse_setup_fault(fault, is_known=self._seen is not None)
                 self._trial = self._call("view")
 
     def _gap_s(self) -> float:
