@@ -152,6 +152,22 @@ async def test_a_server_that_fails_stops_nobody(
 
 
 @pytest.mark.usefixtures("virtual_clock")
+@pytest.mark.parametrize("later_s", [0.0, 0.07, 0.14, 0.21, 0.28, 0.35, 0.42, 0.49])
+async def test_the_first_start_alone_keeps_its_gap(
+    redis_client: redis.Redis, name: str, later_s: float
+) -> None:
+    """Whenever the server goes: the others may have had turns until a moment ago."""
+    fleet = Fleet(redis_client, name)
+    async with fleet.streams():
+        await asyncio.sleep(15 + later_s)
+        fleet.break_down(REFUSED)
+        at = fleet.loop.time()
+        await asyncio.sleep(4)
+    gaps = [after - before for before, after in pairwise(fleet.between(at - 1, at + 4))]
+    assert min(gaps) > 0.19
+
+
+@pytest.mark.usefixtures("virtual_clock")
 async def test_a_replica_without_the_last_writes_gives_nothing_twice(
     redis_client: redis.Redis, name: str
 ) -> None:
