@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from s2v_detect import DetectClient, HostLimiter, LocalLimiter
+from s2v_detect import ConfigurationError, DetectClient, HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.cli._account import Account
 from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.limiters import _accounts, _folder
@@ -184,3 +184,21 @@ async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -
             await client.check(f"https://images.example/{number}.jpg")
         assert client.sharing() == (1, 0)
     assert not lines.exists()  # noqa: ASYNC240  # a moment
+
+
+def test_the_environment_puts_the_line_into_redis(
+    lines: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    """Of the library and of the command; nothing of it is on the machine's disk."""
+    monkeypatch.setenv("S2V_DETECT_LINE", redis_url)
+    one = line_of(None, *ACCOUNT)
+    assert isinstance(one, RedisLimiter)
+    assert line_of(None, *ACCOUNT) is one
+    at_another_rate = Account()._line(2.5)  # noqa: SLF001  # what nobody else shows
+    assert isinstance(at_another_rate, RedisLimiter)
+    assert line_of(at_another_rate, *ACCOUNT).rate == 2.5
+    assert isinstance(Account(emulator=True)._line(2.5), LocalLimiter)  # noqa: SLF001  # as above
+    assert not lines.exists()
+    monkeypatch.setenv("S2V_DETECT_LINE", "rediss//typo://")
+    with pytest.raises(ConfigurationError, match="no URL of a Redis"):
+        line_of(None, *ACCOUNT[:2], "sk-third")

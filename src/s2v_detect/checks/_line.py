@@ -33,6 +33,7 @@ class Line:
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
         self._granted_at = 0.0
+        self._lost = ""
         self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
         """How many images are on their way to each lane, and not in it yet."""
 
@@ -60,6 +61,14 @@ class Line:
         finally:
             near.leave()
         return turn
+
+    def told_anew(self) -> str | None:
+        """Return why the line can't be shared (empty: it can), where that is not as it was."""
+        lost = getattr(self._limiter, "lost", "")
+        if lost == self._lost:
+            return None
+        self._lost = lost
+        return str(lost)
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""

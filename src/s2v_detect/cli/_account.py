@@ -21,6 +21,7 @@ from s2v_detect import (
     Ledger,
     LocalLimiter,
     Preflight,
+    RedisLimiter,
 )
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
@@ -180,11 +181,14 @@ class Account:
         async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
-    def _line(self, rate: float) -> HostLimiter | LocalLimiter | None:
-        """Return the machine's line, which an emulator of our own does not share."""
+    def _line(self, rate: float) -> HostLimiter | LocalLimiter | RedisLimiter | None:
+        """Return the machine's line, or that in Redis; an emulator of our own shares none."""
         if not self.emulator and rate == REQUESTS_PER_S:
             return None
-        if not self.emulator and os.environ.get("S2V_DETECT_LINE", "").strip() != "process":
+        where = os.environ.get("S2V_DETECT_LINE", "").strip()
+        if not self.emulator and "://" in where:
+            return RedisLimiter(where, rate)
+        if not self.emulator and where != "process":
             try:
                 return HostLimiter(rate)
             except ConfigurationError as error:

@@ -42,6 +42,12 @@ def is_process_only() -> bool:
     return os.environ.get(LINE_VARIABLE, "").strip() == "process"
 
 
+def redis_url() -> str:
+    """Return the URL of the Redis in which the environment wants the line, or nothing."""
+    where = os.environ.get(LINE_VARIABLE, "").strip()
+    return where if "://" in where else ""
+
+
 def state_folder(directory: str | os.PathLike[str] | None) -> Path:
     """Return the folder of the lines, made if it was not there. Raises `OSError`.
 

@@ -212,6 +212,19 @@ class Pacer:
         return max(self._spaced_s, self._spanned_s / self._counted)
 
     @property
+    def spacing(self) -> tuple[float, float, float]:
+        """What decides the next start, beside who left when.
+
+        How many gaps lie between neighbours, how many windows a window spans, and until when the
+        line pauses.
+        """
+        return (
+            self._spaced_s / self._gap_s,
+            self._spanned_s / self._window_s,
+            self._paused_until,
+        )
+
+    @property
     def share(self) -> float:
         """The part of the rate that the account gives at present, from 0.08 to 1."""
         return self._share

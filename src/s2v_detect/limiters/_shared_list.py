@@ -24,8 +24,8 @@ from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
-from s2v_detect.limiters._pacing import Pacer
-from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList, alone_at
+from s2v_detect.limiters._turns import Alone
+from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList
 
 _log = logging.getLogger("s2v_detect")
 
@@ -36,7 +36,7 @@ Change = Callable[[WaitingList], None]
 
 
 class SharedList:
-    """One process's way to the list. Hold `mutex` around everything but `tell`.
+    """One process's way to the list. Hold the mutex around everything but `tell`.
 
     Raises `ConfigurationError` where the folder can't be used.
     """
@@ -48,6 +48,8 @@ class SharedList:
         rate: float,
         per_s: float,
         clock: Callable[[], float],
+        *,
+        mutex: threading.RLock,
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         folder = usable_folder(directory)
@@ -59,7 +61,7 @@ class SharedList:
             raise _unusable(error) from error
         self._is_given = directory is not None
         self._end = weakref.finalize(self, _end, self._file, self._life)
-        self.mutex = threading.RLock()  # a log handler may ask for a forecast
+        self._mutex = mutex
         self._rate, self._per_s = rate, per_s
         self._clock = clock
         self._boot = boot()
@@ -67,13 +69,12 @@ class SharedList:
         self._seen: Shared | None = None
         self._written = b""
         self._line: WaitingList | None = None
-        self._own = Pacer(rate, per_s)
+        self.alone = Alone(rate, per_s)
         self._opened_at = clock()
         self._met: set[int] = set()
         self.is_alone = False
+        self._why = ""
         self._alone_since = math.inf
-        self._alone_at = -math.inf
-        self._is_alone_used = True
 
     @property
     def owner(self) -> int:
@@ -94,6 +95,11 @@ class SharedList:
         if owner is not None and self._life.is_dead(owner):
             line.without(owner)
 
+    @property
+    def lost(self) -> str:
+        """Why this process is alone; empty where it is not."""
+        return self._why if self.is_alone else ""
+
     def met(self) -> int:
         """Return how many others have used the list since this process opened it."""
         return len(self._met - {self.owner})
@@ -101,20 +107,12 @@ class SharedList:
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
         if line.gap_s < self._per_s / self._rate:
-            return self._own.start_at(line.now)
+            return self.alone.own.start_at(line.now)
         return -math.inf
-
-    def left(self, at: float) -> None:
-        """Count what this process sent."""
-        self._own.left(max(at, self._own.last_left_at))
-
-    def throttled(self, at: float, retry_after_s: float | None) -> None:
-        """Slow this process where it is alone."""
-        self._own.throttled(at, retry_after_s)
 
     def tell(self, change: Change) -> None:
         """Change the list now, or with the next transaction: this never waits."""
-        with self.mutex:
+        with self._mutex:
             self._kept.append(change)
             self.changed(lambda _: None)
 
@@ -148,7 +146,7 @@ class SharedList:
     def go_alone(self, why: str) -> None:
         """Pace without the others."""
         if not self.is_alone:
-            self.is_alone = True
+            self.is_alone, self._why = True, why
             self._alone_since = self._clock()
             _log.warning(
                 "The line of this machine can't be shared now: %s. This process keeps to its share"
@@ -159,17 +157,10 @@ class SharedList:
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""
         start, anchor, gap_s = self.view().at_present()
-        living, now = self.living(), self._clock()
-        if self._is_alone_used or now > self._alone_at + gap_s / 2:
-            after = max(now, start, self._alone_at, self._own.start_at(now))
-            place = living.index(self.owner)
-            self._alone_at = alone_at(after, anchor, gap_s, place=place, of=len(living))
-            self._is_alone_used = False
-        return self._alone_at, gap_s * len(living)
-
-    def use_alone(self) -> None:
-        """Take the start that `look_alone` returned."""
-        self._is_alone_used = True
+        living = self.living()
+        place, now = living.index(self.owner), max(self._clock(), start)
+        start = self.alone.start(now, anchor, gap_s, place=place, of=len(living))
+        return start, gap_s * len(living)
 
     def close(self) -> None:
         """Close the files, as a child of a fork must: what it was born with is its parent's."""

@@ -48,16 +48,16 @@ times with this; seven 1.68 and 1.19 times. More than is true would cost rate: 0
 """
 _LATE_GAPS = 1 / 80
 
-_BULK = LANES.index("bulk")
+BULK = LANES.index("bulk")
 # A loaded machine keeps a process from its timer for so long. More would cost a start where a
 # process was killed: the next one looks a gap later.
-_OVERDUE_S = 0.05
-_SHORTEST_OVERDUE_S = 0.005
-_OVERDUE_GAPS = 0.25
+OVERDUE_S = 0.05
+SHORTEST_OVERDUE_S = 0.005
+OVERDUE_GAPS = 0.25
 # The grace for a connection is 0.03 s: an owner that is silent for so long says nothing any more.
 # It is less than a gap, so that the claim has its place before whoever leaves next.
-_CLAIM_S = 0.1
-_MOST_PASSED = 2
+CLAIM_S = 0.1
+MOST_PASSED = 2
 _MOMENT_S = 4e-3  # less than any time after which somebody is passed over
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
@@ -125,8 +125,15 @@ class Shared(NamedTuple):
 class WaitingList:
     """The line of one account at one instant, as one process sees and changes it."""
 
-    def __init__(self, shared: Shared | None, me: Member, *, is_new: bool = False) -> None:
-        """Go on where others left off.
+    def __init__(
+        self,
+        shared: Shared | None,
+        me: Member,
+        *,
+        is_new: bool = False,
+        late_s: float = _LATE_S,
+    ) -> None:
+        """Go on where others left off. Turns count as left so late after their starts, mostly.
 
         Without their state: `is_new` says that nobody has used this line yet. Else who left in the
         last window is not known, and the next may leave when that window is over.
@@ -139,6 +146,7 @@ class WaitingList:
         self.now = now
         self.owner = me.owner
         self._own_gap_s = me.gap_s
+        self._late_s = late_s
         known = shared or Shared(now, *Pacer(1.0).state())
         self._members = [me]
         fastest, self.gap_s = me, me.gap_s
@@ -153,10 +161,15 @@ class WaitingList:
         self._pacer = Pacer.from_state(*self._pace, known.learnt, known.lefts)
         if shared is None and not is_new:
             self.assume_others()
-        overdue_s = min(_OVERDUE_S, max(_SHORTEST_OVERDUE_S, _OVERDUE_GAPS * self.gap_s))
+        overdue_s = min(OVERDUE_S, max(SHORTEST_OVERDUE_S, OVERDUE_GAPS * self.gap_s))
         self._wishes = [wish for wish in known.wishes if now <= wish.due + overdue_s]
         self._claims = list(known.claims)
         self._settle()
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """What decides the next start, beside who left when: that of the pacer."""
+        return self._pacer.spacing
 
     def shared(self) -> Shared:
         """Return what the next process goes on with."""
@@ -253,7 +266,7 @@ class WaitingList:
         for wish in self._wishes:
             if wish.owner != self.owner and wish.lane <= lane:
                 # Of a stream no more go first than this process has turns in the meantime.
-                ahead += wish.waiting if wish.lane < _BULK else min(wish.waiting, rounds)
+                ahead += wish.waiting if wish.lane < BULK else min(wish.waiting, rounds)
         pacer = self._foreseen()
         pause_s = max(0.0, pacer.start_at(self._from()) - self.now)
         return pause_s + ahead * pacer.gap_s
@@ -261,7 +274,7 @@ class WaitingList:
     def _settle(self) -> None:
         """Count the claims as left whose owners say nothing any more."""
         for claim in sorted(self._claims, key=attrgetter("at")):
-            if self.now - claim.at > _CLAIM_S:
+            if self.now - claim.at > CLAIM_S:
                 self.left(claim, claim.at)
 
     def _forget(self, wish: Wish) -> None:
@@ -270,14 +283,14 @@ class WaitingList:
 
     def _was_taken(self, wish: Wish, start: float, about_to_look: list[Wish]) -> bool:
         """Whether the start of a bulk wish went to a better lane, and it may not mind."""
-        if wish.lane < _BULK or wish.passed == _MOST_PASSED or wish.due > self.now + EARLY_S:
+        if wish.lane < BULK or wish.passed == MOST_PASSED or wish.due > self.now + EARLY_S:
             return False
         is_late = start - wish.due > self.gap_s / 2
-        return is_late or any(each.lane < _BULK for each in about_to_look)
+        return is_late or any(each.lane < BULK for each in about_to_look)
 
     def _join(self, wish: Wish, not_before: float) -> Wish:
         """Put a wish on the list, due when its place comes to a start."""
-        late_s = min(_LATE_S, _LATE_GAPS * self.gap_s)
+        late_s = min(self._late_s, _LATE_GAPS * self.gap_s)
         pacer = self._foreseen(late_s)
         start = pacer.start_at(max(self._from(), pacer.last_left_at))
         is_before = (each for each in self._wishes if each.order < wish.order)
