@@ -162,7 +162,8 @@ async def test_the_first_start_alone_keeps_its_gap(
         await asyncio.sleep(15 + later_s)
         fleet.break_down(REFUSED)
         at = fleet.loop.time()
-        await asyncio.sleep(4)
+        await asyncio.gather(*(fleet.leave(number, "interactive") for number in range(4)))
+        await asyncio.sleep(3)
     gaps = [after - before for before, after in pairwise(fleet.between(at - 1, at + 4))]
     assert min(gaps) > 0.19
 
