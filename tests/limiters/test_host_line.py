@@ -458,3 +458,22 @@ async def test_a_log_handler_may_ask_the_line(tmp_path: Path) -> None:
     finally:
         logging.getLogger("s2v_detect").removeHandler(handler)
     assert len(told) == 1
+
+
+async def test_descriptors_that_were_closed_and_used_anew_are_not_touched(tmp_path: Path) -> None:
+    """As of a program that becomes a daemon and closes all that it finds open."""
+    limiter, other = line(tmp_path), line(tmp_path)
+    first = [await left_at(limiter), await left_at(other)]
+    parts = limiter._list._file, limiter._list._life  # noqa: SLF001  # who closes all has numbers
+    numbers = sorted(part._descriptor for part in parts)  # noqa: SLF001  # as above
+    for number in numbers:
+        os.close(number)
+    theirs = [os.open(tmp_path / name, os.O_CREAT | os.O_RDWR) for name in ("one", "two")]
+    assert theirs == numbers
+    lefts = await lefts_of(limiter, 2)
+    assert limiter.sharing().processes == other.sharing().processes == 2
+    for number in theirs:
+        os.write(number, b"mine")
+        os.close(number)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == b"mine"
+    assert min(after - before for before, after in pairwise([*first, *lefts])) > 0.19

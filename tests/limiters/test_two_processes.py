@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from s2v_detect import DetectClient, HostLimiter
 from s2v_detect.emulator import Emulator, Pass
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -100,3 +101,22 @@ async def test_two_web_workers_keep_the_account_s_rate_together(
         await asyncio.to_thread(server.communicate)
     assert [answer.status_code for answer in answers] == [200] * 15
     assert emulator.statuses == {200: 15}
+
+
+async def test_the_forecast_counts_those_who_wait_for_another_s_ledger(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    """With a ledger one of a lane stands in the line, and the others behind that one."""
+    lines = [HostLimiter(name="team", directory=tmp_path) for _ in range(2)]
+    options = {"base_url": emulator.base_url, "limiter": lines[0]}
+    client = DetectClient(emulator.api_key, **options, ledger=tmp_path / "ledger.db")  # type: ignore[arg-type]  # as given
+    async with client:
+        urls = [f"https://images.example/{number}.jpg" for number in range(12)]
+        checks = [asyncio.create_task(client.check(url)) for url in urls]
+        async with asyncio.timeout(10):
+            while client.spend.billed < 2:  # what nobody tells
+                await asyncio.sleep(0.05)
+        assert 1.2 < lines[1].forecast_s("interactive") < 2.6
+        await asyncio.wait(checks)
+        assert lines[1].forecast_s("interactive") < 0.5
+    assert emulator.statuses == {200: 12}

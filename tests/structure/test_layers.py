@@ -58,6 +58,7 @@ PURE = [
     "wire/_store",
     "wire/_unpacking",
     "images/_identity",
+    "images/_places",
     "images/_addresses",
     "images/_header",
     "checks/_again",
@@ -91,6 +92,7 @@ VALUES_IN = {
     "models": {"os"},
     "_redaction": {"os"},
     "images/_identity": {"os"},
+    "images/_places": {"os"},
     "wire/_setup": {"socket"},
 }
 UNCLEAN = {"asyncio", "anyio", "os", "pathlib", "random", "socket", "sqlite3", "threading", "time"}

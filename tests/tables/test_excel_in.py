@@ -456,3 +456,21 @@ async def test_rows_in_are_rows_out(
         for row in found
     } == wanted
     assert len(found) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [123456789012345678, 110101199003074512, -1234567890123456789, 9007199254740993, 10**19 + 1,
+     1234567890123456, 123456789012345],
+)  # fmt: skip
+@pytest.mark.parametrize("is_computed", [False, True])
+async def test_a_long_number_keeps_all_its_digits(
+    tmp_path: Path, number: int, *, is_computed: bool
+) -> None:
+    """As the file has them: a reader of values keeps some 16, and an identity has 18."""
+    value: Any = formula("=A1", 7) if is_computed else 7
+    path = book(tmp_path / "in.xlsx", [["url", "id", "n"], [URL, value, 1.5], [URL, 3, 2]])
+    changed(path, in_sheet(b"<v>7</v>", b"<v>%d</v>" % number))
+    first, second = await read(path)
+    assert first.columns == {"url": URL, "id": number, "n": 1.5}
+    assert second.columns == {"url": URL, "id": 3, "n": 2}

@@ -27,6 +27,8 @@ class Line:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        # A line that other processes see is told of those who do not stand in it yet.
+        self._expect = getattr(limiter, "expect", None)
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
@@ -44,6 +46,8 @@ class Line:
             return await self._limiter.turn(lane)
         near = self._near[lane]
         await near.enter()
+        if self._expect is not None:
+            self._expect(lane, near, near.waiting)
         try:
             began = time.monotonic()
             try:

@@ -4,7 +4,9 @@ The theory. How a process waits is told in `_turns`, and who goes first in `_wai
 is a file: only one who waits for a turn may sleep for its lock, and what is told in between never
 waits (`_shared_list`). A process that can't have the list paces alone.
 
-Killed on any line: the system drops the locks, the wish is passed over, and a claim counts as left.
+Killed on any line: the system drops the locks, the wish is passed over by its time, and a claim
+counts as left. A lock as a sign of life only tells earlier that a wish is nobody's: no turn waits
+for that.
 A child of a fork is a process of its own.
 """
 
@@ -156,17 +158,19 @@ class HostLimiter(SharedLine):
     def _asked(self, line: WaitingList, lane: Lane, who: object) -> _Answer:
         waiting = self._waiting[lane]
         wish = self._wishes[lane] or self._new_wish(line, lane, who)
-        wish = wish._replace(waiting=len(waiting))
+        wish = wish._replace(waiting=len(waiting) + self._coming(lane))
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=waiting[who])
         behind = self._behind(lane, who)
         following = None if behind is None else self._new_wish(line, lane, behind)
+        self._list.drop_the_dead(line)
         not_before = self._list.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
 
     def _new_wish(self, line: WaitingList, lane: Lane, who: object) -> Wish:
         place = line.now if lane == "bulk" else self._waiting[lane][who]
-        return Wish(line.owner, LANES.index(lane), max(1, len(self._waiting[lane]) - 1), place)
+        waiting = max(1, len(self._waiting[lane]) - 1) + self._coming(lane)
+        return Wish(line.owner, LANES.index(lane), waiting, place)
 
     def _asked_alone(self, lane: Lane) -> _Answer:
         start, round_s = self._list.look_alone()

@@ -40,14 +40,13 @@ class LineFile:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{_LINE}"
         self._where = str(self.path)  # a `Path` makes its text anew at every look
-        self._descriptor = _CLOSED
+        self._descriptor, self._inode = _CLOSED, 0
         self.left_behind = b""
         """The block of a file that was tidied away while it was open."""
 
     def prepare(self) -> None:
         """Have the file with all its bytes: what a full disk refuses is refused here."""
-        if self._descriptor == _CLOSED:
-            self._descriptor = _opened(self.path)
+        self._open()
         if os.fstat(self._descriptor).st_size == 0 and _lock(self._descriptor):
             if os.fstat(self._descriptor).st_size == 0:
                 self.write(bytes(BLOCK_BYTES))
@@ -56,14 +55,25 @@ class LineFile:
     def locked(self) -> bool:
         """Return whether the lock is ours now. It never waits."""
         while True:
-            if self._descriptor == _CLOSED:
-                self._descriptor = _opened(self.path)
+            opened = self._open()
             if not _lock(self._descriptor):
                 return False
-            if _is_at(self._descriptor, self._where):
+            if _is_at(opened, self._where):
                 return True
             self.left_behind = self.read()
             self.close()
+
+    def _open(self) -> os.stat_result:
+        """Have the file open. A program may close what it did not open, and use the number anew."""
+        with contextlib.suppress(OSError):
+            if self._descriptor != _CLOSED:
+                opened = os.fstat(self._descriptor)
+                if opened.st_ino == self._inode:
+                    return opened
+        self._descriptor = _opened(self.path)
+        opened = os.fstat(self._descriptor)
+        self._inode = opened.st_ino
+        return opened
 
     def unlock(self) -> None:
         """Let the next one have it."""
@@ -83,9 +93,8 @@ class LineFile:
 
     def close(self) -> None:
         """Close the file; the system drops the lock, unless another process has a copy."""
-        if self._descriptor != _CLOSED:
-            os.close(self._descriptor)
-            self._descriptor = _CLOSED
+        _close(self._descriptor, self._inode)
+        self._descriptor = _CLOSED
 
 
 class LifeSign:
@@ -94,16 +103,17 @@ class LifeSign:
     def __init__(self, folder: Path, name: str) -> None:
         self.owner = secrets.randbits(64)
         self._folder, self._name = folder, name
-        self._path = folder / f"{name}-{self.owner:016x}{_PROCESS}"
-        self._descriptor = _CLOSED
+        self._path = self._path_of(self.owner)
+        self._descriptor, self._inode = _CLOSED, 0
         self.renew()
         self._tidy_up()
 
     def renew(self) -> None:
         """Have the sign, where somebody tidied it up. Raises `OSError`."""
-        while self._descriptor == _CLOSED or not _is_at(self._descriptor, str(self._path)):
+        while self._descriptor == _CLOSED or not self._is_there():
             self.close()
             self._descriptor = _opened(self._path)
+            self._inode = os.fstat(self._descriptor).st_ino
             if not _lock(self._descriptor):
                 self.close()  # another process takes it for a dead one's, and removes it
 
@@ -117,6 +127,10 @@ class LifeSign:
         living = [path for path in paths if path != self._path and not _was_removed(path)]
         return sorted([self.owner, *(int(path.stem.rpartition("-")[2], 16) for path in living)])
 
+    def is_dead(self, owner: int) -> bool:
+        """Whether a process of this line lives no more. Its file is taken away."""
+        return _was_removed(self._path_of(owner))
+
     def end(self) -> None:
         """Take the sign of life away."""
         with contextlib.suppress(OSError):
@@ -125,9 +139,17 @@ class LifeSign:
 
     def close(self) -> None:
         """Close the file, as a child of a fork must."""
-        if self._descriptor != _CLOSED:
-            os.close(self._descriptor)
-            self._descriptor = _CLOSED
+        _close(self._descriptor, self._inode)
+        self._descriptor = _CLOSED
+
+    def _path_of(self, owner: int) -> Path:
+        return self._folder / f"{self._name}-{owner:016x}{_PROCESS}"
+
+    def _is_there(self) -> bool:
+        try:
+            return _is_at(os.fstat(self._descriptor), str(self._path))
+        except OSError:  # closed by somebody else
+            return False
 
     def _tidy_up(self) -> None:
         for path in self._folder.glob(f"*{_PROCESS}"):
@@ -162,12 +184,18 @@ def _opened(path: Path) -> int:
     return descriptor
 
 
-def _is_at(descriptor: int, path: str) -> bool:
+def _close(descriptor: int, inode: int) -> None:
+    """Close a file, unless somebody else did, and uses the number anew."""
+    with contextlib.suppress(OSError):
+        if os.fstat(descriptor).st_ino == inode:
+            os.close(descriptor)
+
+
+def _is_at(opened: os.stat_result, path: str) -> bool:
     try:
-        there = os.lstat(path)
+        return os.path.samestat(opened, os.lstat(path))
     except FileNotFoundError:
         return False
-    return os.path.samestat(os.fstat(descriptor), there)
 
 
 def _was_removed(path: Path) -> bool:

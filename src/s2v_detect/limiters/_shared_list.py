@@ -94,6 +94,12 @@ class SharedList:
         """Why this process is alone; empty where it is not."""
         return self._why if self.is_alone else ""
 
+    def drop_the_dead(self, line: WaitingList) -> None:
+        """Take the next wish from the list where its process was killed, and its start is lost."""
+        owner = line.next_owner()
+        if owner is not None and self._life.is_dead(owner):
+            line.without(owner)
+
     def met(self) -> int:
         """Return how many others have used the list since this process opened it."""
         return len(self._met - {self.owner})

@@ -22,6 +22,7 @@ from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Wish, alone_at
 from s2v_detect.models import LANES, Lane
+from s2v_detect.options import is_number
 
 TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
@@ -85,7 +86,7 @@ def refuse_no_limiter(value: object) -> None:
         raise ConfigurationError(what, do=do)
     for name in ("rate", "per_s"):
         amount = getattr(value, name)
-        if not isinstance(amount, int | float) or not amount > 0:
+        if not is_number(amount) or not amount > 0:
             raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)
 
 
@@ -102,10 +103,11 @@ UNLIMITED = _Unlimited()
 
 def refuse_no_rate(rate: float, per_s: float) -> None:
     """Raise `ConfigurationError` for a rate that no line can keep."""
-    if not rate > 0 or not 0 < per_s < math.inf:
+    are_numbers = is_number(rate) and is_number(per_s)
+    if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
         raise ConfigurationError(
-            f"a line of {rate} requests in {per_s} seconds can't be kept.",
-            do="Give a rate above 0 and a finite number of seconds.",
+            f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
+            do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
         )
 
 
@@ -155,6 +157,11 @@ class SharedLine(ABC):
             raise
         return _SharedTurn(self, lane, claim)
 
+    def expect(self, lane: Lane, whose: object, count: int) -> None:
+        """Tell the other processes that so many more will ask, beside those who have asked."""
+        with self._mutex:
+            self._expected[lane][whose] = count
+
     @abstractmethod
     def _named(self, name: str) -> Self:
         """Return a line of this name, and else like this one."""
@@ -184,7 +191,14 @@ class SharedLine(ABC):
         self._mutex = threading.RLock()  # what ended at once is heard by whoever asked
         self._heads = {lane: LaneSemaphore() for lane in LANES}
         self._waiting: dict[Lane, dict[object, float]] = {lane: {} for lane in LANES}
+        self._expected: dict[Lane, weakref.WeakKeyDictionary[object, int]] = {
+            lane: weakref.WeakKeyDictionary() for lane in LANES
+        }
         self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)
+
+    def _coming(self, lane: Lane) -> int:
+        """Return how many will ask, beside those who have asked."""
+        return sum(self._expected[lane].values())
 
     def _now(self) -> float:
         """Return the time on the clock of the list."""

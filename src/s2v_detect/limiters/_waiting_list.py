@@ -15,7 +15,8 @@ again. Nobody is woken by another one, and nobody polls.
   to look. So a turn that was given back is used by whoever looks next.
 * **Who does not come is passed over.** Its owner alone sets the due time of a wish. A little after
   that time the wish is dropped by whoever looks. A process that was only late comes back with the
-  place that it had. So a killed process costs one start.
+  place that it had. So a killed process costs one start at most. Whoever looks may ask whether the
+  next one (`next_owner`) lives: `without` a dead one its start is foreseen to be free, and is used.
 * **What left counts.** A claim counts as left at its start until the owner says when the bytes
   left, or that they will not. An owner that says nothing has left.
 * **One line, several rates.** The pace is the largest rate among the living processes. A slower
@@ -57,7 +58,7 @@ OVERDUE_GAPS = 0.25
 # It is less than a gap, so that the claim has its place before whoever leaves next.
 CLAIM_S = 0.1
 MOST_PASSED = 2
-_MOMENT_S = 0.004  # less than any time after which somebody is passed over
+_MOMENT_S = 4e-3  # less than any time after which somebody is passed over
 IDLE_S = 60.0
 """A line that nobody used for so long begins anew, its pauses and margins too."""
 AHEAD_S = 1.0
@@ -224,6 +225,16 @@ class WaitingList:
         anchor = last_left_at if last_left_at > -math.inf else 0.0
         start = self._pacer.start_at(self._from())
         return start, anchor, max(self._own_gap_s, self._pacer.gap_s)
+
+    def next_owner(self) -> int | None:
+        """Return whose wish is due next, of those who are asleep; None where nobody else waits."""
+        asleep = [each for each in self._wishes if each.owner != self.owner and each.due > self.now]
+        return min(asleep, key=attrgetter("due")).owner if asleep else None
+
+    def without(self, owner: int) -> None:
+        """Drop what a dead process wished. One that lives after all comes back with its place."""
+        self._wishes = [each for each in self._wishes if each.owner != owner]
+        self._members = [each for each in self._members if each.owner != owner]
 
     def leave(self, wish: Wish) -> None:
         """Nobody waits in that lane of that process any more."""
