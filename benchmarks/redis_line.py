@@ -121,7 +121,8 @@ class Server:
         self.url = f"redis://127.0.0.1:{port}"
         program = shutil.which("redis-server")
         assert program, "no redis-server in PATH"
-        self._command = [program, "--port", str(port), "--save", "", "--dir", folder]
+        self._command = [program, "--port", str(port), "--bind", "127.0.0.1"]
+        self._command += ["--save", "", "--dir", folder]
         self.client: Any = redis.Redis.from_url(self.url, socket_timeout=5)
         self.start()
 
