@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,8 @@ class Server:
         self.url = f"redis://127.0.0.1:{port}"
         program = shutil.which("redis-server")
         assert program, "no redis-server in PATH"
-        self._command = [program, "--port", str(port), "--save", "", "--dir", folder]
+        self._command = [program, "--port", str(port), "--bind", "127.0.0.1"]
+        self._command += ["--save", "", "--dir", folder]
         self.client: Any = redis.Redis.from_url(self.url, socket_timeout=5)
         self.start()
 
@@ -177,13 +178,16 @@ class Run:
         every_s: float = 0.0,
         disturb: Callable[[Server], None] | None = None,
     ) -> None:
-        with tempfile.TemporaryDirectory() as name:
+        with tempfile.TemporaryDirectory() as name, ExitStack() as ends:
             server = Server(name)
+            ends.callback(server.kill)
             last = len(waiting) - 1
             self.workers = [
                 Worker(Path(name), kind, server.url, count, every_s * (at == last))
                 for at, count in enumerate(waiting)
             ]
+            for worker in self.workers:
+                ends.callback(worker.process.kill)
             until = time.monotonic() + 60
             while sum(self._turns(worker) for worker in self.workers) < WARM_TURNS:
                 assert time.monotonic() < until, f"{kind} does not begin"
@@ -198,7 +202,6 @@ class Run:
                 worker.process.kill()
                 worker.process.wait()
                 worker.keep()
-            server.kill()
         faults = [line for worker in self.workers for line in worker.lines if line[0] == "fault"]
         self.faults = [line[3] for line in faults]
         everything = [left for left in lefts_of(self.workers) if left.lane != "fault"]

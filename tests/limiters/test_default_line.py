@@ -177,15 +177,6 @@ def test_a_user_without_a_home_has_no_line_below_the_present_folder(
     assert not list(tmp_path.iterdir())
 
 
-async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:
-    """Tests in parallel with one fake key would share five a second."""
-    async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
-        for number in range(12):
-            await client.check(f"https://images.example/{number}.jpg")
-        assert client.sharing() == (1, 0)
-    assert not lines.exists()  # noqa: ASYNC240  # a moment
-
-
 def test_the_environment_puts_the_line_into_redis(
     lines: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
@@ -202,3 +193,12 @@ def test_the_environment_puts_the_line_into_redis(
     monkeypatch.setenv("S2V_DETECT_LINE", "rediss//typo://")
     with pytest.raises(ConfigurationError, match="no URL of a Redis"):
         line_of(None, *ACCOUNT[:2], "sk-third")
+
+
+async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:
+    """Tests in parallel with one fake key would share five a second."""
+    async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
+        for number in range(12):
+            await client.check(f"https://images.example/{number}.jpg")
+        assert client.sharing() == (1, 0)
+    assert not lines.exists()  # noqa: ASYNC240  # a moment

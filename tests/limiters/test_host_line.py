@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -462,6 +463,7 @@ async def test_a_log_handler_may_ask_the_line(tmp_path: Path) -> None:
 
 async def test_descriptors_that_were_closed_and_used_anew_are_not_touched(tmp_path: Path) -> None:
     """As of a program that becomes a daemon and closes all that it finds open."""
+    gc.collect()  # what earlier tests left open is closed now, and not in between
     limiter, other = line(tmp_path), line(tmp_path)
     first = [await left_at(limiter), await left_at(other)]
     parts = limiter._list._file, limiter._list._life  # noqa: SLF001  # who closes all has numbers

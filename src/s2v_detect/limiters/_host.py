@@ -157,19 +157,19 @@ class HostLimiter(SharedLine):
 
     def _asked(self, line: WaitingList, lane: Lane, who: object) -> _Answer:
         waiting = self._waiting[lane]
-        count = self._count(lane)
-        wish = self._wishes[lane] or self._new_wish(line, lane, who, count)
-        wish = wish._replace(waiting=count)
+        wish = self._wishes[lane] or self._new_wish(line, lane, who)
+        wish = wish._replace(waiting=len(waiting) + self._coming(lane))
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=waiting[who])
         behind = self._behind(lane, who)
-        following = None if behind is None else self._new_wish(line, lane, behind, count - 1)
+        following = None if behind is None else self._new_wish(line, lane, behind)
         self._list.drop_the_dead(line)
         not_before = self._list.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
 
-    def _new_wish(self, line: WaitingList, lane: Lane, who: object, waiting: int) -> Wish:
+    def _new_wish(self, line: WaitingList, lane: Lane, who: object) -> Wish:
         place = line.now if lane == "bulk" else self._waiting[lane][who]
+        waiting = max(1, len(self._waiting[lane]) - 1) + self._coming(lane)
         return Wish(line.owner, LANES.index(lane), waiting, place)
 
     def _asked_alone(self, lane: Lane) -> _Answer:

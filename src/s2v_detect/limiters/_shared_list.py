@@ -89,16 +89,16 @@ class SharedList:
             seen = () if self._seen is None else self._seen.members
             return sorted({self.owner, *(member.owner for member in seen)})
 
+    @property
+    def lost(self) -> str:
+        """Why this process is alone; empty where it is not."""
+        return self._why if self.is_alone else ""
+
     def drop_the_dead(self, line: WaitingList) -> None:
         """Take the next wish from the list where its process was killed, and its start is lost."""
         owner = line.next_owner()
         if owner is not None and self._life.is_dead(owner):
             line.without(owner)
-
-    @property
-    def lost(self) -> str:
-        """Why this process is alone; empty where it is not."""
-        return self._why if self.is_alone else ""
 
     def met(self) -> int:
         """Return how many others have used the list since this process opened it."""

@@ -196,9 +196,9 @@ class SharedLine(ABC):
         }
         self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)
 
-    def _count(self, lane: Lane) -> int:
-        """Return how many of this process want a turn in a lane, or soon will."""
-        return len(self._waiting[lane]) + sum(self._expected[lane].values())
+    def _coming(self, lane: Lane) -> int:
+        """Return how many will ask, beside those who have asked."""
+        return sum(self._expected[lane].values())
 
     def _now(self) -> float:
         """Return the time on the clock of the list."""

@@ -207,15 +207,15 @@ class RedisLimiter(SharedLine):
 
     def _wanted(self, lane: Lane, who: object) -> tuple[object, ...]:
         """Return the work of a look. The caller holds the mutex."""
-        count = self._count(lane)
-        wish = self._wishes[lane] or self._new_wish(lane, who, count)
-        wish = wish._replace(waiting=count)
+        waiting = self._waiting[lane]
+        count = len(waiting) + self._coming(lane)
+        wish = (self._wishes[lane] or self._new_wish(lane, who, count))._replace(waiting=count)
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=self._arrived_at(lane, who))
         behind = self._behind(lane, who)
         following = None
         if behind is not None:
-            following = self._new_wish(lane, behind, count - 1)
+            following = self._new_wish(lane, behind, max(1, count - 1))
         not_before = -math.inf
         if self._gap_s() < self.per_s / self.rate:
             not_before = self._alone.own.start_at(self._now())
