@@ -114,9 +114,13 @@ async def test_the_forecast_counts_those_who_wait_for_another_s_ledger(
         urls = [f"https://images.example/{number}.jpg" for number in range(12)]
         checks = [asyncio.create_task(client.check(url)) for url in urls]
         async with asyncio.timeout(10):
-            while client.spend.billed < 2:  # what nobody tells
-                await asyncio.sleep(0.05)
-        assert 1.2 < lines[1].forecast_s("interactive") < 2.6
+            while len(emulator.arrivals) < 2:  # of the emulator's thread
+                await asyncio.sleep(0.02)
+        to_come, told = len(urls) - len(emulator.arrivals), []
+        for _ in range(10):  # between a turn and the next one's `sent` nobody stands in the line
+            told.append(lines[1].forecast_s("interactive"))
+            await asyncio.sleep(0.02)
+        assert (to_come - 4) * 0.2 < max(told) < (to_come + 2) * 0.25
         await asyncio.wait(checks)
         assert lines[1].forecast_s("interactive") < 0.5
     assert emulator.statuses == {200: 12}
