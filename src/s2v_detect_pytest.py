@@ -7,6 +7,8 @@ pytest loads this module at every start, in every project of the environment. A 
 package would load the package first, with httpx and pydantic: half a second of every start. So the
 plugin is a module beside the package, and imports pytest alone until a test asks for the fixture.
 
+It also sets `S2V_DETECT_LINE=process`, unless that is set: no test waits for another process.
+
 Example:
     async def test_a_portrait_passes(s2v_emulator):
         async with s2v_emulator.client() as client:
@@ -14,6 +16,7 @@ Example:
         assert verdict.check_pass
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from s2v_detect.emulator import Emulator
+
+
+def pytest_configure() -> None:
+    """Keep tests off the machine's line: in parallel, with one fake key, they would share it."""
+    os.environ.setdefault("S2V_DETECT_LINE", "process")
 
 
 @pytest.fixture

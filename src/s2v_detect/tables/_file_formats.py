@@ -45,6 +45,17 @@ def format_of(path: Path) -> Format:
     return _BY_ENDING.get(path.suffix.lower(), "text")
 
 
+def is_list(path: Path) -> bool:
+    """Whether a file is called as a list of images is.
+
+    Example:
+        >>> is_list(Path("faces.CSV.gz")), is_list(Path("faces.txt")), is_list(Path("faces"))
+        (True, True, False)
+    """
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return plain.suffix.lower() in (".txt", *_BY_ENDING)
+
+
 def no_header_row(name: Format) -> str:
     """Return what is said where `--header-row` is given for a format that has no such row."""
     return (

@@ -1,0 +1,107 @@
+"""Which line a client takes: the one it was given, or its account's own."""
+
+import logging
+import os
+import re
+import threading
+from hashlib import sha256
+
+from pydantic import SecretStr
+
+from s2v_detect._service import BASE_URL, REQUESTS_PER_S
+from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._folder import is_process_only, redis_url
+from s2v_detect.limiters._host import HostLimiter
+from s2v_detect.limiters._local import LocalLimiter
+from s2v_detect.limiters._redis import RedisLimiter
+from s2v_detect.limiters._turns import Limiter
+
+_log = logging.getLogger("s2v_detect")
+
+_WORKSPACE_HOST = re.compile(
+    r"https://[a-z0-9_-]+\.cn-beijing\.maas\.aliyuncs\.com/api/v1", re.IGNORECASE
+)  # [doc]
+
+_process_lines: dict[tuple[str, float], LocalLimiter] = {}
+_machine_lines: dict[str, Limiter] = {}
+_lock = threading.Lock()
+
+
+def account_name(base_url: str, model: str, api_key: str | SecretStr) -> str:
+    """Return what tells one account's line from another's: a hash, for the key is never kept.
+
+    The hosts of all its workspaces count as the one of the account.
+    """
+    key = api_key if isinstance(api_key, str) else api_key.get_secret_value()
+    where = re.sub(r"(?<!:)/+", "/", base_url.strip()).rstrip("/")
+    if _WORKSPACE_HOST.fullmatch(where) or where.lower() == BASE_URL:
+        where = BASE_URL
+    return sha256(f"{where}\0{model}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def line_of(
+    limiter: Limiter | None, base_url: str, model: str, api_key: str | SecretStr
+) -> Limiter:
+    """Return the line of a client: its limiter, bound to the account; by default the machine's.
+
+    Where the machine's line can't be kept it is one line for the process, and one log record says
+    so. A limiter that was given raises `ConfigurationError` then.
+    """
+    bound_to = getattr(limiter, "bound_to", None)
+    if bound_to is not None:
+        bound: Limiter = bound_to(account_name(base_url, model, api_key))
+        return bound
+    return limiter or _default_line(base_url, model, api_key)
+
+
+def shared_line(
+    base_url: str, model: str, api_key: str | SecretStr, *, rate: float = REQUESTS_PER_S
+) -> LocalLimiter:
+    """Return the process's one line of this rate for this account, made at the first call.
+
+    Lines are kept for good: a client that is opened a moment after another was closed must
+    still know when that one's last request left.
+    """
+    # The key itself is not kept: a dump of these names would hold it.
+    name = (account_name(base_url, model, api_key), rate)
+    with _lock:
+        return _process_lines.setdefault(name, LocalLimiter(rate))
+
+
+def _default_line(base_url: str, model: str, api_key: str | SecretStr) -> Limiter:
+    if is_process_only():
+        return shared_line(base_url, model, api_key)
+    name = account_name(base_url, model, api_key)
+    with _lock:
+        line = _machine_lines.get(name)
+        if line is None:
+            line = _machine_lines[name] = _machine_line(name)
+        return line
+
+
+def _machine_line(name: str) -> Limiter:
+    if url := redis_url():
+        return RedisLimiter(url, name=name)
+    try:
+        return HostLimiter(name=name)
+    except ConfigurationError as error:
+        if any(isinstance(line, LocalLimiter) for line in _machine_lines.values()):
+            return LocalLimiter()  # told before, for another account
+        _log.warning(
+            "This process does not share the account's rate with others of this machine: %s Set"
+            " S2V_DETECT_STATE_DIR to a folder that can be written, or S2V_DETECT_LINE=process.",
+            error.what,
+        )
+    return LocalLimiter()
+
+
+def _forget_lines() -> None:
+    """A forked child has its own line: the waiters in these belong to the parent's loops."""
+    global _lock  # noqa: PLW0603  # the parent may have held it as it forked
+    _lock = threading.Lock()
+    _process_lines.clear()
+    _machine_lines.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget_lines)

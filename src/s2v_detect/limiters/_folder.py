@@ -1,0 +1,106 @@
+"""Where the lines of this machine are kept, and whether locks hold there."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER_VARIABLE = "S2V_DETECT_STATE_DIR"
+LINE_VARIABLE = "S2V_DETECT_LINE"
+_NETWORK_DISKS = frozenset(
+    (
+        "9p",
+        "afs",
+        "afpfs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fuse.glusterfs",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "gfs2",
+        "gpfs",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+    )
+)
+_BOOT_BYTES = 16
+
+
+def is_process_only() -> bool:
+    """Whether the environment wants a line for each process."""
+    return os.environ.get(LINE_VARIABLE, "").strip() == "process"
+
+
+def redis_url() -> str:
+    """Return the URL of the Redis in which the environment wants the line, or nothing."""
+    where = os.environ.get(LINE_VARIABLE, "").strip()
+    return where if "://" in where else ""
+
+
+def state_folder(directory: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of the lines, made if it was not there. Raises `OSError`.
+
+    A given folder belongs to its owner: it is used as it is.
+    """
+    if sys.platform == "win32":
+        raise OSError("this system locks no file in the way that a shared line needs")
+    if directory is not None:
+        folder = Path(directory)
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder")
+    else:
+        folder = _own_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (kind := _kind_of_disk(folder)) in _NETWORK_DISKS:
+        raise OSError(f"{folder} is on a network disk ({kind}), where locks do not hold")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder} can't be written")
+    return folder
+
+
+def boot() -> bytes:
+    """Return what tells this boot of the machine: the clock of processes begins anew with each.
+
+    Where the system does not say, the times of an earlier boot tell by themselves: they are of
+    long ago or of the future.
+    """
+    with suppress(OSError, ValueError):
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
+        return bytes.fromhex(text.strip().replace("-", ""))
+    return bytes(_BOOT_BYTES)
+
+
+def _own_folder() -> Path:
+    folder = Path(os.environ.get(FOLDER_VARIABLE, "").strip())
+    if folder == Path():
+        from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
+
+        folder = user_state_path("s2v-detect", appauthor=False) / "lines"
+    if not folder.is_absolute():  # as of a user without a home: each folder would have a line
+        raise OSError(f"{folder} is no absolute path")
+    return folder
+
+
+def _kind_of_disk(folder: Path) -> str:
+    """Return the file system's name, as far as Linux tells it."""
+    if sys.platform != "linux":
+        return ""
+    with suppress(OSError):
+        device = folder.stat().st_dev
+        wanted = f"{os.major(device)}:{os.minor(device)}"
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+            mount, _, kind = line.partition(" - ")
+            if mount.split(" ")[2] == wanted:
+                return kind.split(" ")[0]
+    return ""
