@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from s2v_detect.images import trimmed
-from s2v_detect.tables._cut import SaidBy, cut
+from s2v_detect.tables._cut import ENDINGS, SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
 from s2v_detect.tables._head import Said, head_of, is_decisive
 from s2v_detect.tables._names import distinct
@@ -84,6 +84,7 @@ class CsvRows:
         """Empty until the first lines are read, if nobody said it."""
         self._default = default
         self._wanted = column
+        self._said_by: SaidBy = "nobody"
         self._open: TextLine | None = None
         self._following: list[TextLine] = []
         self._length = 0
@@ -137,6 +138,7 @@ class CsvRows:
 
     def _separate(self, delimiter: str) -> None:
         self.delimiter = delimiter
+        self._whole = () if delimiter == ";" else ENDINGS
         mark = re.escape(delimiter)
         cell = rf'(?:{_QUOTED}"(?={mark}|\Z)|(?!")[^{mark}]*+)'
         self._cell = re.compile(rf"(?:\A|{mark})({cell})")
@@ -151,8 +153,12 @@ class CsvRows:
         cells = text.split(self.delimiter)
         if len(cells) != len(self.columns):
             return None
-        image = cells[self._place].strip()
-        if not image or len(image) > _SHORT or not image.isascii() or self._cut(text, cells):
+        place = self._place
+        image = cells[place].strip()
+        if not image or len(image) > _SHORT or not image.isascii():
+            return None
+        is_last = len(cells) == place + 1
+        if not is_last and not image.endswith(self._whole) and self._cut(text, cells):
             return None
         return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
 
@@ -287,6 +293,7 @@ class CsvRows:
         self.has_header = head.header is not None
         self.columns, self.column, self.is_chosen = head.names, head.column, head.is_chosen
         self._place = self.columns.index(self.column)
+        self._said_by = "user" if self._wanted else "header" if self.has_header else "nobody"
         above = 0 if head.header is None else head.header + 1
         if above > 1:
             self.header_line = firsts[above - 1].number
@@ -304,10 +311,7 @@ class CsvRows:
         ]
 
     def _cut(self, text: str, cells: Sequence[str]) -> str:
-        said_by: SaidBy = "header" if self.has_header else "nobody"
-        if self._wanted is not None:
-            said_by = "user"
-        return cut(text, cells, self._place, self.delimiter, said_by)
+        return cut(text, cells, self._place, self.delimiter, self._said_by)
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()

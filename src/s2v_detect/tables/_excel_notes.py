@@ -9,6 +9,7 @@ what the reader leaves out is noted, and what no memory holds is refused.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import BinaryIO
 from xml.parsers import expat
 
@@ -32,8 +33,9 @@ _MOST_LINKED = 10_000
 """Cells of one link: whole columns of one are a slip of the mouse, and no list of images."""
 _LINK = re.compile(r'\s*HYPERLINK\s*\(\s*"((?:[^"]|"")*)"\s*[,;)]', re.IGNORECASE)
 
-_LONG = re.compile(rb">\s*-?\d{16,40}\s*<")
-_LONG_NUMBER = re.compile(r"-?\d{16,40}", re.ASCII)
+_LONG = re.compile(rb">\s*-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])\s*<")
+_LONG_NUMBER = re.compile(r"-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])", re.ASCII)
+"""Whole, with more digits than Excel itself keeps; other programs write one with an exponent."""
 
 Place = tuple[int, int]
 """A cell: its row and its column, from 1."""
@@ -60,6 +62,7 @@ def notes_of(file: BinaryIO, sheet: SheetPart) -> Notes:
         has_long = has_in(parts, sheet.part, _LONG)
         scan = _Scan(related(parts, sheet.part, "/hyperlink"), hears_numbers=has_long)
         parse(parts, sheet.part, scan.follow)
+        scan.end()
         return scan.notes
 
 
@@ -109,6 +112,11 @@ class _Scan:
 
         return start
 
+    def end(self) -> None:
+        """Take the last value, behind which no other element may stand."""
+        if self._is_listening:
+            self._heard()
+
     def _row(self, told: dict[str, str]) -> None:
         self._end_cell(told)
         row = told.get("r")
@@ -154,7 +162,9 @@ class _Scan:
         if self._type == "e":
             self.notes.errors[self._at] = text
         elif self._type in (None, "n") and _LONG_NUMBER.fullmatch(text):
-            self.notes.numbers[self._at] = int(text)
+            number = Decimal(text)
+            if number == int(number):
+                self.notes.numbers[self._at] = int(number)
         if text or self._type == "str":  # a formula may come to an empty text
             self._formula = None
 

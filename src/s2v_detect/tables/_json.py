@@ -61,7 +61,7 @@ class JsonRows:
             rows.append(Row(number, text, fault))
             return
         try:
-            value = json.loads(text, object_pairs_hook=_object)
+            value = _DECODER.decode(text)
         except (ValueError, RecursionError):
             rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
             return
@@ -106,3 +106,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(
         zip(distinct([key for key, _ in pairs]), (value for _, value in pairs), strict=True)
     )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+"""Made once: `json.loads` makes one for each line."""
