@@ -27,7 +27,7 @@ account. So a line that has never run well searches three times more slowly: it 
 
 All times are seconds on one monotonic clock that is handed in. Nothing here awaits, reads a clock,
 draws a number or logs. The figures are of `benchmarks/pace`, with jitter uniform from 0 to J. Those
-of the share are of lines beside one stranger who asks evenly (`benchmarks/pace --strangers`).
+of the share are of lines beside one stranger who asks evenly (there, "beside a stranger").
 """
 
 import math
