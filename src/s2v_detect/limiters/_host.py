@@ -102,11 +102,12 @@ class HostLimiter(SharedLine):
         return "" if self._shared is None else self._shared.lost
 
     def sharing(self) -> Sharing:
-        """Return how many processes share this line."""
+        """Return how many processes share this line, and what the account gives them."""
         if math.isinf(self.rate):
             return Sharing()
         with self._mutex:
-            return Sharing(len(self._list.living()), self._list.met())
+            share = self._list.view().pacer.share
+            return Sharing(len(self._list.living()), self._list.met(), share)
 
     def _named(self, name: str) -> Self:
         return type(self)(
