@@ -14,13 +14,14 @@ from typing import Self, Unpack
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.images import identity_text
 from s2v_detect.tables import (
     InputError,
     Row,
+    Table,
     TableOptions,
     chosen_column,
     fitting_batches,
+    identity_in,
     open_table,
 )
 
@@ -153,7 +154,7 @@ class Input:
         if self._identity_column is None or all(row.fault for row in rows):
             return rows
         column = chosen_column(self.columns or (), self._identity_column)
-        return [row if row.fault else _identified(row, column) for row in rows]
+        return [row if row.fault else _identified(row, column, self._table) for row in rows]
 
     def _located(self, rows: list[Row], beside: Path) -> list[Row]:
         own = self._own.now()
@@ -171,10 +172,10 @@ class Input:
         await self._table.count()
 
 
-def _identified(row: Row, column: str) -> Row:
+def _identified(row: Row, column: str, table: Table) -> Row:
     """Return a row with its identity, or with why it has none."""
     value = (row.columns or {}).get(column)
     try:
-        return row._replace(identity=identity_text(value, row.image))
+        return row._replace(identity=identity_in(table, value, row.image))
     except ImageSkipped as skipped:
         return row._replace(fault=f"{skipped.reason} in the column {column!r}")

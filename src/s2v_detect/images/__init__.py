@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
 from s2v_detect.images._identity import (
+    DIGITS,
+    asked_identity,
     identity_of,
     identity_text,
     image_of,
     is_own,
     kept_as,
     name_of,
+    no_identity,
     own_identity,
     trimmed,
 )
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from s2v_detect.images._upload import Uploader
 
 __all__ = [
+    "DIGITS",
     "Asked",
     "Asking",
     "Getter",
@@ -43,6 +47,7 @@ __all__ = [
     "Subjects",
     "Uploader",
     "address_in",
+    "asked_identity",
     "asked_of",
     "host_of",
     "identity_of",
@@ -54,6 +59,7 @@ __all__ = [
     "kept_as",
     "local_image",
     "name_of",
+    "no_identity",
     "not_to_be_opened",
     "own_identity",
     "private_reason",

@@ -47,7 +47,11 @@ _EXACT = 2.0**53
 _MOST_DIGITS = 100
 """Of an identity. No list counts so far, and Python writes out no more than some thousand."""
 
+_SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d+[Ee][+-]?|[Ee]\+)\d+", re.ASCII)
+"""With a point or a plus, as programs write a number: `12e45678` may be a code, and stays one."""
+
 _TOO_LONG = f"is a number of more than {_MOST_DIGITS} digits"
+DIGITS = "give all of its digits, as a text"
 _MISSING = ("NAType", "NaTType")
 
 _PLAIN = re.compile(r"https?://[a-z0-9.-]*[a-z0-9][a-z0-9.-]*/[!\"$-~]*")
@@ -146,11 +150,36 @@ def identity_text(value: object, image: object) -> str:
     it as a float or a `Decimal`; a UUID as it is written.
 
     Raises `ImageSkipped` for what is none: to go by the address instead would pay again, unseen.
+    Also for a number in scientific notation: that is how programs shorten a long number, and images
+    of several numbers would get the verdict of one.
 
     Example:
         >>> identity_text(" a ", None), identity_text(2.0, None)
         ('a', '2')
     """
+    text = _text(value, image)
+    if _SCIENTIFIC.fullmatch(text):
+        raise no_identity(
+            "is in scientific notation, which stands for several whole numbers", image, do=DIGITS
+        )
+    return text
+
+
+def asked_identity(value: object, image: object) -> str:
+    """Return the identity that a ledger is asked for.
+
+    Older releases kept images by texts that are none any more: these can still be found.
+    """
+    return f"{_OWN}{_text(value, image)}"
+
+
+def no_identity(why: str, image: object, *, do: str) -> ImageSkipped:
+    """Return what says why a value names no image."""
+    return ImageSkipped(f"its identity {why}: {do}", image=image, saves="identity")
+
+
+def _text(value: object, image: object) -> str:
+    """Return a text or a whole number as a text. Raises `ImageSkipped` for what is neither."""
     if isinstance(value, str):
         text = trimmed(str.__str__(value))  # of an Enum too it is its value
         if text and not _HALF.search(text):
@@ -163,9 +192,7 @@ def identity_text(value: object, image: object) -> str:
         if isinstance(whole, int):
             return str(whole)
         why = whole
-    raise ImageSkipped(
-        f"its identity {why}: give a text or a whole number", image=image, saves="identity"
-    )
+    raise no_identity(why, image, do="give a text or a whole number")
 
 
 def _whole(value: Any) -> int | str:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from s2v_detect.errors import ConfigurationError, ImageSkipped, LedgerError
-from s2v_detect.images import kept_as, own_identity
+from s2v_detect.images import asked_identity, kept_as
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
@@ -328,7 +328,7 @@ def _refuse_nonsense(path: object, name: object, max_age_s: object, **flags: obj
 def _identity(image: Image, by_identity: bool) -> str:  # noqa: FBT001  # as it was given above
     """Return what an image is kept under; what is none is kept as it was written."""
     if by_identity:
-        return own_identity(image, image)
+        return asked_identity(image, image)
     if isinstance(image, str):
         return kept_as(image)
     from s2v_detect.images import local_image  # noqa: PLC0415  # most images are addresses

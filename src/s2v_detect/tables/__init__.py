@@ -9,6 +9,7 @@ What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`, `_
 
 from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of, is_list
 from s2v_detect.tables._fitting import fitting_batches
+from s2v_detect.tables._identities import identity_in
 from s2v_detect.tables._lines import (
     MORE,
     OUTCOME_KEYS,
@@ -55,6 +56,7 @@ __all__ = [
     "delimited_output",
     "fitting_batches",
     "format_of",
+    "identity_in",
     "is_list",
     "is_output",
     "is_record",

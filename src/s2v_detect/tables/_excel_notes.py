@@ -33,9 +33,10 @@ _MOST_LINKED = 10_000
 """Cells of one link: whole columns of one are a slip of the mouse, and no list of images."""
 _LINK = re.compile(r'\s*HYPERLINK\s*\(\s*"((?:[^"]|"")*)"\s*[,;)]', re.IGNORECASE)
 
-_LONG = re.compile(rb">\s*-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])\s*<")
-_LONG_NUMBER = re.compile(r"-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])", re.ASCII)
-"""Whole, with more digits than Excel itself keeps; other programs write one with an exponent."""
+_LONG = re.compile(rb">\s*-?(\d{16,40}(\.0*)?|\d(\.\d{1,40})?[Ee]\+?1[5-8])\s*<")
+_LONG_NUMBER = re.compile(r"-?(\d{16,40}(\.0*)?|\d(\.\d{1,40})?[Ee]\+?1[5-8])", re.ASCII)
+"""Whole, with more digits than Excel itself keeps. Excel writes one with an exponent, and a float
+may be another number: of `3.1010119900101E+17` it is 310101199001009984."""
 
 Place = tuple[int, int]
 """A cell: its row and its column, from 1."""
