@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xlsxwriter import Workbook
 
 from s2v_detect.emulator import Emulator, Error
 
@@ -138,6 +139,62 @@ def test_a_whole_number_is_one_however_its_list_writes_it(
     done = called("run", "l.jsonl", "-o", "out.jsonl", "--identity-column", "id")
     assert done.returncode == 0, done.stderr
     assert emulator.requests == 1
+
+
+def test_a_float_in_a_csv_is_the_whole_number_of_the_day_before(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    """That is how pandas writes a column with an empty cell, which it reads as floats."""
+    for day, ids in enumerate((["1", "2"], ["1.0", "2.0", "1.00"]), start=1):
+        rows = [(each, signed(f"{each}-{place}", day)) for place, each in enumerate(ids)]
+        options = (as_csv(tmp_path / "l.csv", rows), "--identity-column", "id", "--ledger", "l.db")
+        if day == 2:
+            told = json.loads(called("estimate", *options, "--json").stdout)
+            assert (told["asked"], told["known"], told["duplicates"]) == (0, 2, 1)
+        assert called("run", *options, "-o", f"out{day}.jsonl").returncode == 0
+        assert emulator.requests == 2
+
+
+def as_sheet(path: Path, rows: Rows) -> Path:
+    """Excel, whose numbers have 15 digits."""
+    with Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for place, cells in enumerate([("id", "url"), *rows]):
+            sheet.write_row(place, 0, cells)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("written", "shortened", "why"),
+    [
+        (as_sheet, 310101199001010001, "more than 15 digits, which Excel does not keep"),
+        (as_csv, "3.10101E+17", "scientific notation"),
+        (as_csv, "#N/A", "the error of a formula"),
+    ],
+)
+def test_nobody_gets_the_verdict_of_another_whose_number_was_rounded_to_the_same(  # noqa: PLR0917  # fixtures
+    called: Callable[..., Any],
+    emulator: Emulator,
+    tmp_path: Path,
+    written: Callable[[Path, Rows], Path],
+    shortened: object,
+    why: str,
+) -> None:
+    """In one list, nor in the next one with the same ledger; each is skipped, and told of."""
+    for day in (1, 2):
+        rows = [(shortened, signed(f"{day}-{place}", day)) for place in range(3)]
+        rows.append(("310101199001010001", signed("whole", day)))
+        list_ = written(tmp_path / ("l.xlsx" if written is as_sheet else "l.csv"), rows)
+        options = (list_, "--identity-column", "id", "--ledger", "l.db")
+        if day == 2:
+            told = json.loads(called("estimate", *options, "--json").stdout)
+            assert (told["asked"], told["known"], told["duplicates"]) == (0, 1, 0)
+        out = f"out{day}.jsonl"
+        assert called("run", *options, "-o", out, "--ordered").returncode == 1
+        found = records(tmp_path / out)
+        assert [record["kind"] for record in found] == [*["skipped"] * 3, "checked"]
+        assert all(why in record["message"] for record in found[:3])
+        assert emulator.requests == 1
 
 
 def test_what_failed_by_its_address_is_asked_for_by_the_next(
