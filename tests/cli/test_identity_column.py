@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -230,6 +231,20 @@ def test_the_ledger_is_asked_by_it(
     assert called("ledger", "forget", "l.db", "a", "--by-identity").returncode == 0
     exported = called("ledger", "export", "l.db", "-o", "-").stdout.splitlines()
     assert [json.loads(line)["identity"] for line in exported] == ["b"]
+
+
+def test_a_rounded_identity_of_an_older_release_can_be_forgotten(
+    called: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It was taken for a text then; several people may have got its verdict."""
+    as_csv(tmp_path / "l.csv", [("3.1E+17", signed("a", 1))])
+    with pytest.MonkeyPatch.context() as older:
+        older.setattr("s2v_detect.images._identity._SCIENTIFIC", re.compile("(?!)"))
+        called("run", "l.csv", "-o", "out.jsonl", "--identity-column", "id", "--ledger", "l.db")
+    asked = ("l.db", "3.1E+17", "--by-identity")
+    assert called("ledger", "show", *asked).returncode == 0
+    assert called("ledger", "forget", *asked).returncode == 0
+    assert called("ledger", "show", *asked).returncode == 1
 
 
 WAYS: dict[str, tuple[str, ...]] = {
