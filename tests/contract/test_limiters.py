@@ -15,7 +15,7 @@ from tests.redis_servers import AtOnce
 
 from s2v_detect import ConfigurationError, HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.limiters._pacing import GRACE_S
-from s2v_detect.limiters._turns import Limiter, Sharing
+from s2v_detect.limiters._turns import Limiter
 from s2v_detect.models import Lane
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
@@ -256,14 +256,3 @@ def test_threads_take_turns_in_one_line(real: Make) -> None:
     for thread in threads:
         thread.join()
     assert len(taken) == 200
-
-
-async def test_the_line_says_how_much_the_account_gives(make: Make) -> None:
-    """Beside others, or of a model that is being retired, it gives less than all of its rate."""
-    limiter = make(5.0)
-    assert Sharing.of(limiter).share == 1
-    for _ in range(60):
-        await leave(limiter)
-        limiter.throttled()
-    await leave(limiter)
-    assert 0 < Sharing.of(limiter).share < 1

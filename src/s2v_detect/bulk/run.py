@@ -47,8 +47,6 @@ class RunSummary:
     interrupted: bool
     processes_met: int
     """How many other processes used the account's rate meanwhile, as far as the line tells."""
-    share: float
-    """The part of its rate that the account gave at the end, as far as its 429s tell."""
     is_placed: bool
     """Whether the output is this pass's; else the earlier one, which held more, was kept."""
     fault: DetectError | None
@@ -132,15 +130,14 @@ class Run:
     @property
     def summary(self) -> RunSummary:
         """The run as it stands; the spend is final once the client is closed."""
-        elapsed_s, sharing = self._elapsed_s, self._client.sharing()
+        elapsed_s = self._elapsed_s
         return RunSummary(
             tally=self.tally,
             spend=self._client.spend,
             spend_in_all=self._ledger.spend() if self._ledger and self._ledger.name else None,
             elapsed_s=self._clock() - self._started_at if elapsed_s is None else elapsed_s,
             interrupted=self._interrupted,
-            processes_met=sharing.met,
-            share=sharing.share,
+            processes_met=self._client.sharing().met,
             is_placed=self._is_placed,
             fault=self._fault,
             input_error=self._input_error,

@@ -102,12 +102,11 @@ class HostLimiter(SharedLine):
         return "" if self._shared is None else self._shared.lost
 
     def sharing(self) -> Sharing:
-        """Return how many processes share this line, and what the account gives them."""
+        """Return how many processes share this line."""
         if math.isinf(self.rate):
             return Sharing()
         with self._mutex:
-            share = self._list.view().pacer.share
-            return Sharing(len(self._list.living()), self._list.met(), share)
+            return Sharing(len(self._list.living()), self._list.met())
 
     def _named(self, name: str) -> Self:
         return type(self)(

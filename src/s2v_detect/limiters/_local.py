@@ -21,7 +21,7 @@ from collections.abc import Callable
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Sharing, Turn, refuse_no_rate
+from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Turn, refuse_no_rate
 from s2v_detect.models import Lane
 
 
@@ -76,10 +76,6 @@ class LocalLimiter:
         if self._pacer is not None:
             with self._lock:
                 self._pacer.throttled(self._clock(), retry_after_s)
-
-    def sharing(self) -> Sharing:
-        """Return what the account gives this process: nobody else stands in this line."""
-        return Sharing() if self._pacer is None else Sharing(share=self._pacer.share)
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait."""

@@ -134,8 +134,7 @@ class RedisLimiter(SharedLine):
     def sharing(self) -> Sharing:
         """Return how many processes were seen on this line in the last 10 s, as last heard."""
         with self._mutex:
-            met = len(self._met - {self._owner})
-            return Sharing(len(self._living()), met, self._line().pacer.share)
+            return Sharing(len(self._living()), len(self._met - {self._owner}))
 
     def _named(self, name: str) -> Self:
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
@@ -208,7 +207,8 @@ class RedisLimiter(SharedLine):
 
     def _wanted(self, lane: Lane, who: object) -> tuple[object, ...]:
         """Return the work of a look. The caller holds the mutex."""
-        count = len(self._waiting[lane]) + self._coming(lane)
+        waiting = self._waiting[lane]
+        count = len(waiting) + self._coming(lane)
         wish = (self._wishes[lane] or self._new_wish(lane, who, count))._replace(waiting=count)
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=self._arrived_at(lane, who))
