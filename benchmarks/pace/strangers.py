@@ -124,7 +124,7 @@ def recovery_s(admitted_at: list[float], gone_at: float) -> float:
 
 def strangers(clients: Iterable[str], seeds: int) -> None:
     """Print a table for each stay."""
-    print("429s in 100 / % used of what was free / s to 90 % of the rate, of 50 and of 90 % of runs")
+    print("429s in 100 / % used of what was free / s to 90 % of the rate, 50 %, 90 % of runs")
     for stay in STAYS:
         print(f"\n{stay.name}")
         for name in clients:
