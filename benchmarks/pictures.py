@@ -45,6 +45,7 @@ class Watched:
     tally: Tally
     client: DetectClient
     total: int = ROWS
+    processes: int = 1
 
     @property
     def spend(self) -> Spend:

@@ -1,8 +1,10 @@
 """What most tests begin with: an emulator in their own event loop, and addresses to check."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import redis
+from tests.redis_servers import redis_server
 
 from s2v_detect.emulator import Emulator, Pass
 
@@ -33,3 +35,17 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "S2V_DETECT_ALLOW_HTTP",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a real Redis, one for all tests of a process. It is there, or they fail."""
+    with redis_server() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of that Redis, which blocks."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client

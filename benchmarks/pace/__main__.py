@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from clients import CLIENTS, OURS
+from clients import CLIENTS, OURS, OURS_FOUR
 from plot import plot
 from real import real
 from service import Cell, Model, Network, Result, Table, measure
@@ -47,6 +47,7 @@ class Goal(NamedTuple):
     models: tuple[str, ...]
     utilisation: float
     refused: float
+    client: str = OURS
 
 
 EVERY = tuple(model.name for model in MODELS)
@@ -58,6 +59,7 @@ GOALS = (
     Goal(J150, ("sliding",), 86, 3),
     Goal(COLD, EVERY, 94, 0),
     Goal(HANGING, EVERY, 94, 0),
+    Goal(J20, EVERY, 96.5, 0, OURS_FOUR),
 )
 
 
@@ -109,15 +111,17 @@ def print_goals(table: Table) -> bool:
     all_met = True
     for goal in GOALS:
         ours = [
-            table[Cell(OURS, goal.network, model)] for model in MODELS if model.name in goal.models
+            table[Cell(goal.client, goal.network, model)]
+            for model in MODELS
+            if model.name in goal.models
         ]
         worst = Result(min(r.utilisation for r in ours), max(r.refused for r in ours))
         met = worst.utilisation >= goal.utilisation and worst.refused <= goal.refused
         all_met = all_met and met
         names = "every model" if goal.models == EVERY else ", ".join(goal.models)
         print(
-            f"  {goal.network.name}, {names}: at least {goal.utilisation:g} %, at most"
-            f" {goal.refused:g}: {shown(worst)} {'met' if met else 'MISSED'}"
+            f"  {goal.client}, {goal.network.name}, {names}: at least {goal.utilisation:g} %,"
+            f" at most {goal.refused:g}: {shown(worst)} {'met' if met else 'MISSED'}"
         )
     return all_met
 
@@ -138,9 +142,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.real:
         return 0 if asyncio.run(real(options.real_s)) else 1
-    clients = [OURS] if options.ours else list(CLIENTS)
+    clients = [OURS_FOUR, OURS] if options.ours else list(CLIENTS)
     if options.strangers:
-        strangers(clients, options.seeds)
+        strangers([each for each in clients if each != OURS_FOUR], options.seeds)
         return 0
     table = measured(clients, options.checks, options.seeds, options.jobs)
     print_table(table)

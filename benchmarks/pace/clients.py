@@ -6,7 +6,9 @@ aiometer starts tasks and has no turn to take again, so the task itself waits, w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from tempfile import TemporaryDirectory
 
 import aiometer
 from aiolimiter import AsyncLimiter
@@ -15,13 +17,16 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
-from s2v_detect import LocalLimiter
-from s2v_detect.limiters._pacing import GRACE_S
+from s2v_detect import HostLimiter, LocalLimiter
+from s2v_detect.limiters import GRACE_S
 from service import Client, Service
 
 WORKERS = 100
+PROCESSES = 4
 FIRST_RETRY_S = 1.0
 POLL_S = 0.01
+
+OurLine = HostLimiter | LocalLimiter
 
 
 async def semaphore_and_sleep(service: Service, checks: int) -> None:
@@ -97,19 +102,43 @@ async def limits(service: Service, checks: int) -> None:
 
 async def ours(service: Service, checks: int) -> None:
     """Our line, with the grace that the wire gives to a connection."""
-    limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
+    await _in_our_lines(service, checks, [LocalLimiter(clock=asyncio.get_running_loop().time)])
 
-    async def check() -> None:
+
+async def ours_four(service: Service, checks: int) -> None:
+    """Four processes on the machine's line: each has a sign of life, and a wish of its own."""
+    clock = asyncio.get_running_loop().time
+    with TemporaryDirectory() as folder:
+        lines = [HostLimiter(name="pace", directory=folder, clock=clock) for _ in range(PROCESSES)]
+        await _in_our_lines(service, checks, lines)
+
+
+async def aiolimiter_four(service: Service, checks: int) -> None:
+    """`AsyncLimiter(5, 1)` in each of four processes, as they don't know of each other."""
+    limiters = [AsyncLimiter(5, 1) for _ in range(PROCESSES)]
+
+    async def check(limiter: AsyncLimiter) -> None:
+        admitted = False
+        while not admitted:
+            await limiter.acquire()
+            await service.connect()
+            admitted = await service.ask()
+
+    await _work(checks, *(partial(check, limiter) for limiter in limiters))
+
+
+async def _in_our_lines(service: Service, checks: int, lines: Sequence[OurLine]) -> None:
+    async def check(limiter: OurLine) -> None:
         while True:
             await _leave(limiter, service)
             if await service.ask():
                 return
             limiter.throttled()
 
-    await _work(checks, check)
+    await _work(checks, *(partial(check, line) for line in lines))
 
 
-async def _leave(limiter: LocalLimiter, service: Service) -> None:
+async def _leave(limiter: OurLine, service: Service) -> None:
     turn = await limiter.turn("bulk")
     is_withdrawn = False
 
@@ -137,17 +166,18 @@ async def _check_all(service: Service, checks: int, turn: Callable[[], Awaitable
     await _work(checks, check)
 
 
-async def _work(checks: int, check: Callable[[], Awaitable[None]]) -> None:
+async def _work(checks: int, *processes: Callable[[], Awaitable[None]]) -> None:
     todo = iter(range(checks))
 
-    async def work() -> None:
+    async def work(check: Callable[[], Awaitable[None]]) -> None:
         for _ in todo:
             await check()
 
-    await asyncio.gather(*(work() for _ in range(WORKERS)))
+    await asyncio.gather(*(work(processes[each % len(processes)]) for each in range(WORKERS)))
 
 
 OURS = "s2v-detect"
+OURS_FOUR = "s2v-detect, 4 processes"
 CLIENTS: dict[str, Client] = {
     "Semaphore(5) + sleep(1)": semaphore_and_sleep,
     "exact 200 ms spacing": exact_spacing,
@@ -155,5 +185,7 @@ CLIENTS: dict[str, Client] = {
     "aiometer, 5 a second": aiometer_5,
     "pyrate-limiter 5/s": pyrate_limiter,
     "limits, moving window": limits,
+    "aiolimiter, 4 processes": aiolimiter_four,
+    OURS_FOUR: ours_four,
     OURS: ours,
 }

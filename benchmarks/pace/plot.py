@@ -39,8 +39,9 @@ def plot(
         )
         refused.set_title("429s per 1,000 checks", loc="left", fontsize=10, color=INK)
         used.set_xlim(0, 104)
-        our_name = used.get_yticklabels()[-1]
-        our_name.set(color=OURS, fontweight="bold")
+        for client, name in zip(clients, used.get_yticklabels(), strict=True):
+            if _is_ours(client):
+                name.set(color=OURS, fontweight="bold")
         _scale_refused(refused)
     figure.legend(
         handles=[_mark(model.name, INK, label=said(model)) for model in models],
@@ -62,12 +63,15 @@ def said(model: Model) -> str:
     return model.name
 
 
+def _is_ours(client: str) -> bool:
+    return client.startswith("s2v-detect")
+
+
 def _draw(panel: Axes, clients: Sequence[str], values: Mapping[tuple[str, str], float]) -> None:
     panel.set_yticks(range(len(clients)), clients)
     panel.set_ylim(len(clients) - 0.5, -0.5)
     for height, client in enumerate(clients):
-        is_ours = height == len(clients) - 1
-        colour = OURS if is_ours else THEIRS
+        colour = OURS if _is_ours(client) else THEIRS
         own = {model: value for (of, model), value in values.items() if of == client}
         reach = [min(own.values()), max(own.values())]
         panel.plot(reach, [height, height], color=colour, linewidth=2, alpha=0.4)

@@ -25,7 +25,7 @@ from s2v_detect.errors import (
     ServiceUnavailable,
 )
 from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
-from s2v_detect.limiters import HostLimiter, LocalLimiter
+from s2v_detect.limiters import HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Verdict
 from s2v_detect.options import Preflight, RetryPolicy
 
@@ -57,6 +57,7 @@ __all__ = [
     "OutcomeUnknown",
     "Preflight",
     "RateLimited",
+    "RedisLimiter",
     "RetryPolicy",
     "ServiceError",
     "ServiceUnavailable",

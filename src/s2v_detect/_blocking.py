@@ -25,14 +25,15 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from os import PathLike
 from types import FrameType
-from typing import Any, Generic, TypeGuard, Unpack
+from typing import Any, Generic, TypeGuard, Unpack, cast
 
 import sniffio
 
-from s2v_detect._settings import sealed
-from s2v_detect.checks import Getter, Items, OutcomeStream, refuse_no_items
+from s2v_detect._settings import refuse_unknown, sealed
+from s2v_detect.checks import Items, OutcomeStream, refuse_no_items
 from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import DetectError
+from s2v_detect.images import Getter
 from s2v_detect.models import ItemT, Outcome
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
@@ -59,6 +60,7 @@ def check_all(
         options: as for `DetectClient`.
 
     Raises:
+        TypeError: `items` are none, or an argument is unknown; see there too.
         DetectError: a fault of the whole run, as for `aiter_check`; its `outcomes` are those that
             had come by then, so that no answer is lost.
         BaseException: what interrupts it: `KeyboardInterrupt`, what a handler of SIGTERM raises, or
@@ -75,6 +77,8 @@ def check_all(
     """
     if "api_key" in options:
         options["api_key"] = sealed(options["api_key"])  # as the client does, and why
+    known = ["items", "image", "identity", "ordered", *ClientOptions.__annotations__]
+    refuse_unknown("check_all", cast("dict[str, Any]", options), known)
     refuse_no_items(items, image)  # before anything is opened
     asked = {"image": image, "identity": identity, "ordered": ordered}
     gathering = _Gathering(DetectClient(**options), items, asked)

@@ -11,10 +11,12 @@ an environment that does.
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import wraps
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, ParamSpec, cast, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -33,7 +35,9 @@ from s2v_detect._service import (
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.images import is_local
 from s2v_detect.ledger import Ledger
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy
+from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, is_number
+
+P = ParamSpec("P")
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _WORKSPACE_IN_HOST = "{WorkspaceId}"
@@ -42,6 +46,32 @@ _API_PATH = re.compile(rf"(/[^/]+)*{API_PATH}")
 _NO_API_PATH = re.compile(r"(?i)(/compatible-mode(/.*)?|(/api)?/v\d+(/.*)?|/api|/services/.*)$")
 """What stands where `/api/v1` should: another version or interface, the path of a whole request."""
 _SHOWN_CHARACTERS = 200
+
+_MEANT = {
+    "api_key": ("key", "token", "secret", "dashscope_api_key"),
+    "base_url": ("url", "endpoint", "host", "base_http_api_url"),
+    "limiter=LocalLimiter(5)": ("rate", "qps", "rps", "rate_limit", "requests_per_second"),
+    "retry=RetryPolicy(max_attempts=3)": (
+        "retries",
+        "max_retries",
+        "attempts",
+        "max_attempts",
+        "retry_policy",
+    ),
+    "timeout_s": ("timeout", "read_timeout", "request_timeout"),
+    "max_in_flight": (
+        *("concurrency", "max_concurrency", "max_concurrent", "parallel", "semaphore"),
+        *("workers", "max_workers", "num_workers", "n_jobs", "threads", "batch_size"),
+    ),
+    "ledger": ("db", "database", "cache", "checkpoint"),
+    "max_cost": ("budget", "cost", "max_spend", "max_price"),
+    "http_client": ("client", "session", "transport", "proxy", "proxies", "verify", "headers"),
+    "on_event": ("callback", "on_progress", "progress", "on_result", "hook"),
+    "image": ("column", "field", "getter", "url_key", "image_key", "image_url"),
+    "identity": ("id", "id_key", "key_by"),
+    "ordered": ("order", "sort", "preserve_order"),
+}
+"""By which words other clients call what is an argument here, and what is given for it."""
 
 
 class Settings(NamedTuple):
@@ -68,6 +98,11 @@ def from_env(
 ) -> Settings:
     """Return what was given, completed from the environment; `ConfigurationError` if unusable."""
     # `environ` is None but in tests: a frame that raises must not hold the environment's key.
+    _refuse_no_text(base_url=base_url, workspace=workspace)
+    if not isinstance(allow_http, bool):  # the text "false" would allow it
+        raise ConfigurationError(
+            f"allow_http is {allow_http!r}.", do="Give True or False; False is the default."
+        )
     workspace = workspace or _first(WORKSPACE_VARIABLES, environ)
     if workspace and not _LABEL.fullmatch(workspace):
         raise ConfigurationError(
@@ -84,6 +119,15 @@ def from_env(
     )
 
 
+def _refuse_no_text(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            kind = type(value).__name__
+            raise ConfigurationError(
+                f"{name} is of type {kind}.", do="Give a str, or leave it out."
+            )
+
+
 def refuse_nonsense(
     model: object,
     timeout_s: object,
@@ -94,11 +138,11 @@ def refuse_nonsense(
     """Raise `ConfigurationError` for an argument that means nothing, whatever its type."""
     if not isinstance(model, str) or not model:
         raise ConfigurationError("the model has no name.", do=f"Leave it out for {MODEL}.")
-    if not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
+    if not is_number(timeout_s) or not 0 < timeout_s < math.inf:
         raise ConfigurationError(
             f"timeout_s is {timeout_s!r}.", do="Give the seconds that one answer may take."
         )
-    if not isinstance(max_in_flight, int) or max_in_flight < 1:
+    if not is_number(max_in_flight) or type(max_in_flight) is float or max_in_flight < 1:
         raise ConfigurationError(
             f"max_in_flight is {max_in_flight!r}.", do="Give 1 or more; 300 is the default."
         )
@@ -125,6 +169,45 @@ def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None
             f"on_event is {on_event!r}, which can't be called with an event.",
             do="Give a plain function: a coroutine would never be awaited.",
         )
+
+
+def keyed(init: Callable[P, None]) -> Callable[P, None]:
+    """Return a client's `__init__` that gets its key sealed, and refuses what it has not.
+
+    Around it, for Python's own error about an argument says nothing of what was meant.
+    """
+    known = ("api_key", *(init.__kwdefaults__ or ()))
+
+    @wraps(init)
+    def keyed_init(self: Any, *args: Any, **options: Any) -> None:
+        args = tuple(map(sealed, args))  # at once: frames and their variables travel
+        if "api_key" in options:
+            options["api_key"] = sealed(options["api_key"])
+        refuse_unknown("DetectClient", options, known)
+        init(self, *args, **options)
+
+    return cast("Callable[P, None]", keyed_init)
+
+
+def refuse_unknown(of: str, given: dict[str, Any], known: Sequence[str]) -> None:
+    """Raise `TypeError` for an argument that `of` does not have; say which one is meant.
+
+    What was given is removed then: it may be a key under a wrong name.
+    """
+    name = next((name for name in given if name not in known), None)
+    if name is None:
+        return
+    given.clear()
+    meant = {
+        word: give
+        for give, words in _MEANT.items()
+        for word in words
+        if give.partition("=")[0] in known
+    }
+    meant |= {each: each for each in known}
+    near = get_close_matches(name.casefold(), meant, n=1)
+    do = f"Give {meant[near[0]]}, if that is meant" if near else f"It has {', '.join(known)}"
+    raise TypeError(f"{of} has no argument {name!r}. {do}.")
 
 
 def _first(names: tuple[str, ...], environ: Mapping[str, str] | None) -> str | None:
@@ -188,11 +271,14 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
         return ConfigurationError("the API key is no text.", do="Give it as a str or a SecretStr.")
     key = given.strip()
     if not key:
-        return ConfigurationError(
+        do = f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
+        fault = ConfigurationError(
             "there is no API key.",
-            do=f"Set {API_KEY_VARIABLE} to a key of the Beijing region, or write the key into"
-            f" {API_KEY_FILE}, or give `api_key`. To try without a key: --emulator.",
+            do=f"{do} {API_KEY_FILE}, or give `api_key`. To try without a key, start an"
+            " `Emulator()` of s2v_detect.emulator.",
         )
+        fault.do_in_command = f"{do} {API_KEY_FILE}. To try without a key, give --emulator."
+        return fault
     if not key.isascii() or not key.isprintable() or " " in key:
         return ConfigurationError(
             "the API key holds characters that no key has.",
@@ -204,7 +290,9 @@ def _fault_of_key(given: object) -> ConfigurationError | None:
 def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
     if _WORKSPACE_IN_HOST in url:
         if not workspace:
-            raise _bad_url("names {WorkspaceId}, and no workspace is set", "Give `workspace=`.")
+            fault = _bad_url("names {WorkspaceId}, and no workspace is set", "Give `workspace=`.")
+            fault.do_in_command = "Give --workspace."
+            raise fault
         url = url.replace(_WORKSPACE_IN_HOST, workspace)
     parts = _parts(url)
     if parts is None:
@@ -216,11 +304,11 @@ def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
         raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
     url = _completed(url, parts)
     if parts.scheme == "http" and not allow_http and not is_local(url):
-        raise _bad_url(
-            "is an http address outside this network: anybody on the way can read the key",
-            "Give an https address; or allow it with `allow_http=True`, --allow-http or"
-            f" {ALLOW_HTTP_VARIABLE}=1.",
-        )
+        why = "is an http address outside this network: anybody on the way can read the key"
+        do = "Give an https address; or allow it with {} or " + f"{ALLOW_HTTP_VARIABLE}=1."
+        fault = _bad_url(why, do.format("`allow_http=True`"))
+        fault.do_in_command = do.format("--allow-http")
+        raise fault
     return url
 
 

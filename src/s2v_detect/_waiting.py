@@ -13,7 +13,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
 
@@ -126,3 +126,22 @@ def running_loop() -> asyncio.AbstractEventLoop:
             "no event loop of asyncio runs here.",
             do="Run it by `asyncio.run`; trio has loops of its own, which can't be used.",
         ) from error
+
+
+class AsyncOnly:
+    """What is opened by `async with`, and says so where `with` is written."""
+
+    _without_async: ClassVar[str]
+    """What code that is not async uses in its place."""
+
+    if not TYPE_CHECKING:  # checkers refuse `with` by themselves
+
+        def __enter__(self):  # noqa: ANN204  # never returns
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} is opened by `async with`. In code that is not async, use"
+                f" {self._without_async}."
+            )
+
+        def __exit__(self, *_):  # noqa: ANN002, ANN204  # never called: Python wants both
+            raise NotImplementedError

@@ -14,15 +14,14 @@ import httpx
 from pydantic import SecretStr
 
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, refuse_nonsense, refuse_strangers, sealed
+from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers, sealed
 from s2v_detect._version import VERSION
-from s2v_detect._waiting import running_loop, unhurried
+from s2v_detect._waiting import AsyncOnly, running_loop, unhurried
 from s2v_detect.checks import (
     Books,
     Breaker,
     Budget,
     Flights,
-    Getter,
     Items,
     Line,
     OutcomeStream,
@@ -30,17 +29,22 @@ from s2v_detect.checks import (
     Session,
     Watch,
     Window,
-    asked_in,
     look_by,
     money,
     refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.images import Subjects, own_identity
+from s2v_detect.images import Asking, Getter, Subjects, own_identity
 from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
-from s2v_detect.limiters import Limiter, line_of, refuse_no_limiter, shared_line
+from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
-from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, outage_bound
+from s2v_detect.options import (
+    OnUnknown,
+    Preflight,
+    RetryPolicy,
+    outage_bound,
+    refuse_no_patience,
+)
 from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
@@ -77,7 +81,7 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
 
 
-class DetectClient:
+class DetectClient(AsyncOnly):
     """Checks images with `wan2.2-s2v-detect`, at the account's rate and with true books.
 
     Args:
@@ -87,10 +91,9 @@ class DetectClient:
             public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.
-        limiter: the line that requests wait in: a `HostLimiter`, a `LocalLimiter`, or an object
-            with its `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: one line at 5
-            a second that all clients of this user on this machine with the same base URL, model
-            and key share, in whichever process (`S2V_DETECT_LINE=process`: of this process).
+        limiter: the line that requests wait in, one of the `…Limiter`s or an object with their
+            `turn`, `throttled`, `forecast_s`, `rate` and `per_s`. Default: the one line of 5 a
+            second of all clients of this user on this machine with this base URL, model and key.
         retry: how often and how long one image is asked for again.
         timeout_s: seconds from a request's bytes leaving to its whole answer. Connecting has 5 s.
         max_in_flight: bound on a stream's checks in flight and outcomes not yet taken, together.
@@ -115,6 +118,7 @@ class DetectClient:
 
     Raises:
         ConfigurationError: no key; a base URL, workspace, amount or limiter that can't be used.
+        TypeError: an argument that there is not; it says which one may be meant.
 
     Example:
         >>> async def check(url: str) -> bool:
@@ -123,9 +127,11 @@ class DetectClient:
         ...     return verdict.check_pass
     """
 
+    _without_async = "`check_all(images)`"
     _name = "not made"  # until it is: a repr may come before
     _flights: Flights | None = None
 
+    @keyed
     def __init__(
         self,
         api_key: str | SecretStr | None = None,
@@ -146,11 +152,10 @@ class DetectClient:
         http_client: httpx.AsyncClient | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        key, api_key = sealed(api_key), None  # at once: frames and their variables travel
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         refuse_strangers(retry=retry, ledger=ledger, on_event=on_event)
         refuse_no_limiter(limiter)
-        settings = from_env(key, base_url, workspace, allow_http=allow_http)
+        settings = from_env(sealed(api_key), base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight
@@ -271,6 +276,7 @@ class DetectClient:
             ...     verdict = await client.check(url, give_up_after_s=20)
             ...     return "usable" if verdict.check_pass else verdict.code or "rejected"
         """
+        refuse_no_patience(lane, give_up_after_s=give_up_after_s, max_wait_s=max_wait_s)
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
         patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
         own = None
@@ -308,18 +314,18 @@ class DetectClient:
         Args:
             items: any iterable or async iterable, however long. A plain iterable is read in the
                 event loop: give an async one where reading waits for a disk or a network.
-            image: how to get the image from an item: a function, or the key of a mapping.
-                Default: the item is the image. A function that raises skips that item.
-            identity: how to get what you know the image by, as with `image`: a text or a whole
-                number, where addresses change (signed ones) and images don't. The ledger and two
-                checks at one time go by it; the address at hand is what is sent. An item whose
-                identity is empty, None or of another type is skipped. Default: images go by their
-                addresses, and files by what they hold.
+            image: how to get the image from an item: a key, or a function (for tuples and objects).
+                Default: the item is the image. An item without the key, or on which the function
+                raises, is skipped; `ConfigurationError` if all of the first `max_in_flight` are so.
+            identity: how to get what you know the image by, as with `image`: a text, a whole number
+                or a UUID, where addresses change (signed ones) and images don't. The ledger and two
+                checks at one time go by it; the address at hand is what is sent. `7`, `7.0` and
+                `"7"` are one. Default: images go by their addresses, and files by what they hold.
             ordered: yield in the order of the input; one slow image may then hold the rest back.
 
         Raises:
             TypeError: `items` is a single image, a mapping, a DataFrame, or can't be iterated;
-                `image` is neither a key nor a function.
+                `image` or `identity` is neither a key nor a function.
             DetectError: out of the iteration, only what every other image would meet as well:
                 `AccessDenied`, `OutOfCredit`, `BudgetSpent`, `ConfigurationError`, `LedgerError`,
                 and after `max_outage_s` the outage's last error (`NotSent`, `ServiceUnavailable`
@@ -337,8 +343,12 @@ class DetectClient:
         """
         flights = self._open_flights()
         refuse_no_items(items, image)
-        window = partial(Window, flights, items, asked_in=asked_in(image, identity))
+        window = partial(Window, flights, items, asking=Asking(image, identity))
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
+
+    def sharing(self) -> Sharing:
+        """Return how many processes share this client's line."""
+        return Sharing.of(self._limiter)
 
     def _open_flights(self) -> Flights:
         if self._flights is None:

@@ -43,6 +43,9 @@ class DetectError(Exception):
     is_unsent = False
     """Whether the service was not asked: nothing left this machine, or nobody could read it."""
 
+    do_in_command = ""
+    """What to do in the words of the command (its options), where those are not Python's."""
+
     outcomes: tuple[Any, ...] = ()
     """What a run had brought by then, where `check_all` raises the run's fault."""
 
@@ -63,8 +66,15 @@ class DetectError(Exception):
         self.attempts = attempts
 
     def __str__(self) -> str:
+        return self._told(self.do)
+
+    def in_command(self) -> str:
+        """Return the message in the words of the command."""
+        return self._told(self.do_in_command or self.do)
+
+    def _told(self, do: str) -> str:
         of = "" if self.image is None else f"{shown(self.image)}: "
-        return f"{of}{self.what} {self.do}"
+        return f"{of}{self.what} {do}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -225,7 +235,8 @@ def left_unknown() -> OutcomeUnknown:
     """Return the error of an image that is not asked for again: it might be paid for once more."""
     return OutcomeUnknown(
         "not asked again, an earlier request for it was sent and no answer was recorded.",
-        do="`s2v-detect ledger reconcile` lists such images, and resends them or writes them off.",
+        do="`Ledger.allow_resend` lets it be asked for once more, `Ledger.write_off` gives it up;"
+        " `s2v-detect ledger reconcile` does both.",
         billed="unknown",
     )
 
@@ -284,7 +295,8 @@ def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
     error = last.copy()
     error.what = redacted(f"left, {where} has been out for {lasted}: {last.what}")
     error.args = (error.what,)
-    error.do = "Start it again later: it goes on. max_outage_s (--max-outage) bounds the waiting."
+    error.do = "Start it again later: it goes on. max_outage_s bounds the waiting."
+    error.do_in_command = error.do.replace("max_outage_s", "--max-outage")
     error.stops_run = True
     error.billed = "no"  # that of the last request is another image's
     return error

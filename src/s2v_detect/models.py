@@ -256,6 +256,7 @@ EventKind = Literal[
     "known",
     "outage",
     "restored",
+    "line",
     "settled",
 ]
 
@@ -269,7 +270,8 @@ class Event(Value):
     `retrying` (`wait_s` until it is asked again), `shared` (joined a check under way), `known`
     (answered from the ledger), `outage` (with this image's request the service, or the store,
     counts as out: streams wait, new checks get `NotSent`, and one image at a time tries it),
-    `restored` (it answers again), `settled` (the end).
+    `restored` (it answers again), `line` (this turn is the first that came while the line could not
+    be shared with the other processes, or the first that is shared again), `settled` (the end).
     """
 
     kind: EventKind
@@ -291,7 +293,7 @@ class Event(Value):
     where: str = ""
     """`outage`, `restored`: what does not answer, or answers again, with its address."""
     message: str = ""
-    """`outage`: by which error it is known."""
+    """`outage`: by which error it is known. `line`: why it can't be shared; empty when it can."""
     until: datetime | None = None
     """`outage`: when streams wait no longer, UTC; None: they wait for ever."""
     doubt: str = ""

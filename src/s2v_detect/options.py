@@ -2,9 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, Self
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
-from pydantic import field_serializer, model_validator
+from pydantic import (
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 from tenacity import RetryCallState
 
 from s2v_detect.errors import ConfigurationError
@@ -17,15 +23,37 @@ _FOREVER_S = 10 * 365 * 86_400.0
 """So long that nobody sees its end, and that no calendar holds much more."""
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number that arithmetic bears: no bool, no text, no NaN, none beyond floats.
+
+    Example:
+        >>> is_number(2.5), is_number("5"), is_number(True), is_number(float("nan"))
+        (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return not math.isnan(value)
+    except OverflowError:
+        return False
+
+
+def refuse_no_patience(lane: object, **bounds: object) -> None:
+    """Raise `ConfigurationError` for a lane or a bound of one check that means nothing."""
+    if lane not in ("interactive", "bulk"):
+        raise ConfigurationError(f"lane is {lane!r}.", do='Give "interactive" or "bulk".')
+    for name, bound_s in bounds.items():
+        if bound_s is not None and not (is_number(bound_s) and bound_s >= 0):
+            raise ConfigurationError(
+                f"{name} is {bound_s!r}.", do="Give seconds, 0 or more; None is no bound."
+            )
+
+
 def outage_bound(max_outage_s: float | None) -> float:
     """Return the seconds that a stream waits for the end of an outage; infinite ones for None."""
     if max_outage_s is None:
         return math.inf
-    try:
-        is_usable = max_outage_s >= 0
-    except TypeError:
-        is_usable = False
-    if not is_usable:
+    if not is_number(max_outage_s) or max_outage_s < 0:
         raise ConfigurationError(
             f"max_outage_s is {max_outage_s!r}.",
             do="Give the seconds that a stream waits for the end of an outage; None is for ever.",
@@ -43,7 +71,55 @@ def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
     return on_unknown == "resend" and lost <= 1
 
 
-class Preflight(Value):
+class _Rules(Value):
+    """Rules whose faults are told as those of a client's other arguments are."""
+
+    if not TYPE_CHECKING:  # checkers take them by name alone
+
+        def __init__(self, *unnamed, **given) -> None:  # noqa: ANN002, ANN003  # as above
+            if unnamed:
+                kind, name = type(self).__name__, next(iter(type(self).model_fields))
+                raise TypeError(
+                    f"{kind} takes its values by name. Give {kind}({name}={unnamed[0]!r}), say."
+                )
+            super().__init__(**given)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        for name, field in cls.model_fields.items():
+            value = given.get(name, field.default) if isinstance(given, dict) else field.default
+            # pydantic would take a text and a bool for a number.
+            if field.annotation in (int, float) and not is_number(value):
+                raise _misgiven(cls.__name__, name, value, "Give a number", field.default)
+        try:
+            return handler(given)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+        name = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(cls.model_fields)
+            near = get_close_matches(name, cls.model_fields, n=1)
+            raise ConfigurationError(
+                f"{cls.__name__} has no {name!r}.",
+                do=f"Give {near[0]}, if that is meant." if near else f"It has {known}.",
+            )
+        default = cls.model_fields[name.partition(".")[0]].default if name else cls()
+        raise _misgiven(cls.__name__, name or "values", fault["input"], fault["msg"], default)
+
+
+def _senseless(rules: _Rules, must: str) -> ConfigurationError:
+    # Not a ValueError: pydantic would make one of its own of it, with the address of its manual.
+    return ConfigurationError(
+        f"these values of {type(rules).__name__} make no sense.", do=f"Give others: {must}."
+    )
+
+
+def _misgiven(of: str, name: str, value: object, do: str, default: object) -> ConfigurationError:
+    return ConfigurationError(f"{of}.{name} is {value!r}.", do=f"{do}; {default!r} is the default.")
+
+
+class Preflight(_Rules):
     """A look at each image's first bytes before its check is paid for.
 
     What the service would surely refuse (another format than JPEG, PNG, BMP and WEBP by its
@@ -73,15 +149,15 @@ class Preflight(Value):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if not 0 < self.timeout_s < math.inf:
-            raise ValueError("timeout_s must be over 0 seconds")
+            raise _senseless(self, "timeout_s must be over 0 seconds")
         if self.max_header_bytes < 1 or self.max_at_once < 1:
-            raise ValueError("max_header_bytes and max_at_once must be 1 or more")
+            raise _senseless(self, "max_header_bytes and max_at_once must be 1 or more")
         if not all(0 < port < 2**16 for port in self.ports):
-            raise ValueError("ports must be from 1 to 65535")
+            raise _senseless(self, "ports must be from 1 to 65535")
         return self
 
 
-class RetryPolicy(Value):
+class RetryPolicy(_Rules):
     """How often and how long one image is asked for again.
 
     What was not sent, throttled or met a fault of the service is asked again after a random wait
@@ -128,9 +204,9 @@ class RetryPolicy(Value):
     def _makes_sense(self) -> Self:
         # By hand: constraints of pydantic's would load its types, 15 ms of every import.
         if self.max_attempts < 1:
-            raise ValueError("max_attempts must be 1 or more")
+            raise _senseless(self, "max_attempts must be 1 or more")
         if not self.give_up_after_s >= 0:
-            raise ValueError("give_up_after_s must be 0 or more seconds")
+            raise _senseless(self, "give_up_after_s must be 0 or more seconds")
         if not 0 < self.first_wait_s <= self.longest_wait_s < math.inf:
-            raise ValueError("0 < first_wait_s <= longest_wait_s must hold, in seconds")
+            raise _senseless(self, "0 < first_wait_s <= longest_wait_s must hold, in seconds")
         return self

@@ -821,7 +821,7 @@ def test_rules_that_mean_nothing_are_refused() -> None:
         {"ports": (0,)},
         {"ports": (80, 65_536)},
     ):
-        with pytest.raises(ValueError, match="must be"):
+        with pytest.raises(ConfigurationError, match="must be"):
             Preflight(**wrong)
     things: list[Any] = [True, {}, "on"]
     for thing in things:

@@ -39,6 +39,9 @@ HEADERS = [
     b"note;url;id\n",
     b"a,image\r",
     b"sep=;\na;url\n",
+    b"2026,,\nid,url,note\n",
+    "清单\n\n制表人 张三\r\nid,图片\n".encode(),
+    b"id,face\n",
 ]
 
 

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import json
 import os
+import re
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
@@ -92,16 +93,82 @@ OSS = "https://b.example/1.jpg?x-oss-process=image/resize"
 )
 async def test_an_address_that_may_be_cut_is_asked_about(tmp_path: Path, content: str) -> None:
     """Where no header says how many cells there are."""
-    with pytest.raises(InputError, match="may go on behind"):
+    with pytest.raises(InputError, match="on behind the"):
         await read(tmp_path, "list.csv", content)
 
 
-async def test_an_address_that_may_be_cut_later_is_a_faulty_row(tmp_path: Path) -> None:
-    """Unless it stands in quotes, or somebody said where the image is."""
+@pytest.mark.parametrize("column", [None, "1"])
+async def test_an_address_that_is_cut_later_is_a_faulty_row(
+    tmp_path: Path, column: str | None
+) -> None:
+    """Unless it stands in quotes."""
     content = f'{A},Ann\n{OSS},w_400\n"{OSS},w_400",Bo\n"{OSS}",Bo\n{B},\n'
-    assert told(await read(tmp_path, "list.csv", content)) == [A, "!2", f"{OSS},w_400", OSS, B]
-    rows = await read(tmp_path, "list.csv", content, column="1")
-    assert told(rows) == [A, OSS, f"{OSS},w_400", OSS, B]
+    rows = await read(tmp_path, "list.csv", content, column=column)
+    assert told(rows) == [A, "!2", f"{OSS},w_400", OSS, B]
+
+
+S = "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("url,name", f"{OSS},w_400"),  # as many cells as names
+        ("url,name,age", f"{OSS},w_400"),  # fewer
+        ("url,a,b,c", f"{OSS},w_400,h_300"),
+        ("name,url,b", f"Ann,{OSS},w_400"),
+        ("url,name", f"{OSS.replace('/resize', '/auto-orient')},1/resize"),
+        ("url,name", f"{S}1.jpg?x-oss-process=image%2Fresize,m_lfit"),
+        ("url,name", f"{S}1.jpg?X-OSS-Process=image/format,webp"),
+        ("url,a,b", f"{S}image/upload/w_400,h_300,c_fill/1.jpg"),
+        ("url,b", f"{S}cdn-cgi/image/width=400,quality=75/1.jpg"),
+        ("url,b", f"{S}1?ids=1,2&size=3"),
+        ("url;b", f"{S}1;jsessionid=17"),
+        ("url|b", f"{S}1?a=1|b=2"),
+        ("url,b", f"{S}Berlin,_Germany.jpg"),
+        ("url,b", f"{S}a,b.jpeg?v=1"),
+        ("url,b", f'"Ann",x\n{S}a,b.PNG'),
+    ],
+)
+async def test_half_an_address_is_never_sent(tmp_path: Path, header: str, line: str) -> None:
+    """However many cells its row has; a list of nothing else is refused as a whole."""
+    whole = re.sub(r"\w+", f'"{A}"', header)
+    *_, row, last = await read(tmp_path, "list.csv", f"{header}\n{line}\n{whole}\n")
+    assert "on behind" in row.fault
+    assert last.image == A
+    if "\n" not in line:
+        with pytest.raises(InputError, match=r"line 2.*on behind"):
+            await read(tmp_path, "list.csv", f"{header}\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "url,name\n{S}1,Ann\n"),
+        ("a.csv", "url,id\n{S}1,17\n"),
+        ("a.csv", "url,user\n{S}1,user_17\n"),
+        ("a.csv", "url,mail\n{S}1,a@b.example\n"),
+        ("a.csv", "url,name\n{S}1,图片_1\n"),
+        ("a.csv", "url,name,size\n{S}1,Ann\n"),
+        ("a.csv", "url,file\n{S}get?id=7,face.jpg\n"),
+        ("a.csv", "url,file\n{S}1.jpg,face.jpg\n"),
+        ("a.csv", "url,thumb\n{S}1,{S}1?size=2\n"),
+        ("a.csv", "url,hash\n{S}1,YWJj==\n"),
+        ("a.csv", "name,url\nAnn,{S}1?x-oss-process=image/resize\n"),
+        ("a.csv", "url,name\n{S}1?x-oss-process=image/resize,\n"),
+        ("a.csv", "url,name\n{S}1?x-oss-process=image/resize%2Cw_400,Ann\n"),
+        ("a.csv", "url,name\n{S}1?x-oss-process=style/small,Ann\n"),
+        ("a.csv", "url,name\n{S}1?x-oss-process=image/info,Ann\n"),
+        ("a.csv", 'url,name\n"{S}1?x-oss-process=image/resize",Ann\n'),
+        ("a.tsv", "{S}1\tAnn\n"),
+        ("a.tsv", "{S}1?x-oss-process=image/resize\tw_400\n"),
+        ("a.tsv", "url\tname\n{S}image/upload/w_400\th_300\n"),
+    ],
+)
+async def test_an_ordinary_table_is_asked_nothing(tmp_path: Path, name: str, content: str) -> None:
+    """Nothing in these rows says that an address goes on."""
+    (row,) = await read(tmp_path, name, content.replace("{S}", S))
+    assert (row.fault, row.image.startswith(S)) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -599,14 +666,32 @@ async def test_the_usual_name_counts_in_whichever_record_it_comes(
     assert told(await read(tmp_path, "list.jsonl", content)) == images
 
 
+@pytest.mark.parametrize(
+    ("line", "columns"),
+    [
+        (f'{{"url": "{A}", "n": 1, "n": 2}}', {"url": A, "n": 1, "n_3": 2}),
+        (f'{{"url": "{A}", "url": "{B}"}}', {"url": A, "url_2": B}),
+        (f'{{"n": 1, "n": 1, "url": "{A}", "n": 3}}', {"n": 1, "n_2": 1, "url": A, "n_4": 3}),
+        (f'{{"n": 1, "n_2": 5, "n": 2, "url": "{A}"}}', {"n": 1, "n_2": 5, "n_3": 2, "url": A}),
+        (f'{{"url": "{A}", "x": {{"a": 1, "a": 2}}}}', {"url": A, "x": {"a": 1, "a_2": 2}}),
+        (f'[{{"url": "{A}", "n": [], "n": null}}]', {"url": A, "n": [], "n_3": None}),
+    ],
+)
+async def test_of_two_equal_keys_none_vanishes(
+    tmp_path: Path, line: str, columns: dict[str, Any]
+) -> None:
+    """As of two columns of one name in CSV: the first is the image's."""
+    (row,) = await read(tmp_path, "list.jsonl", line)
+    assert (row.image, row.columns) == (A, columns)
+
+
 async def test_a_column_of_json_may_begin_late(tmp_path: Path) -> None:
     """One that never comes is an error that names the others."""
     content = '{"id": 1}\n' * 50 + json.dumps({"id": 2, "face": A}) + "\n"
     assert told(await read(tmp_path, "list.jsonl", content, column="face"))[-1] == A
     with pytest.raises(InputError, match=r"Its columns are id, face\."):
         await read(tmp_path, "list.jsonl", content, column="photo")
-    with pytest.raises(InputError, match="--column"):
-        await read(tmp_path, "list.jsonl", content)
+    assert told(await read(tmp_path, "list.jsonl", content))[-1] == A
 
 
 @pytest.mark.parametrize(

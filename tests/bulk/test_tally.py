@@ -29,6 +29,7 @@ def after(*kinds: str, error: str | None = None, gap_s: float = 0.5) -> Tally:
         (("sent", "sent", "answered"), None, 1),
         (("sent", "answered", "settled"), "OutcomeUnknown", 0),
         (("sent", "answered", "sent", "answered"), "RateLimited", 0),
+        (("sent", "answered"), "NotSent", 0),
     ],
 )
 def test_awaited_is_what_was_sent_and_has_not_ended(
@@ -36,6 +37,23 @@ def test_awaited_is_what_was_sent_and_has_not_ended(
 ) -> None:
     """A request that was not sent owes no answer."""
     assert after(*kinds, error=error).awaited == awaited
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (None, 2),
+        ("OutcomeUnknown", 2),
+        ("ServiceUnavailable", 2),
+        ("NotSent", 1),
+        ("ConfigurationError", 1),
+    ],
+)
+def test_what_never_came_to_the_service_is_no_request(error: str | None, sent: int) -> None:
+    """A proxy that refuses, or asks for a password, has had it alone."""
+    tally = after("sent", "answered", "sent", "answered", error=error)
+    assert (tally.sent, tally.answered) == (sent, sent)
+    assert after("sent", "answered", error=error).sent_per_s == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,34 @@ def test_a_wrong_key_prints_no_empty_table(
     done = called("check", ONE, *more, env=environment | {"DASHSCOPE_API_KEY": "sk-wrong"})
     assert (done.returncode, done.stdout) == (4, "")
     assert "InvalidApiKey" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["in.xlsx", "in.csv", "IN.CSV", "in.txt", "in.csv.gz", "in.jsonl", "in.parquet"]
+)
+def test_a_list_is_told_to_be_one_for_run(
+    called: Command, emulator: Emulator, tmp_path: Path, name: str
+) -> None:
+    """Before anything is asked, also where an image stands beside it."""
+    (tmp_path / name).write_text(f"{ONE}\n")
+    done = called("check", ONE, name)
+    assert (done.returncode, done.stdout, emulator.requests) == (2, "", 0)
+    assert f"s2v-detect run {name} -o" in done.stderr
+
+
+def test_an_image_that_is_called_as_a_list_is_one(called: Command, tmp_path: Path) -> None:
+    """By how it begins; and what is not there is no list."""
+    (tmp_path / "face.txt").write_bytes(b"\xff\xd8\xff")
+    for name in ("face.txt", "nowhere.csv"):
+        done = called("check", name)
+        assert done.returncode == 1
+        assert "skipped" in done.stdout
+
+
+@pytest.mark.parametrize("images", [(ONE,), (ONE, TWO)], ids=len)
+def test_of_one_image_nothing_ended_early(
+    called: Command, environment: dict[str, str], images: tuple[str, ...]
+) -> None:
+    """Of more than one the others were left out."""
+    done = called("check", *images, env=environment | {"DASHSCOPE_API_KEY": "sk-wrong"})
+    assert ("The run ended early." in done.stderr) == (len(images) > 1)

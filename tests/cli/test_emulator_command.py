@@ -72,7 +72,7 @@ def test_it_says_what_it_counted_when_it_ends(called: Command, number: signal.Si
     assert done.returncode == 0
     assert "Every image passes, unseen." in done.stderr
     assert "counted 3 requests (2 x 200, 1 x 401), at most 3 within a second" in done.stderr
-    assert "2 billed images (CNY 0.008) of 1 different ones" in done.stderr
+    assert "2 billed images (CNY 0.008) of 1 different image" in done.stderr
     assert len(done.stdout.splitlines()) == 2
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +124,20 @@ def test_a_row_without_an_identity_is_skipped_with_its_reason(
     found = records(tmp_path / "out.jsonl")
     assert [record["kind"] for record in found] == ["checked", *["skipped"] * 3, "checked"]
     assert all("column 'id'" in record["message"] for record in found[1:4])
+    assert all("give a text or a whole number" in record["message"] for record in found[1:4])
     assert emulator.requests == 1
     assert json.loads(called("ledger", "show", "out.jsonl.ledger", "--json").stdout)["skipped"] == 0
+
+
+def test_a_whole_number_is_one_however_its_list_writes_it(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    """As a number, as a float (that is what pandas makes of it), as a text."""
+    ids = [2, 2.0, "2", " 2\u200b"]
+    as_json(tmp_path / "l.jsonl", [(each, signed(place, 1)) for place, each in enumerate(ids)])
+    done = called("run", "l.jsonl", "-o", "out.jsonl", "--identity-column", "id")
+    assert done.returncode == 0, done.stderr
+    assert emulator.requests == 1
 
 
 def test_what_failed_by_its_address_is_asked_for_by_the_next(
@@ -159,3 +173,94 @@ def test_the_ledger_is_asked_by_it(
     assert called("ledger", "forget", "l.db", "a", "--by-identity").returncode == 0
     exported = called("ledger", "export", "l.db", "-o", "-").stdout.splitlines()
     assert [json.loads(line)["identity"] for line in exported] == ["b"]
+
+
+WAYS: dict[str, tuple[str, ...]] = {
+    "address": (),
+    "id": ("--identity-column", "id"),
+    "name": ("--identity-column", "name"),
+}
+
+
+def a_list(folder: Path, day: int) -> Path:
+    """A list of two images that two columns name, with their addresses of that day."""
+    rows = [(number, f"n{number}", signed(number, day)) for number in (1, 2)]
+    with (folder / "l.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("id", "name", "url"), *rows])
+    return folder / "l.csv"
+
+
+@pytest.mark.parametrize("before", WAYS)
+@pytest.mark.parametrize("now", WAYS)
+def test_a_rerun_that_would_pay_again_for_another_identity_is_refused(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path, before: str, now: str
+) -> None:
+    """Before anything is asked; an estimate says so too. `--fresh` and `--refresh` go on."""
+    run = ("run", a_list(tmp_path, 1), "-o", "out.csv", "--quiet")
+    assert called(*run, *WAYS[before]).returncode == 0
+    written, asked = (tmp_path / "out.csv").read_bytes(), emulator.requests
+    for words in (run, ("estimate", *run[1:4])):
+        done = called(*words, *WAYS[now])
+        assert done.returncode == (0 if before == now else 2), done.stderr
+        assert emulator.requests == asked
+        if before != now:
+            known_by = "their addresses" if before == "address" else f"the column {before}"
+            give = " ".join(WAYS[before]) or "Leave --identity-column out"
+            assert f"knows the images of earlier runs by {known_by}: " in done.stderr
+            assert give in done.stderr
+            assert (tmp_path / "out.csv").read_bytes() == written
+    if before != now:
+        assert called("estimate", *run[1:4], *WAYS[now], "--fresh").returncode == 0
+        assert called(*run, *WAYS[now], "--fresh").returncode == 0
+        assert emulator.requests == asked + 2
+        assert called(*run, *WAYS[now]).returncode == 0  # it is this one that is gone on with
+        assert called(*run, *WAYS[before]).returncode == 2
+        assert called(*run, *WAYS[before], "--refresh").returncode == 0
+
+
+@pytest.mark.parametrize("out", ["other.csv", "-"])
+def test_another_output_of_the_same_ledger_is_asked_once(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path, out: str
+) -> None:
+    """The next day has another list and output. A ledger that has both kinds takes both."""
+    options = ("--ledger", "l.db", "--quiet")
+    assert called("run", a_list(tmp_path, 1), "-o", "1.csv", *options, *WAYS["id"]).returncode == 0
+    asked = emulator.requests
+    again = ("run", a_list(tmp_path, 2), "-o", out, *options)
+    assert called(*again).returncode == 2
+    assert emulator.requests == asked
+    assert called(*again, *WAYS["id"]).returncode == 0
+    assert emulator.requests == asked
+    assert called("run", "l.csv", "-o", "2.csv", *options, "--fresh").returncode == 0
+    assert called("run", "l.csv", "-o", "3.csv", *options).returncode == 0
+    assert called("run", "l.csv", "-o", "4.csv", *options, *WAYS["id"]).returncode == 0
+    assert called("run", "l.csv", "-o", "5.csv", *options, *WAYS["name"]).returncode == 2
+
+
+def test_a_run_that_sent_nothing_binds_nobody(
+    called: Callable[..., Any],
+    environment: dict[str, str],
+    emulator: Emulator,
+    tmp_path: Path,
+) -> None:
+    """There is no answer that could be paid for again."""
+    run = ("run", a_list(tmp_path, 1), "-o", "out.csv", "--quiet")
+    assert called(*run, "--max-cost", "0").returncode == 3
+    away = environment | {"DASHSCOPE_BASE_URL": "http://127.0.0.1:9/api/v1"}
+    assert called(*run, env=away).returncode == 4
+    assert called(*run, *WAYS["id"]).returncode == 0
+
+
+@pytest.mark.parametrize("before", ["address", "id"])
+def test_a_ledger_whose_runs_did_not_say_is_known_by_its_images(
+    called: Callable[..., Any], emulator: Emulator, tmp_path: Path, before: str
+) -> None:
+    """Of an older release, or of a program."""
+    run = ("run", a_list(tmp_path, 1), "-o", "out.csv", "--quiet")
+    assert called(*run, *WAYS[before]).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "out.csv.ledger")) as connection, connection:
+        connection.execute("DELETE FROM about WHERE key LIKE 'identity%'")
+    for now, words in WAYS.items():
+        done = called("estimate", *run[1:4], *words)
+        assert done.returncode == (0 if (now == "address") == (before == "address") else 2)
+        assert ("as before" in done.stderr) == (done.returncode == 2)

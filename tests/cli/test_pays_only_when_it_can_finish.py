@@ -29,7 +29,7 @@ def _files(tmp_path: Path) -> None:
 
 UNWRITABLE = [
     "no/such/folder/x", "folder", "folder/", "text/x", "gone", "loop", "x" * 300, "/proc/x",
-    "/dev/null/x", "old.db", "in.txt", "out.jsonl", "out.jsonl.ledger",
+    "/dev/null/x", "old.db", "in.txt", "out.jsonl", "out.jsonl.ledger", "text",
 ]  # fmt: skip
 
 
@@ -46,11 +46,12 @@ def test_a_file_that_can_not_be_written_is_told_before_the_first_request(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["new", "text", "/dev/null"])
+@pytest.mark.parametrize("name", ["new", "empty", "/dev/null"])
 def test_a_file_that_can_be_written_is_as_it_was_after_the_trial(
-    called: Command, emulator: Emulator, name: str
+    called: Command, emulator: Emulator, tmp_path: Path, name: str
 ) -> None:
     """One that is there, one that is not, and a device."""
+    (tmp_path / "empty").touch()
     assert called(*RUN, "--summary", name, "--report", "page.html").returncode == 0
     assert emulator.requests == 1
 

@@ -21,6 +21,7 @@ class Watched:
     tally: Tally = field(default_factory=Tally)
     spend: Spend = field(default_factory=Spend)
     total: int | None = None
+    processes: int = 1
 
 
 class Clock:
@@ -54,6 +55,16 @@ def test_the_rate_stands_beside_its_line_and_the_time_left_follows_it() -> None:
     for part in ("50 of 150  33 %", "5.2/s of 5", "20 s left", "passed 40", "rejected 10"):
         assert told.count(part) == 2, part
     assert told.count("awaiting 2") == 2
+
+
+@pytest.mark.parametrize(
+    ("processes", "told"),
+    [(1, "5.2/s of 5 "), (2, "of 5, shared with 1 other process "), (3, "with 2 other processes ")],
+)
+def test_whose_line_it_is_stands_beside_the_rate(processes: int, told: str) -> None:
+    """A run that is slower because another one goes on says why."""
+    watched = Watched(Tally(passed=40, sent=52, answered=40), total=150, processes=processes)
+    assert shown(watched, Clock(), after_s=10).count(told) == 2
 
 
 def test_skipped_ones_do_not_shorten_the_time_left() -> None:

@@ -114,7 +114,7 @@ def test_an_unknown_outcome_that_is_kept_is_exit_5_and_can_be_settled(
     assert emulator.requests == 2
     listed = called("ledger", "reconcile", "out.jsonl.ledger")
     assert url("lost") in listed.stdout
-    assert "1 images are unknown" in listed.stderr
+    assert "1 image is unknown" in listed.stderr
     assert "0.004" in called("ledger", "reconcile", "out.jsonl.ledger", "--resend").stderr
     assert called(*RUN).returncode == 5
     assert called("ledger", "reconcile", "out.jsonl.ledger", "--write-off").returncode == 0
@@ -206,6 +206,7 @@ def test_an_estimate_asks_nobody(
     done = called("estimate", "in.txt", "--json", *ledger, env=clean_environment)
     counts = json.loads(done.stdout)
     assert counts.pop("seconds") == 0.4
+    assert [why["first_line"] for why in counts.pop("faulty_by_reason")] == [6]
     assert counts == {
         "rows": 6,
         "faulty": 1,

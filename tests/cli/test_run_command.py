@@ -149,7 +149,7 @@ def test_a_reader_that_leaves_stops_the_sending(
     told = process.stderr.read()
     assert process.wait() == 2
     assert "stdout takes no more: Broken pipe. Sending was stopped" in told
-    assert "are lost" in told
+    assert "not in it, and lost." in told
     assert f"CNY {emulator.cost}" in told
     assert emulator.requests < 400
 
@@ -256,3 +256,38 @@ def test_a_look_before_paying_saves_what_can_not_pass(
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["error"] for line in lines] == ["ImageSkipped"] * 2
     assert all("not public" in line["message"] for line in lines)
+
+
+def test_the_summary_and_an_estimate_say_why_rows_are_skipped(
+    called: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Each reason once, with its count and the line of its first row; programs get all of it."""
+    addresses = ("http://a.example/1.jpg", "x", "ftp://y", "z", "https://", "oss://bucket")
+    (tmp_path / "in.txt").write_text("".join(f"{each}\n" for each in addresses))
+    counts = [
+        {"reason": "it is no http, https or oss URL", "count": 3, "first_line": 2},
+        {"reason": "the address names no host", "count": 1, "first_line": 5},
+        {"reason": "the oss address names no object", "count": 1, "first_line": 6},
+    ]
+    told = "3 x it is no http, https or oss URL (first in line 2)"
+    run = called("run", "in.txt", "-o", "out.jsonl", "--summary", "s.json", *FAST)
+    assert told in run.stderr
+    assert "1 x the address names no host (line 5)" in run.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["skipped_by_reason"] == counts
+    estimate = called("estimate", "in.txt", "-o", "out.jsonl")
+    assert told in " ".join(estimate.stdout.split())
+    estimated = json.loads(called("estimate", "in.txt", "-o", "out.jsonl", "--json").stdout)
+    assert estimated["faulty_by_reason"] == counts
+
+
+def test_no_output_is_named_where_none_was_written(
+    called: Command, environment: dict[str, str], emulator: Emulator, tmp_path: Path
+) -> None:
+    """The key was wrong, and no row has an outcome; a proxy that refuses has had no request."""
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n")
+    run = ("run", "in.txt", "-o", "out.jsonl", *FAST)
+    done = called(*run, env=environment | {"DASHSCOPE_API_KEY": "sk-wrong"})
+    assert done.returncode == 4
+    assert "out.jsonl was not written" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+    assert "was not written" not in called(*run).stderr

@@ -23,6 +23,7 @@ NO_AMOUNTS = (
     "1/2",
 )
 RUN = ("run", "in.txt", "-o", "out.jsonl")
+FILES = ("--summary", "--report", "--events", "--ledger")
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "in.txt"), "--out"),
         (("run", "in.txt", "-o"), "-o"),
         (("run", "in.txt", "-o", "--quiet"), "It looks like an option"),
+        *[((*RUN, option, "--quiet"), "It looks like an option") for option in FILES],
+        *[((*RUN, option, "-"), "stdout is /dev/stdout") for option in FILES],
+        *[((*RUN, f"{option}=-"), "stdout is /dev/stdout") for option in FILES],
+        (("report", "in.txt", "-o", "-"), "stdout is /dev/stdout"),
         (("run", "-o", "-"), "INPUT"),
         ((*RUN, "more.txt"), "more.txt"),
         ((*RUN, "--rate", "0"), "--rate"),
@@ -132,6 +137,36 @@ def test_an_option_may_be_written_with_an_underscore(capfd: pytest.CaptureFixtur
     """As Python's words are."""
     assert main((*RUN, "--max_cost", "x")) == 2
     assert "Give an amount in CNY" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "example"),
+    [
+        (("run", "in.txt"), "needs -o (or --out)", "run photographs -o verdicts.jsonl"),
+        (("run", "in.txt", "-o"), "-o needs a value", "run photographs -o verdicts.jsonl"),
+        ((*RUN, "--report"), "--report needs a value", "-o trial.jsonl --emulator --report"),
+        ((*RUN, "--ledger"), "--ledger needs a value", ""),
+        (("run",), "needs INPUT", "run photographs -o verdicts.jsonl"),
+        (("check",), "needs IMAGES", "check https://example.com/face.jpg"),
+        (("estimate",), "needs INPUT", "estimate portraits.csv"),
+        (("report",), "needs SOURCE", "report verdicts.jsonl -o report.html"),
+        (("report", "x"), "needs -o (or --out)", "report verdicts.jsonl -o report.html"),
+        (("ledger", "export", "x"), "needs -o (or --out)", "ledger export verdicts.jsonl.ledger"),
+        (("ledger", "prune", "x"), "needs --older-than", "--older-than 90d"),
+        (("ledger", "copy", "x"), "needs COPY", "copy verdicts.jsonl.ledger monday.ledger"),
+        (("completion",), "needs SHELL", "completion bash"),
+    ],
+)
+def test_what_is_missing_is_told_with_a_line_that_has_it(
+    arguments: tuple[str, ...], what: str, example: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The name as the help has it; no example where none has the option."""
+    assert main(arguments) == 2
+    told = capfd.readouterr().err
+    assert what in told
+    assert "requires an argument" not in told
+    assert ("For example: s2v-detect" in told) == bool(example)
+    assert example in told
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -52,6 +52,20 @@ def test_the_notebook_runs_as_a_script(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.splitlines()[0] == "usable: Ada, Ben"
 
 
+def test_it_is_tried_without_a_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By code that is not async."""
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    monkeypatch.delenv("DASHSCOPE_BASE_URL")
+    runpy.run_path(str(EXAMPLES / "try_it.py"))
+    assert capsys.readouterr().out.splitlines() == [
+        "Ada True ",
+        "Ben False InvalidFile.NoHuman",
+        "2 images would have been billed: CNY 0.008",
+    ]
+
+
 async def test_the_notebook_runs_beside_a_loop(capsys: pytest.CaptureFixture[str]) -> None:
     """As the cells of a notebook do."""
     runpy.run_path(str(EXAMPLES / "notebook.py"))

@@ -167,6 +167,13 @@ def test_processes_share_the_rate(s2v_emulator: Emulator, listed: Path) -> None:
     assert s2v_emulator.billed == len(s2v_emulator.bills) == 4
 
 
+def test_machines_share_the_rate(s2v_emulator: Emulator, listed: Path, redis_url: str) -> None:
+    """Through a real Redis."""
+    lines = printed("several_machines.py", listed, redis_url)
+    assert sorted(line.split()[0] for line in lines) == ["checked"] * 4
+    assert s2v_emulator.billed == 4
+
+
 def test_a_watcher_is_told_of_each_step(s2v_emulator: Emulator, listed: Path) -> None:
     """One image is throttled, and comes through."""
     s2v_emulator.when("*/2.jpg", Throttle(retry_after_s=0.0), Pass())

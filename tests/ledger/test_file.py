@@ -46,7 +46,7 @@ def test_only_open_ledgers_are_open_ledgers(tmp_path: Path) -> None:
             other.names()
         assert is_open("l.db")
     assert not is_open("l.db")
-    assert not is_open("l.db-journal")
+    assert not (tmp_path / "l.db-journal").exists()
 
 
 def test_a_second_look_at_the_file_drops_no_lock(tmp_path: Path) -> None:
@@ -142,3 +142,28 @@ async def test_a_ledger_that_was_cut_to_nothing_is_not_begun_anew(
         async with emulator.client(ledger=path):
             pass
     assert path.stat().st_size == 0
+
+
+def test_no_journal_is_left_beside_a_ledger_that_was_closed(tmp_path: Path) -> None:
+    """Nor after it was only asked, or by two. What another file has there stays."""
+    path = tmp_path / "books.db"
+
+    def names() -> list[str]:
+        return sorted(each.name for each in tmp_path.iterdir())
+
+    with Ledger(path) as first, Ledger(path) as second:
+        first.begin("model")
+        second.begin("model")
+        second.close()
+        first.forget_uploads()
+        assert first.names() == [""]
+    assert names() == ["books.db"]
+    with Ledger(path) as ledger:
+        assert ledger.names() == [""]
+    assert names() == ["books.db"]
+    with Ledger(path) as ledger:
+        ledger.forget_uploads()
+        path.rename(tmp_path / "moved.db")
+        path.write_bytes(b"another database")
+        (tmp_path / "books.db-journal").write_bytes(b"what makes that one whole")
+    assert (tmp_path / "books.db-journal").read_bytes() == b"what makes that one whole"

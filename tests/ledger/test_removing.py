@@ -170,7 +170,7 @@ def test_the_commands_do_as_the_methods(tmp_path: Path, urls: Urls) -> None:
     told = command("copy", path, path, "--force")
     assert (told.returncode, "at once" in told.stderr) == (2, True)
     told = command("forget", path, urls(1)[0])
-    assert (told.returncode, told.stderr) == (0, "1 images are forgotten.\n")
+    assert (told.returncode, told.stderr) == (0, "1 image is forgotten.\n")
     told = command("forget", path, urls(1)[0])
     assert told.returncode == 1
     assert command("prune", path, "--older-than", "soon").returncode == 2

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from s2v_detect import DetectClient, HostLimiter, LocalLimiter
+from s2v_detect import ConfigurationError, DetectClient, HostLimiter, LocalLimiter, RedisLimiter
+from s2v_detect.cli._account import Account
+from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.limiters import _accounts, _folder
 from s2v_detect.limiters._accounts import account_name, line_of
 
@@ -131,3 +133,72 @@ async def test_a_client_is_on_its_account_s_line(lines: Path) -> None:
     async with DetectClient(KEY) as client:
         assert isinstance(client._limiter, HostLimiter)  # noqa: SLF001  # what nobody else shows
     assert lines.is_dir()  # noqa: ASYNC240  # a moment
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize(
+    ("account", "rate", "line", "expected"),
+    [
+        (Account(), 5.0, "", "None"),  # the client's default: the machine's line
+        (Account(), 2.5, "", "HostLimiter(2.5, per_s=1)"),
+        (Account(), 2.5, "process", "LocalLimiter(2.5, per_s=1)"),
+        (Account(emulator=True), 5.0, "", "LocalLimiter(5, per_s=1)"),
+        (Account(emulator=True), 40.0, "", "LocalLimiter(40, per_s=1)"),
+    ],
+)
+def test_the_command_s_rate_is_the_machine_s_but_for_its_own_emulator(
+    monkeypatch: pytest.MonkeyPatch, account: Account, rate: float, line: str, expected: str
+) -> None:
+    """`--rate 2.5` beside another run of 5 keeps to 2.5, and both to 5 together."""
+    monkeypatch.setenv("S2V_DETECT_LINE", line)
+    assert repr(account._line(rate)) == expected  # noqa: SLF001  # which limiter nobody else shows
+
+
+def test_two_accounts_without_a_folder_are_told_of_once(
+    lines: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The folder is at fault, and not the account."""
+    lines.write_text("")
+    for key in "ab":
+        assert isinstance(line_of(None, *ACCOUNT[:2], key), LocalLimiter)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_user_without_a_home_has_no_line_below_the_present_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container with a number for a user: each folder would have another line."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("~/of/nobody", "state"):
+        monkeypatch.setenv("S2V_DETECT_STATE_DIR", folder)
+        assert isinstance(line_of(None, *ACCOUNT[:2], folder), LocalLimiter)
+    assert "is no absolute path" in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_puts_the_line_into_redis(
+    lines: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    """Of the library and of the command; nothing of it is on the machine's disk."""
+    monkeypatch.setenv("S2V_DETECT_LINE", redis_url)
+    one = line_of(None, *ACCOUNT)
+    assert isinstance(one, RedisLimiter)
+    assert line_of(None, *ACCOUNT) is one
+    at_another_rate = Account()._line(2.5)  # noqa: SLF001  # what nobody else shows
+    assert isinstance(at_another_rate, RedisLimiter)
+    assert line_of(at_another_rate, *ACCOUNT).rate == 2.5
+    assert isinstance(Account(emulator=True)._line(2.5), LocalLimiter)  # noqa: SLF001  # as above
+    assert not lines.exists()
+    monkeypatch.setenv("S2V_DETECT_LINE", "rediss//typo://")
+    with pytest.raises(ConfigurationError, match="no URL of a Redis"):
+        line_of(None, *ACCOUNT[:2], "sk-third")
+
+
+async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:
+    """Tests in parallel with one fake key would share five a second."""
+    async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
+        for number in range(12):
+            await client.check(f"https://images.example/{number}.jpg")
+        assert client.sharing() == (1, 0)
+    assert not lines.exists()  # noqa: ASYNC240  # a moment

@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,13 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from s2v_detect import ConfigurationError, HostLimiter
-from s2v_detect.limiters import _folder
+from s2v_detect.limiters import _block, _folder
 from s2v_detect.limiters._line_file import LineFile
 from s2v_detect.models import Lane
 
@@ -103,7 +106,7 @@ async def test_a_killed_and_a_stopped_process_cost_the_others_a_gap(
         told += [float(at) for at in worker.communicate()[0].split()]
     told.sort()
     assert min(sixth - one for one, sixth in zip(told, told[5:], strict=False)) > 1.0
-    assert limiter.processes() == 1
+    assert limiter.sharing().processes == 1
 
 
 def test_the_file_is_made_with_all_its_bytes_and_keeps_its_size(tmp_path: Path) -> None:
@@ -219,16 +222,16 @@ asyncio.run(leave())
 child = os.fork()
 if not child:
     asyncio.run(leave())
-    os._exit(0 if line.processes() == 2 else 1)
+    os._exit(0 if line.sharing().processes == 2 else 1)
 assert os.waitpid(child, 0)[1] == 0
 asyncio.run(leave())
-assert line.processes() == 1
+assert line.sharing().processes == 1
 child = os.fork()
 if child:
     os._exit(0)  # the parent dies, and says nothing
 time.sleep(0.1)
 asyncio.run(leave())
-assert line.processes() == 1
+assert line.sharing().processes == 1
 print("whole")
 """
     done = subprocess.run(  # noqa: S603  # our own lines
@@ -317,6 +320,162 @@ def test_files_of_the_dead_and_of_nobody_are_cleaned_away(tmp_path: Path) -> Non
     with pytest.raises(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(descriptor)
-    assert living.processes() == 1
+    assert living.sharing().processes == 1
     del living
     assert [path.suffix for path in tmp_path.iterdir()] == [".line"]
+
+
+USERS = """
+import asyncio, os, sys, time
+from pathlib import Path
+from s2v_detect import HostLimiter
+
+folder, group = Path(sys.argv[1]), 4711
+HostLimiter(name="warm", directory=sys.argv[3])  # users of no name may import nothing of root's
+os.chown(folder, 0, group)
+folder.chmod(int(sys.argv[2], 8))
+
+async def leave(line):
+    turn = await line.turn("bulk")
+    at = time.monotonic()
+    turn.left()
+    return at
+
+for user in (4712, 4713):
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+        at = asyncio.run(leave(HostLimiter(name="team", directory=folder)))
+        print(at, flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+@pytest.mark.parametrize("mode", ["2770", "1777"])
+def test_two_users_of_a_folder_share_the_line(tmp_path: Path, mode: str) -> None:
+    """A group's folder, and one like /tmp, where Linux protects files of others."""
+    with TemporaryDirectory() as folder:  # the parents of `tmp_path` are root's alone
+        done = subprocess.run(  # noqa: S603  # our own lines
+            [sys.executable, "-c", USERS, folder, mode, str(tmp_path)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+        one, other = map(float, done.stdout.split())
+        assert other - one > 0.19
+        assert len(list(Path(folder).glob("*.line"))) == 1
+
+
+async def test_a_default_folder_that_was_tidied_up_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With all that was seen, with the signs of life, and without a word."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("S2V_DETECT_STATE_DIR", str(folder))
+    one, other = HostLimiter(name="team"), HostLimiter(name="team")
+    first = [await left_at(one), await left_at(other)]
+    shutil.rmtree(folder)
+    more = [await left_at(one), await left_at(other), await left_at(one), await left_at(other)]
+    assert min(after - before for before, after in pairwise([*first, *more])) > 0.19
+    assert more[3] - first[0] > 0.99
+    assert one.sharing() == other.sharing() == (2, 1)
+    assert not caplog.records
+
+
+async def test_a_given_folder_that_is_gone_leaves_each_its_slot(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that was taken away: nobody's sign of life can be seen, and the list was."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    lines = [line(folder), line(folder)]
+    await asyncio.gather(*(lefts_of(each, 2) for each in lines))
+    shutil.rmtree(folder)
+    began = time.monotonic()
+    lefts = sorted(chain(*await asyncio.gather(*(lefts_of(each, 3) for each in lines))))
+    assert min(after - before for before, after in pairwise(lefts)) > 0.17
+    assert lefts[-1] - began < 3
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+async def test_a_line_of_another_release_is_left_alone_while_it_is_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_used: object,
+) -> None:
+    """Each release goes alone beside the other; what nobody used for a minute is begun anew."""
+    ago_s = 0 if is_used else 61
+    with monkeypatch.context() as patched:
+        patched.setattr(_block, "LAYOUT", 2)
+        older = line(tmp_path, clock=lambda: time.monotonic() - ago_s)
+        (await older.turn("bulk")).left()
+    before = block_of(tmp_path).read_bytes()
+    began = time.monotonic()
+    await left_at(line(tmp_path))
+    assert time.monotonic() - began < 0.9
+    assert (block_of(tmp_path).read_bytes() == before) == bool(is_used)
+    assert ("another release of s2v-detect uses it" in caplog.text) == bool(is_used)
+
+
+async def test_one_who_is_alone_keeps_the_pause_and_the_pace_of_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both stand in the file, which can be read without its lock."""
+    limiter = line(tmp_path)
+    await left_at(limiter)
+    limiter.throttled(1.5)
+    throttled_at = time.monotonic()
+    monkeypatch.setattr(LineFile, "locked", lambda _: False)
+    lefts = await lefts_of(line(tmp_path), 2)
+    assert lefts[0] - throttled_at > 1.45
+    assert lefts[1] - lefts[0] > 2 * 0.2 * 1.05  # two have the line open
+
+
+async def test_a_log_handler_may_ask_the_line(tmp_path: Path) -> None:
+    """Of the very record that says that a process goes alone."""
+    limiter = line(tmp_path)
+    await left_at(limiter)
+    told: list[float] = []
+
+    class Asks(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            del record
+            told.append(limiter.forecast_s("bulk"))
+
+    handler = Asks()
+    logging.getLogger("s2v_detect").addHandler(handler)
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(LineFile, "locked", lambda _: False)
+            await left_at(limiter)
+    finally:
+        logging.getLogger("s2v_detect").removeHandler(handler)
+    assert len(told) == 1
+
+
+async def test_descriptors_that_were_closed_and_used_anew_are_not_touched(tmp_path: Path) -> None:
+    """As of a program that becomes a daemon and closes all that it finds open."""
+    gc.collect()  # what earlier tests left open is closed now, and not in between
+    limiter, other = line(tmp_path), line(tmp_path)
+    first = [await left_at(limiter), await left_at(other)]
+    parts = limiter._list._file, limiter._list._life  # noqa: SLF001  # who closes all has numbers
+    numbers = sorted(part._descriptor for part in parts)  # noqa: SLF001  # as above
+    for number in numbers:
+        os.close(number)
+    theirs = [os.open(tmp_path / name, os.O_CREAT | os.O_RDWR) for name in ("one", "two")]
+    assert theirs == numbers
+    lefts = await lefts_of(limiter, 2)
+    assert limiter.sharing().processes == other.sharing().processes == 2
+    for number in theirs:
+        os.write(number, b"mine")
+        os.close(number)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == b"mine"
+    assert min(after - before for before, after in pairwise([*first, *lefts])) > 0.19

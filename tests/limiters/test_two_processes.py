@@ -1,48 +1,126 @@
 """Two processes of one account, which nobody told anything: over real sockets."""
 
+import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from s2v_detect import DetectClient, HostLimiter
 from s2v_detect.emulator import Emulator, Pass
 
-CODE = """
-import asyncio, sys
-from s2v_detect import DetectClient
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
-async def main():
-    urls = [f"https://images.example/{sys.argv[1]}-{number}.jpg" for number in range(12)]
-    async with DetectClient() as client:
-        print([outcome.kind async for outcome in client.aiter_check(urls)])
 
-asyncio.run(main())
-"""
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """An emulator of a sliding second of five."""
+    with Emulator.run_in_thread(answer=Pass(), counting="sliding") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def environment(tmp_path: Path, emulator: Emulator) -> dict[str, str]:
+    """An environment with an account, and a machine whose lines are the test's own."""
+    return {
+        **os.environ,
+        "S2V_DETECT_LINE": "machine",
+        "S2V_DETECT_STATE_DIR": str(tmp_path / "state"),
+        "DASHSCOPE_API_KEY": emulator.api_key,
+        "DASHSCOPE_BASE_URL": emulator.base_url,
+    }
 
 
 @pytest.mark.real_time
-def test_two_processes_keep_the_account_s_rate_together(tmp_path: Path) -> None:
-    """A sliding second of five at the service: not one 429, and both are served in turn."""
-    with Emulator.run_in_thread(answer=Pass(), counting="sliding") as emulator:
-        environ = {
-            **os.environ,
-            "S2V_DETECT_LINE": "machine",
-            "S2V_DETECT_STATE_DIR": str(tmp_path),
-            "DASHSCOPE_API_KEY": emulator.api_key,
-            "DASHSCOPE_BASE_URL": emulator.base_url,
-        }
-        both = [
-            subprocess.Popen(  # noqa: S603  # our own lines
-                [sys.executable, "-c", CODE, name], env=environ, stdout=subprocess.PIPE, text=True
-            )
-            for name in "ab"
-        ]
-        told = [process.communicate()[0] for process in both]
-        assert told == [f"{['checked'] * 12}\n"] * 2
-        assert emulator.statuses == {200: 24}
-        asked = [json.loads(arrival.body)["input"]["image_url"] for arrival in emulator.arrivals]
+def test_two_runs_keep_the_account_s_rate_together_and_say_so(
+    tmp_path: Path, emulator: Emulator, environment: dict[str, str]
+) -> None:
+    """Not one 429, both are served in turn, and both summaries say that the line was shared."""
+    runs = []
+    for name in "ab":
+        urls = [f"https://images.example/{name}-{number}.jpg\n" for number in range(12)]
+        (tmp_path / f"{name}.txt").write_text("".join(urls))
+        words = ["run", f"{name}.txt", "-o", f"{name}.jsonl", "--summary", f"{name}.json"]
+        run = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "s2v_detect.cli", *words],
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        runs.append(run)
+    told = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert emulator.statuses == {200: 24}
+    asked = [json.loads(arrival.body)["input"]["image_url"] for arrival in emulator.arrivals]
     shared = [url.split("/")[-1][0] for url in asked][4:20]
     assert 4 <= shared.count("a") <= 16
+    for text in told:
+        assert re.search(r"shared +1 +other process used the account's rate at the same", text)
+    summaries = [json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab"]
+    assert [summary["processes_met"] for summary in summaries] == [1, 1]
+
+
+@pytest.mark.real_time
+async def test_two_web_workers_keep_the_account_s_rate_together(
+    tmp_path: Path, emulator: Emulator, environment: dict[str, str]
+) -> None:
+    """The example under two workers: fifteen visitors at once, and not one is throttled."""
+    server = subprocess.Popen(  # noqa: ASYNC220, S603  # our own example, started once
+        [
+            *(sys.executable, "-m", "uvicorn", "--workers", "2", "--port", "0"),
+            *("--app-dir", str(EXAMPLES), "web_app:app"),
+        ],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        started, base_url = 0, ""
+        while started < 2:
+            line = await asyncio.to_thread(server.stderr.readline)
+            assert line, "it has ended"
+            started += "startup complete" in line
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                base_url = found.group()
+        assert len(list((tmp_path / "state").glob("*.process"))) == 2
+        async with httpx.AsyncClient(base_url=base_url, timeout=30) as visitor:
+            portraits = [{"url": f"https://images.example/{each}.jpg"} for each in range(15)]
+            answers = await asyncio.gather(
+                *(visitor.post("/portraits", json=portrait) for portrait in portraits)
+            )
+    finally:
+        server.terminate()
+        await asyncio.to_thread(server.communicate)
+    assert [answer.status_code for answer in answers] == [200] * 15
+    assert emulator.statuses == {200: 15}
+
+
+async def test_the_forecast_counts_those_who_wait_for_another_s_ledger(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    """With a ledger one of a lane stands in the line, and the others behind that one."""
+    lines = [HostLimiter(name="team", directory=tmp_path) for _ in range(2)]
+    options = {"base_url": emulator.base_url, "limiter": lines[0]}
+    client = DetectClient(emulator.api_key, **options, ledger=tmp_path / "ledger.db")  # type: ignore[arg-type]  # as given
+    async with client:
+        urls = [f"https://images.example/{number}.jpg" for number in range(12)]
+        checks = [asyncio.create_task(client.check(url)) for url in urls]
+        async with asyncio.timeout(10):
+            while len(emulator.arrivals) < 2:  # of the emulator's thread
+                await asyncio.sleep(0.02)
+        to_come, told = len(urls) - len(emulator.arrivals), []
+        for _ in range(10):  # between a turn and the next one's `sent` nobody stands in the line
+            told.append(lines[1].forecast_s("interactive"))
+            await asyncio.sleep(0.02)
+        assert (to_come - 4) * 0.2 < max(told) < (to_come + 2) * 0.25
+        await asyncio.wait(checks)
+        assert lines[1].forecast_s("interactive") < 0.5
+    assert emulator.statuses == {200: 12}

@@ -8,6 +8,7 @@ from tenacity.wait import wait_fixed
 from s2v_detect import (
     AccessDenied,
     BudgetSpent,
+    ConfigurationError,
     DetectError,
     ImageSkipped,
     LedgerError,
@@ -250,7 +251,7 @@ def test_a_policy_with_objects_of_its_own_is_like_no_other() -> None:
     assert plain.model_validate_json(plain.model_dump_json()) == plain
     with pytest.raises(ValueError, match="can't be dumped"):
         own.model_dump_json()
-    with pytest.raises(ValueError, match="callable"):
+    with pytest.raises(ConfigurationError, match="callable"):
         RetryPolicy.model_validate({"stop": 3})
 
 

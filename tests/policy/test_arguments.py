@@ -4,7 +4,10 @@ import asyncio
 import inspect
 import io
 import os
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from decimal import Decimal
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NotRequired, get_type_hints
 
@@ -200,6 +203,90 @@ def test_an_argument_of_another_kind_is_told_at_once(name: str, value: Any) -> N
     assert raised.value.do[0].isupper()
 
 
+RATE = "Give limiter=LocalLimiter(5), if that is meant."
+UNKNOWN: list[tuple[str, str]] = [
+    *((word, RATE) for word in ("rate", "ratee", "Rate", "qps", "rps", "rate_limit", "qps_limit")),
+    *((word, "Give retry=RetryPolicy(max_attempts=3),") for word in ("retries", "max_retries")),
+    ("retry_policy", "Give retry"),
+    ("timeout", "Give timeout_s,"),
+    ("timeout_ms", "Give timeout_s,"),
+    ("max_concurrency", "Give max_in_flight,"),
+    ("concurrency", "Give max_in_flight,"),
+    ("max_workers", "Give max_in_flight,"),
+    ("max_in_fligth", "Give max_in_flight,"),
+    ("apikey", "Give api_key,"),
+    ("key", "Give api_key,"),
+    ("url", "Give base_url,"),
+    ("endpoint", "Give base_url,"),
+    ("baseurl", "Give base_url,"),
+    ("modle", "Give model,"),
+    ("budget", "Give max_cost,"),
+    ("max_costs", "Give max_cost,"),
+    ("max_outage", "Give max_outage_s,"),
+    ("ledgers", "Give ledger,"),
+    ("cache", "Give ledger,"),
+    ("proxies", "Give http_client,"),
+    ("callback", "Give on_event,"),
+    ("on_events", "Give on_event,"),
+    ("pre_flight", "Give preflight,"),
+    ("zzz", "It has api_key, base_url, "),
+]
+
+
+@pytest.mark.parametrize(("name", "told"), UNKNOWN)
+def test_an_argument_that_there_is_not_says_which_one_is_meant(name: str, told: str) -> None:
+    """By the words that other clients have; the value, which may be a key, is held nowhere."""
+    makes: list[tuple[str, Callable[..., Any]]] = [
+        ("DetectClient", DetectClient),
+        ("check_all", partial(check_all, [URL])),
+    ]
+    for of, make in makes:
+        with pytest.raises(TypeError, match=SENTENCES) as raised:
+            make(**{"api_key": "sk-x", name: "sk-secret"})
+        message = str(raised.value)
+        assert message.startswith(f"{of} has no argument {name!r}. ")
+        assert told.replace("It has ", "") in message
+        frames = traceback.walk_tb(raised.value.__traceback__)
+        ours = [frame.f_locals for frame, _ in frames if "src" in frame.f_code.co_filename]
+        assert "sk-secret" not in repr(ours)
+
+
+NO_SECONDS: list[Any] = ["20", "", -1, -0.5, float("nan"), True, [], object(), Decimal(1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("give_up_after_s", NO_SECONDS),
+        ("max_wait_s", NO_SECONDS),
+        ("lane", ["urgent", "open", "Bulk", None, 5, []]),
+    ],
+)
+async def test_a_bound_of_one_check_that_is_none_is_told_at_once(
+    name: str, values: list[Any], emulator: Emulator
+) -> None:
+    """Before anything is sent."""
+    async with emulator.client() as client:
+        for value in values:
+            wrong: Any = {name: value}
+            with pytest.raises(ConfigurationError, match=f"^{name} is "):
+                await client.check(URL, **wrong)
+    assert emulator.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("column", "image"), ("img", "image"), ("id", "identity"), ("order", "ordered")],
+)
+def test_check_all_has_arguments_of_its_own(name: str, told: str) -> None:
+    """Which a client has not."""
+    wrong: Any = {name: "x"}
+    with pytest.raises(TypeError, match=f"Give {told}, if that is meant"):
+        check_all([URL], **wrong)
+    with pytest.raises(TypeError, match=f"DetectClient has no argument '{name}'"):
+        DetectClient(**wrong)
+
+
 @pytest.mark.parametrize(
     "step",
     ["nope", None, 5, b"x", {"check_pass": True}, [Pass()], (Pass(), Pass()), Pass, Reject, True],
@@ -252,3 +339,16 @@ def test_the_options_are_the_client_s_own_arguments() -> None:
     assert get_type_hints(ClientOptions) == {name: hints[name] for name in arguments}
     assert ClientOptions.__required_keys__ == frozenset()
     assert NotRequired not in get_type_hints(ClientOptions, include_extras=True).values()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: DetectClient("sk-x"), r"DetectClient is opened by `async with`. .* `check_all"),
+        (Emulator, r"Emulator is opened by `async with`. .* `Emulator.run_in_thread\(\)`\."),
+    ],
+)
+def test_with_in_place_of_async_with_is_told(make: Callable[[], Any], told: str) -> None:
+    """By what code that is not async uses."""
+    with pytest.raises(TypeError, match=told), make():
+        pytest.fail("it is open")

@@ -33,15 +33,15 @@ def test_what_goes_in_comes_out() -> None:
     """With whatever a pacer has learnt, infinities among it."""
     block = encoded(shared(), BOOT)
     assert len(block) == BLOCK_BYTES
-    assert decoded(block, BOOT).shared == shared()
+    assert decoded(block, BOOT, 5.5).shared == shared()
     new = Shared(1.0, *Pacer(5.0).state())
     assert -math.inf in new.learnt
-    assert decoded(encoded(new, BOOT), BOOT).shared == new
+    assert decoded(encoded(new, BOOT), BOOT, 5.5).shared == new
 
 
 def test_more_processes_than_have_room_are_left_out() -> None:
     """Those who look soonest stay; the others come again by themselves."""
-    found = decoded(encoded(shared(400), BOOT), BOOT).shared
+    found = decoded(encoded(shared(400), BOOT), BOOT, 5.5).shared
     assert found is not None
     assert 25 <= len(found.wishes) <= len(shared(400).wishes)
     assert found.lefts == shared().lefts
@@ -52,24 +52,24 @@ def test_a_block_with_a_wrong_byte_says_nothing(at: int) -> None:
     """Torn or written over: nobody knows who left in the last second."""
     block = bytearray(encoded(shared(), BOOT))
     block[at] ^= 0x55
-    assert decoded(bytes(block), BOOT) == (None, False)
+    assert decoded(bytes(block), BOOT, 5.5) == (None, False)
 
 
 @pytest.mark.parametrize("block", [b"hello", b"x" * BLOCK_BYTES, b"\xff" * 9000, b"s2v-line"])
 def test_a_foreign_file_says_nothing(block: bytes) -> None:
     """It is no line of ours."""
-    assert decoded(block, BOOT) == (None, False)
+    assert decoded(block, BOOT, 5.5) == (None, False)
 
 
 @pytest.mark.parametrize("block", [b"", bytes(BLOCK_BYTES)])
 def test_an_empty_file_is_a_new_line(block: bytes) -> None:
     """A file is made with zeros."""
-    assert decoded(block, BOOT) == (None, True)
+    assert decoded(block, BOOT, 5.5) == (None, True)
 
 
 def test_an_earlier_boot_is_long_ago() -> None:
     """Its clock is another one, and its last second is over."""
-    assert decoded(encoded(shared(), bytes(16)), BOOT) == (None, True)
+    assert decoded(encoded(shared(), bytes(16)), BOOT, 5.5) == (None, True)
 
 
 def test_another_release_s_layout_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,4 +77,4 @@ def test_another_release_s_layout_is_left_as_it_is(monkeypatch: pytest.MonkeyPat
     block = encoded(shared(), BOOT)
     monkeypatch.setattr(_block, "LAYOUT", 2)
     with pytest.raises(OtherLayout):
-        decoded(block, BOOT)
+        decoded(block, BOOT, 5.5)

@@ -2,12 +2,30 @@
 
 import pickle
 import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+import s2v_detect
 from s2v_detect import errors
 from s2v_detect._service import Meaning
-from s2v_detect.errors import Busy, DetectError, ImageSkipped, NotSent, RateLimited, ServiceError
+from s2v_detect._settings import from_env, sealed
+from s2v_detect.checks import Budget
+from s2v_detect.errors import (
+    BudgetSpent,
+    Busy,
+    ConfigurationError,
+    DetectError,
+    ImageSkipped,
+    NotSent,
+    RateLimited,
+    ServiceError,
+    given_up,
+    not_sent,
+)
 
 KINDS = [
     kind
@@ -83,3 +101,72 @@ def test_every_error_says_about_the_money(kind: type[DetectError]) -> None:
     """In its own docstring, or in that of the kind it belongs to."""
     families = [each for each in kind.__mro__ if each in KINDS and each is not DetectError]
     assert any(re.search("bill|paid", each.__doc__ or "") for each in families or [kind])
+
+
+def no_key() -> DetectError:
+    """A client without a key."""
+    with pytest.raises(ConfigurationError) as raised:
+        from_env(sealed(""), None, None, {})
+    return raised.value
+
+
+def plain_http() -> DetectError:
+    """A base URL that anybody on the way can read."""
+    with pytest.raises(ConfigurationError) as raised:
+        from_env(sealed("sk-x"), "http://service.invalid", None, {})
+    return raised.value
+
+
+def no_workspace() -> DetectError:
+    """A base URL that wants a workspace."""
+    with pytest.raises(ConfigurationError) as raised:
+        from_env(sealed("sk-x"), "https://{WorkspaceId}.a.example", None, {})
+    return raised.value
+
+
+def spent() -> DetectError:
+    """A budget of nothing."""
+    with pytest.raises(BudgetSpent) as raised:
+        Budget(Decimal(0), spent=0).refuse_if_spent()
+    return raised.value
+
+
+def outage() -> DetectError:
+    """An outage that lasted for too long."""
+    return given_up(not_sent("no connection"), "the service", timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("make", "python", "command"),
+    [
+        (no_key, "`Emulator()` of s2v_detect.emulator", "--emulator"),
+        (plain_http, "`allow_http=True`", "--allow-http"),
+        (no_workspace, "`workspace=`", "--workspace"),
+        (spent, "Raise max_cost", "Raise --max-cost"),
+        (outage, "max_outage_s bounds", "--max-outage bounds"),
+    ],
+)
+def test_an_error_speaks_to_whom_it_is_told(
+    make: Callable[[], DetectError], python: str, command: str
+) -> None:
+    """The library by its arguments, the command by its options; also once it was pickled."""
+    for error in (make(), pickle.loads(pickle.dumps(make())), make().copy()):  # noqa: S301  # ours
+        assert python in str(error)
+        assert command not in str(error)
+        assert command in error.in_command()
+        assert python not in error.in_command()
+        assert str(error).startswith(error.what)
+
+
+def test_no_other_text_of_the_library_names_an_option_of_the_command() -> None:
+    """What is below the command knows it by `do_in_command` alone."""
+    package = Path(s2v_detect.__file__).parent
+    edges = ("cli", "bulk", "tables", "report", "emulator")
+    named = [
+        f"{path.name}: {line.strip()}"
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in edges
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"--[a-z]", line) and "do_in_command" not in line
+    ]
+    assert named == []

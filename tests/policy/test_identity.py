@@ -1,13 +1,27 @@
 """What is an image, and when two of them are one."""
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from s2v_detect import ImageSkipped
-from s2v_detect.images._identity import identity_of, image_of, trimmed
+from s2v_detect.images._identity import (
+    identity_of,
+    identity_text,
+    image_of,
+    own_identity,
+    trimmed,
+)
 
 SAME = [
     ("https://a.example/x", "HTTPS://A.example/x"),
@@ -188,3 +202,127 @@ def test_a_very_long_run_of_blanks_costs_no_more_than_its_length() -> None:
     """In the middle too."""
     text = f"x{chr(0x200B) * 60_000}x"
     assert trimmed(text) == text
+
+
+class Colour(Enum):
+    """As an ORM may give it."""
+
+    RED = "red"
+
+
+class Number(IntEnum):
+    """A whole number with a name."""
+
+    SEVEN = 7
+
+
+class Word(str, Enum):  # noqa: UP042  # what code from before 3.11 has
+    """A text with a name, whose `str()` is that name."""
+
+    A = "a"
+
+
+class Named(StrEnum):
+    """A text with a name, whose `str()` is the text."""
+
+    A = "a"
+
+
+A_UUID = UUID("12345678-1234-5678-1234-567812345678")
+TEXTS: list[tuple[Any, str]] = [
+    ("a", "a"),
+    (" a\t", "a"),
+    ("\ufeffa\u200b", "a"),
+    ("a b", "a b"),
+    ("007", "007"),
+    ("2.0", "2.0"),
+    ("nan", "nan"),
+    ("None", "None"),
+    ("https://a.example/x", "https://a.example/x"),
+    (str(A_UUID), str(A_UUID)),
+    (A_UUID, str(A_UUID)),
+    (np.str_("a"), "a"),
+    (Word.A, "a"),
+    (Named.A, "a"),
+    (0, "0"),
+    (7, "7"),
+    (-7, "-7"),
+    (2**70, str(2**70)),
+    (Number.SEVEN, "7"),
+    (np.int64(7), "7"),
+    (np.uint8(7), "7"),
+    (np.array(7), "7"),
+    (2.0, "2"),
+    (-0.0, "0"),
+    (-3.0, "-3"),
+    (1e15, "1000000000000000"),
+    (2.0**53 - 1, str(2**53 - 1)),
+    (np.float64(2.0), "2"),
+    (Decimal(7), "7"),
+    (Decimal("7.00"), "7"),
+    (Decimal("7E+2"), "700"),
+    (Decimal(2**90), str(2**90)),
+    *((cell, "7") for cell in pd.DataFrame({"id": [7, None]})["id"][:1]),
+    *((cell, "7") for cell in pd.DataFrame({"id": [7, None]}, dtype="Int64")["id"][:1]),
+]
+NO_TEXTS: list[tuple[Any, str]] = [
+    (None, "nothing (None)"),
+    ("", "empty"),
+    (" \t\u200b", "empty"),
+    (float("nan"), "nothing (nan, of type float)"),
+    (np.float64("nan"), "nothing (nan"),
+    (Decimal("nan"), "nothing (NaN, of type Decimal)"),
+    (Decimal("snan"), "nothing (sNaN"),
+    (pd.NA, "nothing (<NA>"),
+    (pd.NaT, "nothing (NaT"),
+    (1.5, "1.5, of type float and no whole number"),
+    (Decimal("1.5"), "1.5, of type Decimal and no whole number"),
+    (float("inf"), "a float of 2**53 or more"),
+    (2.0**53, "a float of 2**53 or more"),
+    (-(2.0**53), "a float of 2**53 or more"),
+    (1e300, "a float of 2**53 or more"),
+    (Decimal("inf"), "a value of type Decimal"),
+    (Decimal("1E+999999"), "more than 100 digits"),
+    (10**5000, "more than 100 digits"),
+    (-(10**100), "more than 100 digits"),
+    (True, "a value of type bool"),
+    (np.bool_(1), "a value of type bool"),
+    (np.float32(2), "a value of type float32"),
+    (np.array([1, 2]), "a value of type ndarray"),
+    (1j, "a value of type complex"),
+    (Fraction(2), "a value of type Fraction"),
+    (Colour.RED, "a value of type Colour"),
+    (date(2026, 1, 2), "a value of type date"),
+    (datetime(2026, 1, 2, tzinfo=UTC), "a value of type datetime"),
+    (pd.Timestamp("2026-01-02"), "a value of type Timestamp"),
+    (timedelta(1), "a value of type timedelta"),
+    (b"a", "a value of type bytes"),
+    (Path("a"), "Path"),
+    (["a"], "a value of type list"),
+    (("a", 1), "a value of type tuple"),
+    ({"id": 1}, "a value of type dict"),
+    (object(), "a value of type object"),
+    ("\ud800", "not Unicode text"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), TEXTS, ids=lambda value: repr(value)[:40])
+def test_an_identity_is_a_text_whatever_table_it_comes_from(value: object, text: str) -> None:
+    """A whole number is one in a CSV, a workbook, a frame and a database."""
+    assert identity_text(value, None) == text
+    assert own_identity(value, None) == own_identity(text, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    NO_TEXTS,
+    ids=[f"{type(value).__name__} {number}" for number, (value, _) in enumerate(NO_TEXTS)],
+)
+def test_what_is_no_identity_says_why_and_what_to_give(value: object, why: str) -> None:
+    """Also what has several spellings (a date), or stands for several numbers (a large float)."""
+    with pytest.raises(ImageSkipped) as raised:
+        identity_text(value, "https://a.example/x")
+    assert why in raised.value.reason
+    assert raised.value.reason.startswith("its identity ")
+    assert raised.value.reason.endswith(": give a text or a whole number")
+    assert (raised.value.image, raised.value.saves) == ("https://a.example/x", "identity")

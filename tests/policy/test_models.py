@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from s2v_detect import (
     Checked,
+    ConfigurationError,
     Event,
     Failed,
     NotSent,
@@ -137,7 +138,7 @@ def test_a_repr_leaves_out_the_item() -> None:
 )
 def test_a_policy_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
     """A misspelled option as well."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigurationError, match="RetryPolicy"):
         RetryPolicy(**nonsense)
 
 

@@ -173,6 +173,17 @@ def test_endless_429s_slow_the_line_to_a_tenth_and_no_further() -> None:
     assert pacer.share == pytest.approx(0.1)
 
 
+def test_what_was_learnt_stays_small_enough_to_be_shared() -> None:
+    """Days of 429s double no number beyond what other processes can read."""
+    pacer = Pacer(5.0)
+    now = obeyed(pacer, 500)[-1]
+    for _ in range(2000):
+        now = obeyed(pacer, 2, began_at=now)[-1] + 0.05
+        pacer.throttled(now)
+    assert all(abs(float(value)) <= now + 10 for value in pacer.state()[0])
+    assert pacer.share == pytest.approx(0.1)
+
+
 def asked(
     pacer: Pacer, admission: Admission, since: float, until: float, others: list[float]
 ) -> tuple[int, int, float]:
@@ -240,6 +251,42 @@ def test_the_pace_sinks_and_rises_with_the_rate_that_the_vendor_gives(counting: 
         assert sorted(shares)[len(shares) // 2] == pytest.approx(slots)
     asked(pacer, counted(counting, 5.0), now, now + 20, [])
     assert pacer.share == 1
+
+
+STRANGERS = {
+    "five at once, each 5 s": [60.07 + 5 * (number // 5) for number in range(40)],
+    "five at once, each 2 s": [60.07 + 2 * (number // 5) for number in range(100)],
+    "1/s and 1/s": sorted([60.07 + number for number in range(40)] * 2),
+    "1/s and 2.5/s": sorted(60.07 + n / rate for rate in (1, 2.5) for n in range(int(40 * rate))),
+    "all there is": [60.07 + number / 20 for number in range(800)],
+}
+
+
+@pytest.mark.parametrize("counting", [*COUNTINGS, "spaced"])
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_line_finds_out_within_15_seconds_that_any_stranger_has_gone(
+    counting: Counting, stranger: str
+) -> None:
+    """However they ask and however the service counts: no try comes later than ten seconds."""
+    pacer, admission, others = Pacer(5.0), counted(counting, 5.0), STRANGERS[stranger].copy()
+    *_, now = asked(pacer, admission, 0.0, 100.0, others)
+    *_, now = asked(pacer, admission, now, 116.0, others)
+    sent, refused, _ = asked(pacer, admission, now, now + 20, [])
+    assert sent - refused >= 0.9 * 5 * 20
+
+
+@pytest.mark.parametrize("rate", [2.5, 5.0, 7.5, 20.0, 1000.0])
+def test_what_was_learnt_of_the_share_holds_for_another_rate(rate: float) -> None:
+    """A faster process joins the line of this machine, or leaves it."""
+    pacer = Pacer(5.0)
+    now = obeyed(pacer, 200)[-1]
+    for _ in range(3):
+        pacer.throttled(now)
+        now = obeyed(pacer, 1, began_at=now + 2)[-1]
+    other = Pacer.from_state(rate, 1.0, *pacer.state())
+    assert other.share == pacer.share < 1
+    obeyed(other, max(100, int(20 * rate)), began_at=now)
+    assert other.share == 1
 
 
 def test_a_margin_that_was_learnt_holds_for_a_thousand_requests() -> None:

@@ -21,7 +21,7 @@ def test_all_is_what_is_there() -> None:
     names = {name for name in vars(s2v_detect) if name.isidentifier()}
     there = {name for name in names if not name.startswith("_")} - modules
     assert set(s2v_detect.__all__) - {"__version__"} == there
-    assert len(s2v_detect.__all__) == len(set(s2v_detect.__all__)) <= 35
+    assert len(s2v_detect.__all__) == len(set(s2v_detect.__all__)) <= 45
 
 
 @pytest.mark.parametrize("name", sorted(set(s2v_detect.__all__) - {"__version__", "Outcome"}))
@@ -40,6 +40,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
         s2v_detect.check_all,
         s2v_detect.HostLimiter,
         s2v_detect.LocalLimiter,
+        s2v_detect.RedisLimiter,
         s2v_detect.RetryPolicy,
         s2v_detect.Spend,
         s2v_detect.Verdict,

@@ -456,3 +456,48 @@ async def test_rows_in_are_rows_out(
         for row in found
     } == wanted
     assert len(found) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [123456789012345678, 110101199003074512, -1234567890123456789, 9007199254740993, 10**19 + 1,
+     1234567890123456, 123456789012345],
+)  # fmt: skip
+@pytest.mark.parametrize("is_computed", [False, True])
+async def test_a_long_number_keeps_all_its_digits(
+    tmp_path: Path, number: int, *, is_computed: bool
+) -> None:
+    """As the file has them: a reader of values keeps some 16, and an identity has 18."""
+    value: Any = formula("=A1", 7) if is_computed else 7
+    path = book(tmp_path / "in.xlsx", [["url", "id", "n"], [URL, value, 1.5], [URL, 3, 2]])
+    changed(path, in_sheet(b"<v>7</v>", b"<v>%d</v>" % number))
+    first, second = await read(path)
+    assert first.columns == {"url": URL, "id": number, "n": 1.5}
+    assert second.columns == {"url": URL, "id": 3, "n": 2}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (b"123456789012345678.0", 123456789012345678),
+        (b"1.23456789012345678E+17", 123456789012345678),
+        (b"1.23456789012345678E17", 123456789012345678),
+        (b"1.23456789012345678E+15", 1234567890123456.78),
+        (b"1.5E+300", 1.5e300),
+        (b"0.30000000000000004", 0.30000000000000004),
+    ],
+)
+async def test_a_number_may_be_written_with_a_point_or_an_exponent(
+    tmp_path: Path, written: bytes, value: Any
+) -> None:
+    """And nothing need stand behind the last cell."""
+    path = book(tmp_path / "in.xlsx", [["url", "id"], [URL, 7]])
+    changed(path, in_sheet(b"<v>7</v>", b"<v>%s</v>" % written))
+
+    def bare(name: str, part: bytes) -> bytes:
+        before, end, _ = part.partition(b"</sheetData>")
+        return before + end + b"</worksheet>" if name.endswith("sheet1.xml") else part
+
+    [row] = await read(changed(path, bare))
+    assert row.columns == {"url": URL, "id": value}
+    assert type((row.columns or {})["id"]) is type(value)

@@ -14,8 +14,11 @@ from s2v_detect import (
     DetectClient,
     DetectError,
     Failed,
+    Ledger,
+    LocalLimiter,
     Outcome,
     OutcomeStream,
+    RetryPolicy,
     Skipped,
     Verdict,
     check_all,
@@ -106,6 +109,30 @@ def check_all_knows_its_options(urls: list[str], options: ClientOptions) -> None
     check_all(urls, limiter=2.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_all(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_all(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
+    """And takes no other."""
+    DetectClient(timeout_s=30, max_cost="12.50")
+    with client:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+    DetectClient(ratee=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DetectClient("sk-x", "https://a.example")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check_all(rows, retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check_all(rows, image=0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.aiter_check(rows, image="url", identity="name")
+    client.aiter_check([(7, "url")], image=lambda row: row[1], identity=lambda row: row[0])
+    client.aiter_check(rows, identity=["name"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def rules_and_lines_know_their_values() -> None:
+    """As a client does."""
+    RetryPolicy(max_attempts=3, give_up_after_s=10)
+    RetryPolicy(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    RetryPolicy(max_attempts="3")  # pyright: ignore[reportArgumentType]
+    RetryPolicy(max_retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    LocalLimiter("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Ledger("l.db", refresh="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def options_are_handed_on(**options: Unpack[ClientOptions]) -> DetectClient:

@@ -12,6 +12,7 @@ from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_tabl
 from s2v_detect.bulk.paths import (
     OwnFiles,
     PathError,
+    Replaceable,
     Used,
     as_copy,
     as_input,
@@ -25,6 +26,7 @@ from s2v_detect.bulk.paths import (
 from s2v_detect.bulk.records import column_names
 from s2v_detect.bulk.run import Run, RunSummary
 from s2v_detect.bulk.sample import Interval, Sample, interval
+from s2v_detect.bulk.skips import Skip, Skips
 from s2v_detect.bulk.tally import Tally
 
 __all__ = [
@@ -36,9 +38,12 @@ __all__ = [
     "Output",
     "OwnFiles",
     "PathError",
+    "Replaceable",
     "Run",
     "RunSummary",
     "Sample",
+    "Skip",
+    "Skips",
     "Tally",
     "Used",
     "as_copy",

@@ -9,14 +9,14 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO
 
-from s2v_detect.bulk.paths import refuse_database
+from s2v_detect.bulk.paths import Replaceable, refuse_database
 
 _FLAGS = (
     os.O_RDWR
@@ -26,6 +26,9 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+OnKept = Callable[[Path, Path], None]
+"""Told of a file that was kept, and under which name."""
+
 _LONGEST = 200  # bytes: with what is added it stays within the 255 of a file system
 
 
@@ -74,12 +77,29 @@ def remove_abandoned(path: Path) -> None:
             Path(part.path).unlink(missing_ok=True)
 
 
+def kept_aside(path: Path) -> Path:
+    """Give what stands at a path another name too, and return that; the path is never empty."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.kept-{number}")).exists():
+        number += 1
+    try:
+        os.link(path, kept)
+    except FileExistsError:  # made a moment ago
+        return kept_aside(path)
+    except OSError:  # a disk without hard links
+        path.rename(kept)
+    return kept
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, replaces: Replaceable | None = None, on_kept: OnKept | None = None
+) -> Iterator[BinaryIO]:
     """Give a file that takes the path's place after the block: whole, or not at all.
 
-    A link stays one, a device is written as it is. A file that is replaced keeps its mode. Raises
-    `OSError`, and `PathError` where a database is there.
+    A link stays one, a device is written as it is. A file that is replaced keeps its mode. Where a
+    file came meanwhile that this one may not replace, that is kept under another name, which
+    `on_kept` is told. Raises `OSError`, and `PathError` where a database is there.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as device:
@@ -93,6 +113,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
+        refuse_database(path)  # it may have come meanwhile
+        if replaces is not None and not replaces.has(path):
+            kept = kept_aside(path)
+            if on_kept:
+                on_kept(path, kept)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -9,20 +9,17 @@ night would then fail for a note that somebody made by day.
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from s2v_detect import LedgerError
-from s2v_detect.bulk._beside import new_beside, remove_abandoned
+from s2v_detect.bulk._beside import OnKept, kept_aside, new_beside, remove_abandoned
 from s2v_detect.bulk._lock import OutputLock
 from s2v_detect.bulk._marks import Mark, Marks, as_text, from_text, is_as_written
 
 _MARKED_EVERY_S = 2.0
 """A mark is a commit of the ledger, of some 6 ms."""
-
-OnKept = Callable[[Path, Path], None]
-"""Told of an output that was kept, and under which name."""
 
 
 class Place:
@@ -55,7 +52,7 @@ class Place:
         """
         self._keep_mark([*self._earlier, mark])
         if self.path.exists() and not is_as_written(self.path, self._earlier):
-            kept = self._kept()
+            kept = kept_aside(self.path)
             if self._on_kept:
                 self._on_kept(self.path, kept)
         self.part.replace(self.path)
@@ -100,19 +97,6 @@ class Place:
             # are told by what they hold.
             with suppress(LedgerError):
                 self._marks.mark_output(as_text(marks))
-
-    def _kept(self) -> Path:
-        """Give what stands at the place another name, and return it; the place is never empty."""
-        number = 1
-        while (kept := self.path.with_name(f"{self.path.name}.kept-{number}")).exists():
-            number += 1
-        try:
-            os.link(self.path, kept)
-        except FileExistsError:  # made a moment ago
-            return self._kept()
-        except OSError:  # a disk without hard links
-            self.path.rename(kept)
-        return kept
 
     def _is_ours(self, told: os.stat_result) -> bool:
         try:

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from s2v_detect import ImageSkipped, Ledger, LedgerEntry
 from s2v_detect.bulk._known import Known
+from s2v_detect.bulk.skips import Skips
 from s2v_detect.images import identity_within
 from s2v_detect.options import OnUnknown, may_resend
 from s2v_detect.tables import Row
@@ -41,6 +42,8 @@ class Expected:
         repeats_cost: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(_KINDS, 0))
+        self.skips = Skips()
+        """Why rows are faulty."""
         self._ledger = ledger
         self._known = Known(ledger, retry_failed=retry_failed) if ledger else None
         self._allow_private = allow_private
@@ -73,16 +76,20 @@ class Expected:
 
     def _kind_of(self, row: Row, entry: LedgerEntry | None) -> str:
         if row.fault:
-            return "faulty"
+            return self._faulty(row, row.fault)
         if entry and self._known and self._known.needs_no_asking(row, entry):
             return "duplicates" if self._is_seen(entry.identity) else "known"
         try:
             identity = identity_within(row.source, allow_private=self._allow_private)
-        except ImageSkipped:
-            return "faulty"
+        except ImageSkipped as skipped:
+            return self._faulty(row, skipped.reason)
         if self._is_seen(identity if row.identity is None else row.identity):
             return "asked" if self._repeats_cost else "duplicates"
         return "asked" if entry is None or self._may_be_asked(entry) else "known"
+
+    def _faulty(self, row: Row, reason: str) -> str:
+        self.skips.add(reason, line=row.number, image=row.image)
+        return "faulty"
 
     def _may_be_asked(self, entry: LedgerEntry) -> bool:
         # A run that is dead has sent it: the next one that begins notes that as a lost answer.

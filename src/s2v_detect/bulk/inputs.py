@@ -14,7 +14,7 @@ from typing import Self, Unpack
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
-from s2v_detect.images import own_identity, trimmed
+from s2v_detect.images import identity_text
 from s2v_detect.tables import (
     InputError,
     Row,
@@ -57,6 +57,7 @@ class Input:
         self._descriptor = descriptor
         self._is_ours = path is not None
         self._table = open_table(descriptor, path, **options)
+        self._column = options.get("column")
         self._identity_column = identity_column
         self._files_beside = files_beside
         self._own = own or OwnFiles([])
@@ -127,14 +128,25 @@ class Input:
         takes_files = self._files_beside is not None
         guessed = ""
         async for rows in fitting_batches(self._table, takes_files=takes_files):
+            self._refuse_column_of_text()
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
-                self._on_guess(guessed)
+                correction = self._table.correction
+                told = f"{guessed}. If that is wrong, give {correction}" if correction else guessed
+                self._on_guess(told)
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
                 chosen = self._identified(rows[start : start + step])
                 beside = self._files_beside
                 yield chosen if beside is None else self._located(chosen, beside)
+
+    def _refuse_column_of_text(self) -> None:
+        """Raise `InputError` where a column is asked for of lines that have none but the first."""
+        if self._column not in (None, "1") and self.columns is None:
+            raise InputError(
+                f"The input has no column {self._column!r}: it is text, with an address a line."
+                " Leave --column out, or say what it is with --format."
+            )
 
     def _identified(self, rows: list[Row]) -> list[Row]:
         """Return the rows with what their own column names the images by."""
@@ -162,11 +174,7 @@ class Input:
 def _identified(row: Row, column: str) -> Row:
     """Return a row with its identity, or with why it has none."""
     value = (row.columns or {}).get(column)
-    value = trimmed(value) if isinstance(value, str) else value
-    if value is None or value == "":
-        return row._replace(fault=f"its identity is missing: the column {column!r} is empty")
     try:
-        own_identity(value, row.image)
+        return row._replace(identity=identity_text(value, row.image))
     except ImageSkipped as skipped:
-        return row._replace(fault=f"{skipped.reason}, in the column {column!r}")
-    return row._replace(identity=str(value))
+        return row._replace(fault=f"{skipped.reason} in the column {column!r}")

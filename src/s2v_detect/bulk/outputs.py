@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from s2v_detect._columns import OUTPUT_COLUMNS, Column
-from s2v_detect.bulk._beside import free_beside, replacing
+from s2v_detect.bulk._beside import OnKept, free_beside, replacing
 from s2v_detect.bulk._lock import OutputLocked
 from s2v_detect.bulk._marks import Marking, Marks, mark_of
-from s2v_detect.bulk._placing import OnKept, Place
+from s2v_detect.bulk._placing import Place
 from s2v_detect.bulk.paths import PathError, refuse_database
 from s2v_detect.tables import (
     DELIMITERS,

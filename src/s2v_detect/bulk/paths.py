@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
@@ -36,6 +36,25 @@ class PathError(Exception):
 
 
 @dataclass(frozen=True)
+class Replaceable:
+    """What a file must be so that another may take its place, or be appended to it."""
+
+    is_one: Callable[[Path], bool]
+    """Asked of a regular file that is not empty. Raises `OSError`."""
+    else_: str
+    """Said of a file that is none."""
+    do: str = "move the file away"
+    """What a user may do, other than give another name."""
+
+    def has(self, path: Path) -> bool:
+        """Whether nothing is lost where this path is written. Raises `OSError`.
+
+        Nothing is in an empty file, and nothing stays in a device.
+        """
+        return not path.is_file() or not path.stat().st_size or self.is_one(path)
+
+
+@dataclass(frozen=True)
 class Used:
     """A file that a command uses, and for what."""
 
@@ -47,6 +66,8 @@ class Used:
     is_written: bool = False
     beside: str = ""
     """A pattern of the names that are kept beside it, with `{name}` for its own."""
+    replaces: Replaceable | None = None
+    """None: who writes the file sees to that."""
 
     @property
     def shown(self) -> str:
@@ -79,15 +100,16 @@ def as_output(where: Path | int) -> Used:
     return Used("the output", *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
 
 
-def as_written(role: str, where: Path | int) -> Used:
-    """Return any other file that is written."""
-    return Used(role, *_path_and_descriptor(where), is_written=True)
+def as_written(role: str, where: Path | int, replaces: Replaceable) -> Used:
+    """Return any other file that is written, with what it may take the place of."""
+    return Used(role, *_path_and_descriptor(where), is_written=True, replaces=replaces)
 
 
 def refuse_conflicts(used: Sequence[Used]) -> None:
     """Raise `PathError` where a file would be two things, or one be written over that must not.
 
-    That is a database, what SQLite keeps beside one, or an image.
+    That is a database, what SQLite keeps beside one, an image, or whatever else a command of this
+    kind has not written.
     """
     for one in used:
         if one.path is not None and not _can_be_named(one.path):
@@ -110,6 +132,7 @@ def refuse_conflicts(used: Sequence[Used]) -> None:
         if one.is_written:
             refuse_database(one.path)
             _refuse_image(one)
+            _refuse_stranger(one)
 
 
 def refuse_database(path: Path) -> None:
@@ -133,6 +156,23 @@ def _refuse_image(one: Used) -> None:
     with suppress(OSError, ValueError):
         if one.path and one.path.is_file() and begins_as_image(one.path):
             raise PathError(f"{one.shown} is an image. Give {one.role} another name.")
+
+
+def _refuse_stranger(one: Used) -> None:
+    """Raise `PathError` where a file of somebody else's would be written over."""
+    if one.path is None or one.replaces is None:
+        return
+    try:
+        if one.replaces.has(one.path):
+            return
+        why = one.replaces.else_
+    except ValueError:
+        return  # refused as a name before
+    except OSError as error:
+        why = f"can't be read ({error.strerror})"
+    raise PathError(
+        f"{one.shown} exists, and {why}. Give {one.role} another name, or {one.replaces.do}."
+    )
 
 
 def begins_as_image(path: Path) -> bool:

@@ -45,6 +45,8 @@ class RunSummary:
     """What the runs of this output paid together, the earlier ones included; None: no ledger."""
     elapsed_s: float
     interrupted: bool
+    processes_met: int
+    """How many other processes used the account's rate meanwhile, as far as the line tells."""
     is_placed: bool
     """Whether the output is this pass's; else the earlier one, which held more, was kept."""
     fault: DetectError | None
@@ -135,6 +137,7 @@ class Run:
             spend_in_all=self._ledger.spend() if self._ledger and self._ledger.name else None,
             elapsed_s=self._clock() - self._started_at if elapsed_s is None else elapsed_s,
             interrupted=self._interrupted,
+            processes_met=self._client.sharing().met,
             is_placed=self._is_placed,
             fault=self._fault,
             input_error=self._input_error,

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from s2v_detect import Event
+from s2v_detect import ConfigurationError, Event, NotSent
+from s2v_detect.bulk.skips import Skips
 from s2v_detect.tables import Record
+
+_UNSENT = (NotSent.__name__, ConfigurationError.__name__)
+"""The errors of a request that the service has never had."""
 
 
 @dataclass
@@ -24,7 +28,7 @@ class Tally:
     unwritten: int = 0
     """Outcomes that the output did not take."""
     sent: int = 0
-    """Requests whose bytes left, the repeated ones included."""
+    """Requests that went to the service, the repeated ones included."""
     answered: int = 0
     """Sent requests that have ended, with an answer or without."""
     unseen: int = 0
@@ -37,6 +41,7 @@ class Tally:
     """The beginnings of the outages that are still on, by what does not answer."""
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     failed_by_error: Counter[str] = field(default_factory=Counter)
+    skips: Skips = field(default_factory=Skips)
 
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
@@ -56,7 +61,7 @@ class Tally:
         if not self.first_sent_at or not self.last_sent_at:
             return 0.0
         span_s = (self.last_sent_at - self.first_sent_at).total_seconds()
-        return (self.sent - 1) / span_s if span_s > 0 else 0.0
+        return (self.sent - 1) / span_s if span_s > 0 and self.sent > 1 else 0.0
 
     @property
     def done(self) -> int:
@@ -79,6 +84,7 @@ class Tally:
                 self.rejected_by_code[record["code"]] += 1
         elif kind == "skipped":
             self.skipped += 1
+            self.skips.add(record["message"], line=record.get("line"), image=record["image"])
         else:
             self.failed += 1
             self.failed_by_error[record["error"]] += 1
@@ -96,6 +102,8 @@ class Tally:
             self.sent += 1
             self.first_sent_at = self.first_sent_at or event.at
             self.last_sent_at = event.at
+        elif event.kind == "answered" and event.error in _UNSENT:
+            self.sent -= 1  # taken to have left; a proxy, or nobody, had it
         elif event.kind == "answered":
             self.answered += 1
         elif event.kind == "looked":

@@ -13,7 +13,7 @@ from s2v_detect.checks._flights import Flights, Patience
 from s2v_detect.checks._line import Line
 from s2v_detect.checks._money import Books, Budget, Watch, money
 from s2v_detect.checks._session import Session, look_by
-from s2v_detect.checks._stream import Getter, OutcomeStream, asked_in, refuse_no_items
+from s2v_detect.checks._stream import OutcomeStream, refuse_no_items
 from s2v_detect.checks._window import Items, Window
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Breaker",
     "Budget",
     "Flights",
-    "Getter",
     "Items",
     "Line",
     "OutcomeStream",
@@ -29,7 +28,6 @@ __all__ = [
     "Session",
     "Watch",
     "Window",
-    "asked_in",
     "look_by",
     "money",
     "refuse_no_items",

@@ -238,6 +238,8 @@ class Check:
         self._asked_at = self._loop.time()
         self._is_told = False
         self.tell("turn", wait_s=self.place.line_s)
+        if (lost := self._session.line.told_anew()) is not None:
+            self.tell("line", message=lost)
         # A connection that took longer than its grace to open has a new turn.
         return Departure(turn, partial(self._session.limiter.turn, "open"), self._left)
 

@@ -27,10 +27,13 @@ class Line:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        # A line that other processes see is told of those who do not stand in it yet.
+        self._expect = getattr(limiter, "expect", None)
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
         self._granted_at = 0.0
+        self._lost = ""
         self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
         """How many images are on their way to each lane, and not in it yet."""
 
@@ -43,6 +46,8 @@ class Line:
             return await self._limiter.turn(lane)
         near = self._near[lane]
         await near.enter()
+        if self._expect is not None:
+            self._expect(lane, near, near.waiting)
         try:
             began = time.monotonic()
             try:
@@ -56,6 +61,14 @@ class Line:
         finally:
             near.leave()
         return turn
+
+    def told_anew(self) -> str | None:
+        """Return why the line can't be shared (empty: it can), where that is not as it was."""
+        lost = getattr(self._limiter, "lost", "")
+        if lost == self._lost:
+            return None
+        self._lost = lost
+        return str(lost)
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""

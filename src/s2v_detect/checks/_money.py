@@ -148,10 +148,12 @@ class Budget:
     def refuse_if_spent(self) -> None:
         """Raise `BudgetSpent` where there is no room, and nothing in flight that may leave any."""
         if self._is_full and not self._held:
-            raise BudgetSpent(
+            spent = BudgetSpent(
                 f"not sent, one more request might pass max_cost (CNY {self._max_cost}).",
                 do="Raise max_cost to go on; what was answered is kept.",
             )
+            spent.do_in_command = spent.do.replace("max_cost", "--max-cost")
+            raise spent
 
     def settle(self, *, paid: int) -> None:
         """Let go of a held request: so many images were paid for (perhaps), or none."""

@@ -1,19 +1,13 @@
-"""What the user gives to a stream, and holds of it: closing it, or losing it, stops its window.
-
-Of the items the user says where the image is, and by what identity of their own they know it.
-"""
+"""What the user gives to a stream, and holds of it: closing it, or losing it, stops its window."""
 
 import io
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
-from operator import itemgetter
 from types import CoroutineType, TracebackType
-from typing import Any, Generic, Self
+from typing import Generic, Self
 
-from s2v_detect.checks._window import Asked, Window
-from s2v_detect.errors import ImageSkipped
-from s2v_detect.images import own_identity
+from s2v_detect.checks._window import Window
 from s2v_detect.models import ItemT, Outcome
 
 _ROWS_BY = {
@@ -23,9 +17,6 @@ _ROWS_BY = {
     "to_dict": 'to_dict("records")',  # pandas, and what is made like it
 }
 """How a table of some library gives its rows; the first that it has."""
-
-Getter = Callable[[ItemT], Any] | str | None
-"""How to get something from an item: a function, or the key of a mapping."""
 
 
 class OutcomeStream(Generic[ItemT]):
@@ -84,40 +75,6 @@ class OutcomeStream(Generic[ItemT]):
         if self._window is None:
             self._window = self._open_window()
         return self._window
-
-
-def asked_in(image: Getter, identity: Getter) -> Callable[[Any], Asked]:
-    """Return what tells of an item what is asked. It raises `ImageSkipped` for a bad one."""
-    image_in, identity_in = _got("image", image), _got("identity", identity)
-    if identity is None:
-        return lambda item: Asked(image_in(item, item), None)
-
-    def asked(item: Any) -> Asked:
-        found = image_in(item, item)
-        return Asked(found, own_identity(identity_in(item, found), found))
-
-    return asked
-
-
-def _got(name: str, getter: Getter) -> Callable[[Any, Any], Any]:
-    """Return what gets something from an item; the image is for the error's sake."""
-    if getter is None:
-        return lambda item, _: item
-    if not isinstance(getter, str) and not callable(getter):
-        raise TypeError(f"{name} is {getter!r}. Give the key of a mapping (a str), or a function.")
-    get = itemgetter(getter) if isinstance(getter, str) else getter
-
-    def got(item: Any, image: Any) -> Any:
-        try:
-            return get(item)
-        except ImageSkipped:
-            raise
-        except Exception as error:  # the user's function on the user's row: one bad row is one row
-            reason = f"{name}= raised {type(error).__name__} on it ({error})"
-            saves: Any = "identity" if name == "identity" else "nothing"
-            raise ImageSkipped(reason, image=image, saves=saves) from error
-
-    return got
 
 
 def refuse_no_items(items: object, image: object = None) -> None:

@@ -18,7 +18,7 @@ window.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._flights import Flights
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent, RateLimited, ServiceUnavailable
-from s2v_detect.images import Subject
+from s2v_detect.images import Asked, Asking, Subject, asked_of
 from s2v_detect.models import Checked, Failed, ItemT, Outcome, Skipped, Verdict
 
 Items = Iterable[ItemT] | AsyncIterable[ItemT]
@@ -37,14 +37,6 @@ _MOST_ASIDE = 10
 process claims one window full."""
 
 _Waiter = asyncio.Future[Ending]
-
-
-class Asked(NamedTuple):
-    """What is asked of one item."""
-
-    image: Any
-    own: str | None
-    """The identity that the user gave it, if any."""
 
 
 class _Row(NamedTuple):
@@ -112,14 +104,14 @@ class Window:
         flights: Flights,
         items: Items,
         *,
-        asked_in: Callable[[Any], Asked],
+        asking: Asking,
         size: int,
         ordered: bool,
     ) -> None:
         self._flights = flights
         self._subjects = flights.session.subjects
         self._items = items
-        self._asked_in = asked_in
+        self._asking = asking
         self._size = size
         self._loop = asyncio.get_running_loop()
         self._read = 0
@@ -181,10 +173,11 @@ class Window:
     async def _feed(self) -> None:
         try:
             await self._has_room()
-            async for item in _each(self._items):
+            each = asked_of(_each(self._items), self._asking, most_held=self._size)
+            async for item, asked in each:
                 if self._is_stopped:  # the input stopped it, or is deaf to being cancelled
                     return
-                self._admit(item)
+                self._admit(item, asked)
                 await self._has_room()
         finally:
             if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
@@ -198,12 +191,14 @@ class Window:
             self._room.clear()
             await self._room.wait()
 
-    def _admit(self, item: Any) -> None:
+    def _admit(self, item: Any, asked: Asked | ImageSkipped) -> None:
         row = _Row(self._read, item, item, self._loop.time())
         self._read += 1
+        if isinstance(asked, ImageSkipped):
+            self._skip(row._replace(image=asked.image), asked)
+            return
+        row = row._replace(image=asked.image, own=asked.own)
         try:
-            image, own = self._asked_in(item)
-            row = row._replace(image=image, own=own)
             if not isinstance(row.image, bytes | PathLike):
                 self._join(row, self._subjects.address(row.image))
                 return

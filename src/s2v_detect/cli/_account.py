@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal, InvalidOperation
-from math import isinf
+from math import inf, isinf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,16 +21,36 @@ from s2v_detect import (
     Ledger,
     LocalLimiter,
     Preflight,
+    RedisLimiter,
 )
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
-from s2v_detect.cli._terminal import seconds_of
+from s2v_detect.cli._terminal import STANDARD, seconds_of
 
 _log = logging.getLogger("s2v_detect")
 
 POSITIVE = Number(gt=0)
+_FINITE = Number(gt=0, lt=inf)
+_LONGEST_OUTAGE_S = 100 * 365 * 86_400
+"""Calendars have no more; whoever means that means for ever."""
 
 _FOR_EVER = ("none", "forever")
+
+
+def _is_file_or_standard(_: object, name: str | Path | None) -> None:
+    if name is not None and str(name).startswith("-") and str(name) != STANDARD:
+        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
+
+
+def _is_file(_: object, name: str | Path | None) -> None:
+    if str(name) == STANDARD:
+        raise ValueError("It is the name of no file; stdout is /dev/stdout.")
+    _is_file_or_standard(_, name)
+
+
+FILE_OR_STANDARD = Parameter(allow_leading_hyphen=True, validator=_is_file_or_standard)
+FILE = Parameter(allow_leading_hyphen=True, validator=_is_file)
+"""A name that begins with a hyphen is told of as what it is: not as a value that is missing."""
 
 
 def is_amount(_: object, amount: str | None) -> None:
@@ -58,7 +78,7 @@ def _outage_s(bound: str) -> float | None:
     if bound.strip().lower() in _FOR_EVER:
         return None
     seconds = seconds_of(bound)
-    if seconds is None:
+    if seconds is None or seconds > _LONGEST_OUTAGE_S:
         raise ValueError("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
     return seconds
 
@@ -108,7 +128,7 @@ class Account:
     """The workspace's id, instead of DASHSCOPE_WORKSPACE."""
     allow_http: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Use an http address outside this network: anybody on the way can read the key."""
-    timeout_s: Annotated[float, Parameter(validator=POSITIVE)] = 60.0
+    timeout_s: Annotated[float, Parameter(validator=_FINITE)] = 60.0
     """Seconds that one answer may take."""
     on_unknown: Literal["resend", "keep"] = "resend"
     """After a lost answer, which may have been billed: ask once more, or keep it as failed."""
@@ -161,11 +181,14 @@ class Account:
         async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
-    def _line(self, rate: float) -> HostLimiter | LocalLimiter | None:
-        """Return the machine's line, which an emulator of our own does not share."""
+    def _line(self, rate: float) -> HostLimiter | LocalLimiter | RedisLimiter | None:
+        """Return the machine's line, or that in Redis; an emulator of our own shares none."""
         if not self.emulator and rate == REQUESTS_PER_S:
             return None
-        if not self.emulator and os.environ.get("S2V_DETECT_LINE", "").strip() != "process":
+        where = os.environ.get("S2V_DETECT_LINE", "").strip()
+        if not self.emulator and "://" in where:
+            return RedisLimiter(where, rate)
+        if not self.emulator and where != "process":
             try:
                 return HostLimiter(rate)
             except ConfigurationError as error:

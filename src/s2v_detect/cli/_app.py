@@ -12,6 +12,7 @@ from rich.console import Console
 
 from s2v_detect import DetectError, __version__
 from s2v_detect._columns import OUTPUT_COLUMNS, as_text
+from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.bulk import (
     PathError,
     as_input,
@@ -20,14 +21,26 @@ from s2v_detect.bulk import (
     is_database,
     refuse_conflicts,
 )
-from s2v_detect.cli._account import POSITIVE, Account, Answering, EmulatorMissing, Sending
+from s2v_detect.cli import _examples
+from s2v_detect.cli._account import (
+    FILE,
+    FILE_OR_STANDARD,
+    POSITIVE,
+    Account,
+    Answering,
+    EmulatorMissing,
+    Sending,
+)
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
-from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
+from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
+from s2v_detect.cli._mistakes import as_told
+from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._run import STANDARD, Plan, screen_file
+from s2v_detect.cli._run import Plan, screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console
@@ -38,38 +51,7 @@ _CODES = "Exit codes, the first that fits:\n" + "\n".join(
 _KEY = """\
 The key is read from DASHSCOPE_API_KEY, else from the file that
 DASHSCOPE_API_KEY_FILE_PATH names, else from ~/.dashscope/api_key."""
-_RUN_EXAMPLES = """\
-Examples:
-  s2v-detect run photographs -o verdicts.jsonl --recursive
-  s2v-detect run portraits.txt -o verdicts.jsonl
-  s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
-  s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
-  s2v-detect run portraits.parquet -o sample.csv --sample 500
-  s2v-detect run portraits.xlsx -o verdicts.xlsx --sheet 2
-  cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
 _RUN_COLUMNS = f"Columns of OUT, behind those of INPUT:\n{as_text(OUTPUT_COLUMNS)}"
-_CHECK_EXAMPLES = """\
-Examples:
-  s2v-detect check https://example.com/face.jpg
-  s2v-detect check --json https://example.com/1.jpg https://example.com/2.jpg"""
-_ESTIMATE_EXAMPLES = """\
-Examples:
-  s2v-detect estimate portraits.csv
-  s2v-detect estimate portraits.csv -o verdicts.csv --column photo --retry-failed"""
-_REPORT_EXAMPLES = """\
-Examples:
-  s2v-detect report verdicts.jsonl -o report.html
-  s2v-detect report verdicts.jsonl.ledger -o report.html --title "November portraits\""""
-_EMULATOR_EXAMPLES = """\
-Examples:
-  s2v-detect emulator --folder examples/photographs
-  s2v-detect emulator --answer pass --counting none"""
-_COMPLETION_EXAMPLES = """\
-Examples, each once:
-  s2v-detect completion bash >~/.local/share/bash-completion/completions/s2v-detect
-  s2v-detect completion zsh >"${fpath[1]}/_s2v-detect"
-  s2v-detect completion fish >~/.config/fish/completions/s2v-detect.fish"""
-
 _FLAG = Parameter(negative=(), show_default=False)
 _REQUIRED = Parameter(required=True)
 _LONGEST_CELL = 2**31 - 1
@@ -79,13 +61,6 @@ _LONGEST_CELL = 2**31 - 1
 """
 
 
-def _no_option(_: object, name: str | None) -> None:
-    if name is not None and name.startswith("-") and name != STANDARD:
-        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
-
-
-_FILE = Parameter(allow_leading_hyphen=True, validator=_no_option)  # the hyphen is for "-" alone
-
 app = App(
     name="s2v-detect",
     help="Screen portraits with wan2.2-s2v-detect: five a second, no lost answer.",
@@ -94,6 +69,7 @@ app = App(
     version=__version__,
     version_flags=("--version", "-V"),
     result_action="return_value",
+    error_formatter=as_told,
 )
 
 
@@ -112,7 +88,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
-        return _refused(error, exit_of_fault(error))
+        return _refused(error.in_command(), exit_of_fault(error))
     except OSError as error:  # of a file that nothing above has said more about
         name = "A file" if error.filename is None else str(error.filename)[:200]
         why = error.strerror or type(error).__name__
@@ -128,7 +104,7 @@ def _refused(error: Exception | str, code: Exit) -> Exit:
     return code
 
 
-@app.command(help_epilogue=f"{_CHECK_EXAMPLES}\n\n{_CODES}")
+@app.command(help_epilogue=f"{_examples.CHECK}\n\n{_CODES}")
 def check(
     *images: Annotated[str, _REQUIRED],
     json: Annotated[bool, _FLAG] = False,
@@ -144,15 +120,16 @@ def check(
         json: Print JSON lines, with the keys of `run`'s output.
         account: Whom to ask.
     """
+    refuse_idle(idle_of_account(account))
     return check_images(images, account, as_json=json)
 
 
-@app.command(help_epilogue=f"{_RUN_COLUMNS}\n\n{_RUN_EXAMPLES}\n\n{_CODES}")
+@app.command(help_epilogue=f"{_RUN_COLUMNS}\n\n{_examples.RUN}\n\n{_CODES}")
 def run(
-    source: Annotated[str, Parameter(name="INPUT"), _FILE],
+    source: Annotated[str, Parameter(name="INPUT"), FILE_OR_STANDARD],
     /,
     *,
-    out: Annotated[str, Parameter(name=("--out", "-o")), _FILE],
+    out: Annotated[str, Parameter(name=("--out", "-o")), FILE_OR_STANDARD],
     sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
     plan: Plan = Plan(),  # noqa: B008  # as above
     account: Account = Account(),  # noqa: B008  # as above
@@ -176,15 +153,16 @@ def run(
         plan: What is asked and kept.
         account: Whom to ask.
     """
+    refuse_idle([*idle_of_account(account), *idle_of_plan(plan, source, out)])
     return screen_file(source, out, account, plan, sending)
 
 
-@app.command(help_epilogue=_ESTIMATE_EXAMPLES)
+@app.command(help_epilogue=_examples.ESTIMATE)
 def estimate(
-    source: Annotated[str, Parameter(name="INPUT"), _FILE],
+    source: Annotated[str, Parameter(name="INPUT"), FILE_OR_STANDARD],
     /,
     *,
-    out: Annotated[str | None, Parameter(name=("--out", "-o")), _FILE] = None,
+    out: Annotated[str | None, Parameter(name=("--out", "-o")), FILE_OR_STANDARD] = None,
     json: Annotated[bool, _FLAG] = False,
     sending: Sending = Sending(),  # noqa: B008  # frozen: a shared default is safe
     plan: Plan = Plan(),  # noqa: B008  # as above
@@ -204,15 +182,16 @@ def estimate(
         plan: What would be asked and kept.
         account: Whom it would ask.
     """
+    refuse_idle([*idle_of_account(account), *idle_of_plan(plan, source, out)])
     return estimate_run(source, out, account, plan, sending, as_json=json)
 
 
-@app.command(help_epilogue=_REPORT_EXAMPLES)
+@app.command(help_epilogue=_examples.REPORT)
 def report(
     source: Annotated[Path, Parameter(name="SOURCE")],
     /,
     *,
-    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    out: Annotated[Path, Parameter(name=("--out", "-o")), FILE],
     title: str | None = None,
 ) -> int:
     """Make a page of a run's output or of a ledger: one file that can be mailed.
@@ -222,20 +201,21 @@ def report(
 
     Args:
         source: An output of `run`, or a ledger.
-        out: The page; one that is there is replaced.
+        out: The page; an earlier one is replaced, no other file is.
         title: What stands at its head.
     """
     of = as_ledger(source) if is_database(source) else as_input(source)
-    refuse_conflicts([of, as_written("the report", out)])
+    refuse_conflicts([of, as_written("the report", out, REPORT)])
+    refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
 
 
-@app.command(help_epilogue=_EMULATOR_EXAMPLES)
+@app.command(help_epilogue=_examples.EMULATOR)
 def emulator(
     *,
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))] = 8787,
     counting: Counting = "sliding",
-    rate: Annotated[float, Parameter(validator=POSITIVE)] = 5.0,
+    rate: Annotated[float | None, Parameter(validator=POSITIVE)] = None,
     folder: Path | None = None,
     answer: Answering = "look",
 ) -> int:
@@ -248,14 +228,18 @@ def emulator(
     Args:
         port: Where to listen on 127.0.0.1; 0 takes a free one.
         counting: How the account's rate is counted.
-        rate: Requests a second that the account may make.
+        rate: Requests a second that the account may make. Default: 5.
         folder: A folder whose files are images under http://photographs.example/NAME.
         answer: Look at each image, some 20 to 40 a second, or let each pass unseen.
     """
-    return serve(answer, port=port, counting=counting, rate=rate, folder=folder)
+    why = "an emulator that counts, and --counting none lets all through. Give another"
+    refuse_idle([Idle("--rate", rate is not None, counting == "none", why)])
+    return serve(
+        answer, port=port, counting=counting, rate=rate or float(REQUESTS_PER_S), folder=folder
+    )
 
 
-@app.command(help_epilogue=_COMPLETION_EXAMPLES)
+@app.command(help_epilogue=_examples.COMPLETION)
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     """Print what completes this command's words in a shell.
 

@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect.bulk import file_row
+from s2v_detect.bulk import file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
-from s2v_detect.cli._screening import Screening
+from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.images import trimmed
-from s2v_detect.tables import Record, Row
+from s2v_detect.tables import Record, Row, is_list
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
 
@@ -27,6 +27,7 @@ _PATIENCE = "90s"  # somebody sits before it: as long as the retries of one imag
 
 def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> Exit:
     """Check the images, print their outcomes in the given order and return the exit code."""
+    _refuse_lists(images)
     console = stderr_console()
     stdout_descriptor()  # told before anything is paid for
     table = None if as_json else _Table()
@@ -41,9 +42,20 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
     summary = asyncio.run(screening.run())
     if table and not table.is_empty:
         table.print()
-    for problem in problems_of(summary, "stdout"):
+    for problem in problems_of(summary, "stdout", of_one=len(images) == 1):
         console.print(Text(problem, style="red"))
     return exit_of(summary)
+
+
+def _refuse_lists(images: Sequence[str]) -> None:
+    """Raise `Unusable` for a list of images: that is an input of `run`."""
+    for image in images:
+        path = Path(image)
+        if "://" not in image and is_list(path) and path.is_file() and not is_image_file(path):
+            raise Unusable(
+                f"{printable(image)} is a list of images, and no image. Give the list to"
+                f" `s2v-detect run {printable(image)} -o verdicts.csv`."
+            )
 
 
 class _Given:

@@ -9,6 +9,7 @@ from math import isfinite
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import Expected, Files, Input, Sample, refuse_conflicts
@@ -16,6 +17,7 @@ from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._summary import skips_as_json, skips_told
 from s2v_detect.cli._terminal import duration, printable
 from s2v_detect.tables import InputError
 
@@ -40,7 +42,8 @@ def estimate_run(
     refuse_conflicts(plan.used_by(source, written))
     try:
         with closing(opened_input(source, plan, written)) as rows:
-            counts = asyncio.run(_counted(rows, _expected(out, account, plan), plan))
+            expected = _expected(out, account, plan)
+            counts = asyncio.run(_counted(rows, expected, plan))
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
@@ -51,11 +54,14 @@ def estimate_run(
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
-        print(json.dumps({**counts, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
+        told = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        print(json.dumps({**told, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
     for name, count in counts.items():
         table.add_row(_NAMES[name], f"{count:,}")
+        for why in skips_told(expected.skips) if name == "faulty" else ():
+            table.add_row("", Text(why, style="dim"))
     table.add_row("cost at most", f"CNY {cost}, before any free images")
     table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
     Console(highlight=False).print(table)
@@ -78,6 +84,12 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
     has_ledger = ledger is not None or out is None
     if ledger and out and not ledger.path.exists():
         ledger = None  # the run will make it
+    if ledger:
+        try:
+            plan.refuse_other_identity(ledger)
+        except BaseException:
+            ledger.close()
+            raise
     return Expected(
         ledger,
         retry_failed=plan.retry_failed or plan.fresh,
@@ -89,7 +101,7 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
 
 async def _counted(rows: Input | Files, expected: Expected, plan: Plan) -> dict[str, int]:
     """Return the counts; the images for which the budget has no money are not asked for."""
-    source = Sample(rows.batches(), plan.sample, plan.seed) if plan.sample else rows
+    source = Sample(rows.batches(), plan.sample, plan.seed or 0) if plan.sample else rows
     try:
         async for batch in source.batches():
             await asyncio.to_thread(expected.take, batch)

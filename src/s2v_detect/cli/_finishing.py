@@ -13,7 +13,7 @@ from typing import Any
 from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._report import report_writer
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable
+from s2v_detect.cli._terminal import STANDARD, printable
 
 
 def refuse_unfinishable(
@@ -25,18 +25,19 @@ def refuse_unfinishable(
     """
     for option, path in (("--summary", summary), ("--report", report)):
         if path is not None:
-            _try(option, path)
+            refuse_unwritable(option, path)
     if report is None:
         return
     report_writer()
     if not has_records:
         raise Unusable(
-            f"A report can't be made of {printable(output)}, which can't be read again. Give a"
-            " file after -o, or a --ledger."
+            f"A report can't be made of {'stdout' if output == STANDARD else printable(output)},"
+            " which can't be read again. Give a file after -o, or a --ledger."
         )
 
 
-def _try(option: str, path: Path) -> None:
+def refuse_unwritable(option: str, path: Path) -> None:
+    """Raise `Unusable` where no file can take the place that an option names."""
     try:
         try_replacing(path)
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from s2v_detect import Ledger
 from s2v_detect.bulk import as_copy, as_ledger, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, seconds_of, stderr_console
+from s2v_detect.cli._terminal import counted, printable, seconds_of, stderr_console
 
 _FLAG = Parameter(negative=(), show_default=False)
 
@@ -70,8 +70,8 @@ def forget(
         named = meant(images, by_identity=by_identity)
         removed = books.forget(named, by_identity=by_identity)
     unknown = len(images) - removed
-    rest = f" {unknown:,} were never asked for." if unknown else ""
-    stderr_console().print(f"{removed:,} images are forgotten.{rest}")
+    rest = f" {counted(unknown, 'was', 'were')} never asked for." if unknown else ""
+    stderr_console().print(f"{_forgotten(removed)}{rest}")
     return Exit.INCOMPLETE if unknown else Exit.DONE
 
 
@@ -86,9 +86,14 @@ def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is
     """
     with Ledger(ledger) as books:
         removed, kept = books.prune(_seconds(older_than))
-    stays = f" {kept:,} as old stay: they are under way or unknown." if kept else ""
-    stderr_console().print(f"{removed:,} images are forgotten.{stays}")
+    stays = counted(kept, "as old stays: it is", "as old stay: they are")
+    stays = f" {stays} under way or unknown." if kept else ""
+    stderr_console().print(f"{_forgotten(removed)}{stays}")
     return Exit.DONE
+
+
+def _forgotten(count: int) -> str:
+    return f"{counted(count, 'image is', 'images are')} forgotten."
 
 
 def meant(images: Sequence[str], *, by_identity: bool) -> list[str | Path]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,30 +17,24 @@ from s2v_detect._columns import LEDGER_COLUMNS, as_text, filled
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
+from s2v_detect.cli import _examples
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._idle import Idle, refuse_idle
 from s2v_detect.cli._keeping import copy, forget, meant, prune
+from s2v_detect.cli._own import export_over
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.cli._terminal import counted, printable, shown_image, stderr_console
 from s2v_detect.tables import OutputError
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
 _FLAG = Parameter(negative=(), show_default=False)
-_EXAMPLES = """\
-Examples:
-  s2v-detect ledger show verdicts.jsonl.ledger https://example.com/face.jpg
-  s2v-detect ledger statement verdicts.jsonl.ledger
-  s2v-detect ledger export verdicts.jsonl.ledger -o everything.csv
-  s2v-detect ledger reconcile verdicts.jsonl.ledger --resend
-  s2v-detect ledger copy verdicts.jsonl.ledger monday.ledger
-  s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
-  s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
 ledger_app = App(
     name="ledger",
     help="What was asked, sent, answered and billed: look at it, copy it, settle it, forget it.",
-    help_epilogue=_EXAMPLES,
+    help_epilogue=_examples.LEDGER,
     help_format="plaintext",
     result_action="return_value",
 )
@@ -65,6 +59,7 @@ def show(
         as_json: Print JSON lines.
     """
     stdout_descriptor()
+    refuse_idle(_idle(images, by_identity=by_identity))
     with Ledger(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
@@ -136,7 +131,8 @@ def export(
         force: Replace a file that is there.
     """
     written = stdout_descriptor() if out == "-" else Path(out)
-    refuse_conflicts([as_ledger(ledger), as_written("the export", written)])
+    replaces = export_over(force=force)
+    refuse_conflicts([as_ledger(ledger), as_written("the export", written, replaces)])
     with Ledger(ledger) as books:
         rows = (_entry_fields(entry) for entry in books.all_entries())
         if out == "-":
@@ -144,8 +140,6 @@ def export(
                 _print_json(row)
             return Exit.DONE
         path = Path(out)
-        if path.exists() and not force:
-            raise Unusable(f"{printable(out)} exists. Give another name after -o, or --force.")
         try:
             write_table(path, rows, columns=LEDGER_COLUMNS)
         except OutputError as error:
@@ -180,20 +174,28 @@ def reconcile(
     """
     if resend and write_off:
         raise Unusable("--resend and --write-off exclude each other. Give one of them.")
+    refuse_idle(_idle(images, by_identity=by_identity))
     console = stderr_console()
     named = meant(images, by_identity=by_identity)
     with Ledger(ledger) as books:
         if resend:
             count = books.allow_resend(named or None, by_identity=by_identity)
             most = count * PRICE_CNY
-            console.print(f"{count:,} images may be asked for again, for at most CNY {most} more.")
+            may = counted(count, "image", "images")
+            console.print(f"{may} may be asked for again, for at most CNY {most} more.")
         elif write_off:
             count = books.write_off(named or None, by_identity=by_identity)
-            console.print(f"{count:,} images count as failed; they may have been billed.")
+            failed = counted(count, "image counts as failed; it", "images count as failed; they")
+            console.print(f"{failed} may have been billed.")
         else:
             found = books.entries(named, by_identity=by_identity).values()
             _list_unknown(books, {entry.id for entry in found} if images else None)
     return Exit.DONE
+
+
+def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
+    why = "images that are named. Give what they are known by"
+    return [Idle("--by-identity", by_identity, not images, why)]
 
 
 def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
@@ -208,8 +210,8 @@ def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
     if count:
         _stdout().print(table)
     stderr_console().print(
-        f"{count:,} images are unknown. --resend lets them be asked for once more, --write-off"
-        " counts them as failed."
+        f"{counted(count, 'image is', 'images are')} unknown. --resend lets them be asked for once"
+        " more, --write-off counts them as failed."
         if count
         else "No image is unknown."
     )

@@ -42,6 +42,10 @@ class Watched(Protocol):
     def total(self) -> int | None:
         """How many there will be, if known."""
 
+    @property
+    def processes(self) -> int:
+        """How many processes share the rate now, this one among them."""
+
 
 class Pace:
     """Requests and outcomes a second over the last ten, from samples of the counts.
@@ -134,7 +138,7 @@ class Progress:
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
-        speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
+        speed = Text("  ").append_text(_meter(sent_per_s, self._rate)).append(self._shared())
         speed.append(f"   {self._time_left(done_per_s)}   {self._money()}", style="default")
         outages = [Text("  ").append_text(each) for each in self._outages()]
         return Group(bar, speed, Text("  ").append_text(self._counts()), *outages)
@@ -143,7 +147,7 @@ class Progress:
         """Return the same as one plain line."""
         sent_per_s, done_per_s = self._pace.now()
         far = Text(self._how_far())
-        speed = _speed(sent_per_s, self._rate)
+        speed = _speed(sent_per_s, self._rate) + self._shared()
         left = Text(self._time_left(done_per_s))
         money = Text(self._money())
         return Text(" · ").join([far, Text(speed), self._counts(), money, left, *self._outages()])
@@ -153,6 +157,12 @@ class Progress:
         if not total:
             return f"{done:,} done"
         return f"{done:,} of {total:,}  {min(100, 100 * done // total)} %"
+
+    def _shared(self) -> str:
+        others = self._watched.processes - 1
+        if not others:
+            return ""
+        return f", shared with {others} other process{'es' if others > 1 else ''}"
 
     def _time_left(self, done_per_s: float) -> str:
         elapsed = duration(self._pace.elapsed_s)

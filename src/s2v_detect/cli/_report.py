@@ -8,8 +8,9 @@ from s2v_detect import Ledger, LedgerEntry
 from s2v_detect._version import missing
 from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.cli._terminal import printable, stderr_console, tell_kept
 from s2v_detect.tables import OutputError, Record, read_records
 
 
@@ -49,6 +50,8 @@ def write_page(
             source=source.name,
             beside=[Path(), source.parent, *([beside] if beside else [])],
             sent_at=sent_at,
+            replaces=REPORT,
+            on_kept=tell_kept,
         )
     except OutputError as error:
         raise Unusable(str(error)) from error

@@ -35,16 +35,18 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import POSITIVE, Account, Sending, is_amount
+from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, is_amount
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
+from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_output
+from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
-from s2v_detect.tables import DELIMITERS, Format, InputError, OutputError
+from s2v_detect.tables import Format, InputError, OutputError
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -58,27 +60,27 @@ class Plan:
     _: KW_ONLY
     column: str | None = None
     """The column that holds the image: its name, or its number. Default: image, image_url, url or
-    another usual name, or the only one."""
+    another usual name, or the only one with addresses."""
     identity_column: str | None = None
     """The column that names the image, where its address changes (a signed one): the ledger, and
     what is a repeat, go by it. Default: the address, or the content of a file."""
     format: Format | None = None
     """What the input is, where its ending does not say; gzip is recognised by itself."""
     encoding: str | None = None
-    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a guess that is
-    told."""
+    """What the input is encoded in, such as gb18030. Default: UTF-8, its mark, or a told guess."""
     delimiter: str | None = None
     """What separates the cells of the input: one character, or "tab". Default: as its ending and
     its first lines say."""
     sheet: str | None = None
-    """Excel: the sheet by its name, or its number among those that are shown. Default: the first of
-    these."""
+    """Excel: the sheet's name, or its number among those shown. Default: the one with a list."""
+    header_row: int | None = None
+    """CSV and Excel: the line, or row of the sheet, with the columns' names; 0: there is none."""
     recursive: Annotated[bool, _FLAG] = False
     """Where INPUT is a folder: its folders too."""
     files: Annotated[bool, _FLAG] = False
     """The column may hold paths of files, from beside INPUT; they are uploaded. Only for lists that
     you made yourself."""
-    ledger: Path | None = None
+    ledger: Annotated[Path | None, FILE] = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
     max_cost: Annotated[str | None, Parameter(validator=is_amount)] = None
     """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
@@ -89,16 +91,17 @@ class Plan:
     max_age_days: Annotated[float | None, Parameter(validator=POSITIVE)] = None
     """Ask again, and pay again, for answers older than this."""
     fresh: Annotated[bool, _FLAG] = False
-    """A new start: the budget counts anew, failed ones are asked again. Answers stay free."""
+    """A new start: the budget counts anew, failed ones are asked again, another --identity-column
+    may name the images. Answers stay free."""
     sample: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Ask for so many rows, chosen at random, and forecast the rest."""
-    seed: int = 0
-    """Which sample: the same seed, the same rows."""
-    summary: Path | None = None
+    seed: int | None = None
+    """Which sample: the same seed, the same rows. Default: 0."""
+    summary: Annotated[Path | None, FILE] = None
     """Write the closing summary to this file too, as JSON."""
-    report: Path | None = None
+    report: Annotated[Path | None, FILE] = None
     """Write a report page (HTML) when the run ends."""
-    events: Path | None = None
+    events: Annotated[Path | None, FILE] = None
     """Append every step of every image to this file, as JSON lines."""
     excel: Annotated[bool, _FLAG] = False
     """CSV and TSV that a double click opens right in Excel: with a mark of UTF-8, and in CSV the
@@ -116,12 +119,12 @@ class Plan:
         used = [as_output(stdout_descriptor() if out == STANDARD else Path(out))]
         if ledger := self.ledger_of(out):
             used.append(as_ledger(ledger))
-        others = {
-            "the summary": self.summary,
-            "the report": self.report,
-            "the file of events": self.events,
-        }
-        return used + [as_written(role, path) for role, path in others.items() if path]
+        others = (
+            ("the summary", self.summary, SUMMARY),
+            ("the report", self.report, REPORT),
+            ("the file of events", self.events, EVENTS),
+        )
+        return used + [as_written(role, path, own) for role, path, own in others if path]
 
     @staticmethod
     def read_by(source: str) -> list[Used]:
@@ -140,11 +143,17 @@ class Plan:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "sheet": self.sheet,
+            "header_row": self.header_row,
         }
 
     def ledger_of(self, out: str) -> Path | None:
         """Return where the ledger of an output is."""
         return self.ledger or (None if out == STANDARD else Path(f"{out}.ledger"))
+
+    def refuse_other_identity(self, ledger: Ledger) -> None:
+        """Raise `Unusable` where the run would pay again and its user has not said so."""
+        if not (self.fresh or self.refresh):
+            refuse_other_identity(ledger, self.identity_column)
 
     def ledger_for(self, out: str) -> Ledger | None:
         """Return the ledger of an output, named after it."""
@@ -180,8 +189,9 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
         ledger = plan.ledger_for(out)
         if ledger:
             closing_all.callback(ledger.close)
-            _refuse_strange_files(out, ledger)
-        sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed)
+            refuse_strange_output(out, ledger)
+            plan.refuse_other_identity(ledger)
+        sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed or 0)
         events = plan.events and closing_all.enter_context(EventLines(plan.events))
         screening = Screening(
             source=sample or rows,
@@ -193,7 +203,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
-            by_identity=plan.identity_column is not None,
+            identity_column=plan.identity_column,
             on_event=events.write if events else None,
         )
         try:
@@ -212,11 +222,6 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
 
 def _refuse_unfinishable(out: str, plan: Plan) -> None:
     """Raise `Unusable` for what the end of the run would fail at."""
-    if plan.excel and Path(out).suffix.lower() not in DELIMITERS:
-        raise Unusable(
-            "--excel is for an output in CSV or TSV. Give a name that ends in .csv after -o, or"
-            " leave --excel out."
-        )
     has_records = not is_stream(out) or plan.ledger_of(out) is not None
     refuse_unfinishable(
         summary=plan.summary, report=plan.report, has_records=has_records, output=out
@@ -239,16 +244,6 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
     What the run itself writes is no input of it.
     """
-    rows = _opened(name, plan, out)
-    if isinstance(rows, Files) and plan.identity_column is not None:
-        raise Unusable(
-            f"{printable(name)} has no columns, and --identity-column names one. Give a list of the"
-            " images, with what you know them by."
-        )
-    return rows
-
-
-def _opened(name: str, plan: Plan, out: str) -> Input | Files:
     own = OwnFiles(plan.written_by(out))
 
     def tell(guessed: str) -> None:
@@ -316,18 +311,6 @@ def is_stream(out: str) -> bool:
 def stdout_lines() -> Output:
     """Return an output that goes to stdout."""
     return pipe_output(os.dup(stdout_descriptor()))
-
-
-def _refuse_strange_files(out: str, ledger: Ledger) -> None:
-    """Raise `Unusable` where a file would be overwritten that is no output of an earlier run."""
-    path = Path(out)
-    if out == STANDARD or not path.is_file() or not path.stat().st_size:
-        return
-    if not ledger.path.exists() or ledger.name not in ledger.names():
-        raise Unusable(
-            f"{printable(out)} exists, and the ledger {printable(str(ledger.path))} knows no run"
-            " that wrote it. Give another name after -o, or move the file away."
-        )
 
 
 async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:

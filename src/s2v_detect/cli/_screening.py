@@ -14,7 +14,7 @@ from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
-from s2v_detect.cli._terminal import logged_on
+from s2v_detect.cli._terminal import counted, logged_on
 from s2v_detect.tables import Row
 
 _EMULATED = {
@@ -55,7 +55,7 @@ class Screening:
     ledger: Ledger | None = None
     max_cost: str | None = None
     retry_failed: bool = False
-    by_identity: bool = False
+    identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
 
     async def run(self) -> RunSummary:
@@ -78,13 +78,15 @@ class Screening:
         ) as client:
             output = self.open_output()
             try:
+                if self.ledger:
+                    self.ledger.keep_identity(self.identity_column or "")
                 run = Run(
                     client,
                     output,
                     tally,
                     ledger=self.ledger,
                     retry_failed=self.retry_failed,
-                    by_identity=self.by_identity,
+                    by_identity=self.identity_column is not None,
                     ordered=self.sending.ordered,
                 )
                 await self._finish(run, _Watched(tally, client, self.source))
@@ -122,7 +124,7 @@ class Screening:
             kept = "; the ledger has them as unknown" if self.ledger else ""
             self.console.print(
                 f"Stopped now: {_requests(run.tally.awaited)} sent without an answer and may be"
-                f" billed{kept}. Known so far: {run.tally.done:,} images,"
+                f" billed{kept}. Known so far: {counted(run.tally.done, 'image', 'images')},"
                 f" CNY {watched.spend.cost}."
             )
             # Closing the client would wait for those answers; every line written is whole.
@@ -146,6 +148,10 @@ class _Watched:
     def total(self) -> int | None:
         return self.source.total
 
+    @property
+    def processes(self) -> int:
+        return self.client.sharing().processes
+
 
 def _requests(count: int) -> str:
-    return "1 request is" if count == 1 else f"{count:,} requests are"
+    return counted(count, "request is", "requests are")

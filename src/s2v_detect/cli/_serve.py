@@ -8,7 +8,7 @@ from s2v_detect.cli._account import Answering, emulator_for
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._signals import heeding_signals
-from s2v_detect.cli._terminal import stderr_console
+from s2v_detect.cli._terminal import counted, stderr_console
 
 Counting = Literal["sliding", "fixed", "bucket", "spaced", "none"]
 
@@ -48,8 +48,10 @@ def _counted(emulator: Any) -> str:
     statuses = ", ".join(
         f"{count:,} x {status}" for status, count in sorted(emulator.statuses.items())
     )
+    requests = counted(emulator.requests, "request", "requests")
     return (
-        f"The emulator counted {emulator.requests:,} requests{statuses and f' ({statuses})'}, at"
-        f" most {emulator.busiest_second:,} within a second, and {emulator.billed:,} billed images"
-        f" (CNY {emulator.cost}) of {len(emulator.bills):,} different ones."
+        f"The emulator counted {requests}{statuses and f' ({statuses})'}, at most"
+        f" {emulator.busiest_second:,} within a second, and"
+        f" {counted(emulator.billed, 'billed image', 'billed images')} (CNY {emulator.cost}) of"
+        f" {counted(len(emulator.bills), 'different image', 'different images')}."
     )

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
-from s2v_detect.bulk import RunSummary, Sample, interval, replacing
+from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval, replacing
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._own import SUMMARY
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.cli._terminal import counted, duration, printable, shown_image, tell_kept
 
 SCHEMA_VERSION = 1
 """Of the summary as JSON: it grows when a key changes its meaning or goes."""
@@ -46,8 +47,8 @@ def print_summary(
 
 def _head(summary: RunSummary) -> Text:
     tally = summary.tally
-    images = "1 image" if tally.done == 1 else f"{tally.done:,} images"
-    requests = "1 request" if tally.sent == 1 else f"{tally.sent:,} requests"
+    images = counted(tally.done, "image", "images")
+    requests = counted(tally.sent, "request", "requests")
     pace = f", {tally.sent_per_s:.2f} a second" if tally.sent_per_s else ""
     text = Text(f"{images} in {duration(summary.elapsed_s)}", style="bold")
     return text.append(f"   {requests}{pace}", style="default not bold")
@@ -64,6 +65,8 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     table.add_row("  rejected", rejected, _listed(tally.rejected_by_code, "no reason given"))
     if tally.skipped:
         table.add_row("  skipped", f"{tally.skipped:,}", _unsent(spend))
+        for told in skips_told(tally.skips):
+            table.add_row("", "", Text(told, style="dim"))
     if tally.unseen:
         unseen = "could not be looked at, and were sent all the same (--events says why)"
         table.add_row("  unseen", f"{tally.unseen:,}", unseen)
@@ -79,6 +82,9 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     if tally.outages:
         of = "an outage" if tally.outages == 1 else f"{tally.outages:,} outages"
         table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
+    if met := summary.processes_met:
+        others = "other process used" if met == 1 else "other processes used"
+        table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
     money = Table.grid(padding=(0, 3, 0, 0))
     money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
     if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
@@ -86,7 +92,7 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
         money.add_row(
             "  in all  ", f"CNY {in_all.cost}", f"with the earlier runs{_at_most(in_all)}"
         )
-    money.add_row("  output  ", Text(printable(output)), "")
+    money.add_row("  output  ", Text(_written(output)), "")
     return Group(table, money)
 
 
@@ -94,8 +100,33 @@ def _unsent(spend: Spend) -> str:
     spared = spend.refused + spend.unreachable
     if not spared:
         return "not sent, not billed"
-    saved = f"saved {spared:,} requests" if spared > 1 else "saved a request"
-    return f"not sent, not billed; the look before paying {saved}"
+    return f"not sent, not billed: {counted(spared, 'request', 'requests')} saved"
+
+
+def skips_told(skips: Skips) -> list[str]:
+    """Return why rows were skipped, a line for each of the most frequent reasons."""
+    ranked = skips.ranked
+    told = [f"{skip.count:,} x {printable(skip.reason)} ({_first(skip)})" for skip in ranked]
+    more = len(ranked) - _REASONS
+    return [*told[:_REASONS], *([f"and {more:,} other reasons"] if more > 0 else [])]
+
+
+def _first(skip: Skip) -> str:
+    where = shown_image(skip.image) if skip.line is None else f"line {skip.line:,}"
+    return f"first in {where}" if skip.count > 1 else where
+
+
+def skips_as_json(skips: Skips) -> list[dict[str, Any]]:
+    """Return the same for programs, all of it."""
+    return [
+        {"reason": skip.reason, "count": skip.count, "first_line": skip.line}
+        for skip in skips.ranked
+    ]
+
+
+def _written(output: str) -> str:
+    is_there = output == "stdout" or Path(output).exists()
+    return printable(output) if is_there else f"{printable(output)} was not written"
 
 
 def _listed(counts: Counter[str], unnamed: str) -> Text:
@@ -112,15 +143,19 @@ def _doubt(summary: RunSummary, *, emulated: bool) -> str:
     spend = summary.spend
     if not spend.unknown:
         return "before any free images"
-    requests = "1 request was" if spend.unknown == 1 else f"{spend.unknown:,} requests were"
+    requests = counted(spend.unknown, "request was", "requests were")
     return f"at most CNY {spend.cost_at_most}: {requests} sent and the answer was lost"
 
 
-def problems_of(summary: RunSummary, output: str) -> list[str]:
-    """Return what ended the run or spoilt its output, each with what to do about it."""
+def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> list[str]:
+    """Return what ended the run or spoilt its output, each with what to do about it.
+
+    `of_one`: a single image was asked for, and nothing else was left out.
+    """
     problems = []
     if summary.fault:
-        problems.append(f"The run ended early. {printable(str(summary.fault))}")
+        early = "" if of_one else "The run ended early. "
+        problems.append(f"{early}{printable(summary.fault.in_command())}")
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
@@ -133,7 +168,8 @@ def problems_of(summary: RunSummary, output: str) -> list[str]:
         why = summary.output_error.strerror or type(summary.output_error).__name__
         problems.append(
             f"{printable(output)} takes no more: {why}. Sending was stopped;"
-            f" {summary.tally.unwritten:,} outcomes are not in it{_kept(summary)}."
+            f" {counted(summary.tally.unwritten, 'outcome is', 'outcomes are')} not in"
+            f" it{_kept(summary)}."
         )
     return problems
 
@@ -144,7 +180,7 @@ def write_summary(
     """Write the summary as JSON. Raises `Unusable` where it can't."""
     text = json.dumps(_as_json(summary, output, sample), indent=2, ensure_ascii=False)
     try:
-        with replacing(path) as file:
+        with replacing(path, SUMMARY, tell_kept) as file:
             file.write(f"{text}\n".encode(errors="backslashreplace"))
     except OSError as error:
         raise Unusable(
@@ -173,9 +209,11 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "unseen": tally.unseen,
         "rejected_by_code": dict(tally.rejected_by_code),
         "failed_by_error": dict(tally.failed_by_error),
+        "skipped_by_reason": skips_as_json(tally.skips),
         "requests": tally.sent,
         "requests_per_s": round(tally.sent_per_s, 3),
         "throttled": tally.throttled,
+        "processes_met": summary.processes_met,
         "outages": tally.outages,
         "outage_s": round(tally.outage_s, 3),
         "spend": _spend(summary.spend),
@@ -225,4 +263,4 @@ def _at_most(spend: Spend) -> str:
 
 
 def _kept(summary: RunSummary) -> str:
-    return "; the ledger has them" if summary.spend_in_all is not None else " and are lost"
+    return "; the ledger has them" if summary.spend_in_all is not None else ", and lost"

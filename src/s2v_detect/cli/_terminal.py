@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -77,6 +78,25 @@ def shown_image(image: object) -> str:
     """Return an image's address without what signs it."""
     path, mark, _ = str(image).partition("?")
     return printable(path) + ("?…" if mark else "")
+
+
+def tell_kept(path: Path, kept: Path) -> None:
+    """Say that a file came or was changed meanwhile, and under which name it is kept."""
+    stderr_console().print(
+        f"{printable(path.name)} came or was changed meanwhile, and is kept as"
+        f" {printable(kept.name)}.",
+        markup=False,
+    )
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with its words.
+
+    Example:
+        >>> counted(1, "image is", "images are"), counted(1000, "image is", "images are")
+        ('1 image is', '1,000 images are')
+    """
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def duration(seconds: float) -> str:

@@ -11,12 +11,13 @@ from decimal import Decimal
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self, Unpack, cast
+from typing import Any, Literal, Self, Unpack, cast, get_args
 
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
 from s2v_detect import ClientOptions, DetectClient, LocalLimiter, Preflight
+from s2v_detect._waiting import AsyncOnly
 from s2v_detect.emulator._counting import Counting, counted
 from s2v_detect.emulator._door import Door
 from s2v_detect.emulator._folder import Folder, url_of
@@ -25,11 +26,12 @@ from s2v_detect.emulator._report import Arrival, Report
 from s2v_detect.emulator._script import Latency, RejectShape, Script, Step
 from s2v_detect.emulator._serving import BASE_PATH, Account, Serving
 from s2v_detect.emulator._store import Store
+from s2v_detect.options import is_number
 
 _GRACE_S = 0.1  # for answers that are on their way when the emulator closes
 
 
-class Emulator:
+class Emulator(AsyncOnly):
     """A local stand-in for the service, on a real socket, while its `async with` is open.
 
     It asks for `api_key`, keeps the account's rate, bills, and answers by the script of `when`;
@@ -67,6 +69,8 @@ class Emulator:
         False
     """
 
+    _without_async = "`Emulator.run_in_thread()`"
+
     def __init__(
         self,
         *,
@@ -80,12 +84,22 @@ class Emulator:
         stop_when_free_used_up: bool = False,
         reject_shape: RejectShape = "200",
         answer: Step | None = None,
-        folder: Path | None = None,
+        folder: str | PathLike[str] | None = None,
         latency_s: Latency = 0.0,
         seed: int = 0,
         fetch_timeout_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        _refuse_texts(host=host, api_key=api_key)
+        if reject_shape not in get_args(RejectShape):
+            raise ValueError(f'reject_shape is {reject_shape!r}. Give "200" or "400".')
+        if not callable(clock):
+            raise TypeError(f"clock is {clock!r}. Give a function that returns seconds.")
+        _refuse_numbers(
+            port=port, rate=rate, free_images=free_images, fetch_timeout_s=fetch_timeout_s
+        )
+        for each in latency_s if isinstance(latency_s, tuple) else (latency_s,):
+            _refuse_numbers(latency_s=each)
         self.host = host
         self.port = port
         self.api_key = api_key
@@ -100,7 +114,7 @@ class Emulator:
             latency_s=latency_s,
             chance=random.Random(seed),  # noqa: S311  # latencies are no secret
         )
-        self._folder = None if folder is None else Folder(folder)
+        self._folder = None if folder is None else Folder(Path(folder))
         self._fetch_timeout_s = fetch_timeout_s
         self._clock = clock
         self._closing: AsyncExitStack | None = None
@@ -157,6 +171,18 @@ class Emulator:
         """Run an emulator in a thread of its own, with a loop of its own, inside the block.
 
         For code that is not async, or that has its own event loop. The options are the class's.
+
+        Example:
+            >>> from s2v_detect import check_all
+            >>> from s2v_detect.emulator import Emulator, Pass
+            >>> with Emulator.run_in_thread(answer=Pass()) as emulator:
+            ...     outcomes = check_all(
+            ...         ["https://example.com/face.jpg"],
+            ...         api_key=emulator.api_key,
+            ...         base_url=emulator.base_url,
+            ...     )
+            >>> outcomes[0].kind
+            'checked'
         """
         with (
             start_blocking_portal() as portal,
@@ -293,3 +319,16 @@ class Emulator:
     def most_in_flight(self) -> int:
         """How many requests were being answered at one time, at most."""
         return self.report.most_in_flight
+
+
+def _refuse_texts(**texts: object) -> None:
+    for name, text in texts.items():
+        if not isinstance(text, str) or not text:
+            raise TypeError(f"{name} is {text!r}. Give a str, or leave it out.")
+
+
+def _refuse_numbers(**numbers: object) -> None:
+    """Raise `ValueError` for what is no number, or below 0; 0 may mean something."""
+    for name, number in numbers.items():
+        if not is_number(number) or number < 0:
+            raise ValueError(f"{name} is {number!r}. Give a number, 0 or more.")

@@ -1,5 +1,6 @@
 """What an image is before it is asked for: its address, its file, its look, and its upload.
 
+`_items` (what is asked of a user's item), `_places` (pure: where in an item an image is),
 `_identity` (pure: what makes two images the same), `_addresses` (pure: which hosts are public),
 `_header` (pure: format and size from the first bytes), `_files` (a file or bytes of this machine),
 `_look` with `_fetching` and `_guard` (the first bytes from a server), `_upload` (into the vendor's
@@ -16,6 +17,7 @@ from s2v_detect.images._addresses import address_in, host_of, is_local, private_
 from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
 from s2v_detect.images._identity import (
     identity_of,
+    identity_text,
     image_of,
     is_own,
     kept_as,
@@ -23,6 +25,7 @@ from s2v_detect.images._identity import (
     own_identity,
     trimmed,
 )
+from s2v_detect.images._items import Asked, Asking, Getter, asked_of
 from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from s2v_detect.images._upload import Uploader
 
 __all__ = [
+    "Asked",
+    "Asking",
+    "Getter",
     "LocalImage",
     "Looker",
     "Reading",
@@ -37,8 +43,10 @@ __all__ = [
     "Subjects",
     "Uploader",
     "address_in",
+    "asked_of",
     "host_of",
     "identity_of",
+    "identity_text",
     "identity_within",
     "image_of",
     "is_local",

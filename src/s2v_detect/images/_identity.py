@@ -13,11 +13,15 @@ would begin as one of these.
 """
 
 import hashlib
+import math
 import re
+from decimal import Decimal
 from functools import lru_cache
 from operator import index
 from os import PathLike
+from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 import idna
 
@@ -36,6 +40,15 @@ _LONGEST_URL = 65_536
 
 _DRAWN_AS = ("\ufe0e", "\ufe0f")
 """As text, as an emoji: a file may be called so."""
+
+_EXACT = 2.0**53
+"""From here on a float may stand for its neighbours too: two identities would be one."""
+
+_MOST_DIGITS = 100
+"""Of an identity. No list counts so far, and Python writes out no more than some thousand."""
+
+_TOO_LONG = f"is a number of more than {_MOST_DIGITS} digits"
+_MISSING = ("NAType", "NaTType")
 
 _PLAIN = re.compile(r"https?://[a-z0-9.-]*[a-z0-9][a-z0-9.-]*/[!\"$-~]*")
 """An address that is sendable and its own identity: no port, no user, no fragment, all in ASCII.
@@ -117,25 +130,69 @@ def _escaped(part: str) -> str:
 def own_identity(value: object, image: object) -> str:
     """Return the identity of an image that a user gave it: a text, or a whole number as its digits.
 
-    Raises `ImageSkipped` for what is none: to go by the address instead would pay again, unseen.
+    Raises `ImageSkipped` as `identity_text` does.
 
     Example:
         >>> own_identity("7", "https://example.com/1.jpg") == own_identity(7, None)
         True
     """
-    reason = ""
-    if not isinstance(value, str):
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            reason = f"its identity is {_what(value)}"
-        else:
-            value = index(value)  # NumPy has whole numbers of its own
-    elif not trimmed(value):
-        reason = "its identity is empty"
-    elif _HALF.search(value):
-        reason = "its identity holds characters that are not Unicode text"
-    if reason:
-        raise ImageSkipped(reason, image=image, saves="identity")
-    return f"{_OWN}{value}"
+    return f"{_OWN}{identity_text(value, image)}"
+
+
+def identity_text(value: object, image: object) -> str:
+    """Return the text that a user's own identity comes to, whatever kind of table it comes from.
+
+    A text without the white space around it; a whole number as its digits, also where a table keeps
+    it as a float or a `Decimal`; a UUID as it is written.
+
+    Raises `ImageSkipped` for what is none: to go by the address instead would pay again, unseen.
+
+    Example:
+        >>> identity_text(" a ", None), identity_text(2.0, None)
+        ('a', '2')
+    """
+    if isinstance(value, str):
+        text = trimmed(str.__str__(value))  # of an Enum too it is its value
+        if text and not _HALF.search(text):
+            return text
+        why = "holds characters that are not Unicode text" if text else "is empty"
+    elif isinstance(value, UUID):
+        return str(value)
+    else:
+        whole = _whole(value)
+        if isinstance(whole, int):
+            return str(whole)
+        why = whole
+    raise ImageSkipped(
+        f"its identity {why}: give a text or a whole number", image=image, saves="identity"
+    )
+
+
+def _whole(value: Any) -> int | str:
+    """Return a value as a whole number, or why it is none."""
+    if isinstance(value, bool) or is_missing(value):
+        return f"is {_what(value)}"
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        return "is a float of 2**53 or more, which stands for several whole numbers"
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() >= _MOST_DIGITS:
+        return _TOO_LONG
+    try:
+        # NumPy has whole numbers of its own.
+        whole = int(value) if isinstance(value, float | Decimal) else index(value)
+    except (TypeError, OverflowError):
+        return f"is {_what(value)}"
+    if whole != value:
+        return f"is {value}, of type {type(value).__name__} and no whole number"
+    return whole if abs(whole) < 10**_MOST_DIGITS else _TOO_LONG
+
+
+def is_missing(value: object) -> bool:
+    """Whether it is what an empty cell of a table is: None, a NaN, or pandas' `NA` and `NaT`."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in _MISSING  # without an import of pandas
 
 
 def is_own(identity: str) -> bool:
@@ -162,7 +219,10 @@ def name_of(image: str | PathLike[str] | bytes) -> str:
 
 
 def _what(value: object) -> str:
-    return "nothing (None)" if value is None else f"a value of type {type(value).__name__}"
+    kind = type(value).__name__
+    if value is None:
+        return "nothing (None)"
+    return f"nothing ({value}, of type {kind})" if is_missing(value) else f"a value of type {kind}"
 
 
 def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each its own line

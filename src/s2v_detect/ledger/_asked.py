@@ -109,6 +109,38 @@ def latest_run(db: sqlite3.Connection, name: str) -> LatestRun | None:
     return None if row is None else LatestRun._make(row)
 
 
+_IDENTITY = "identity of run "
+_SENT_BY = (
+    "SELECT name, value FROM run JOIN about ON key = ? || run.id WHERE EXISTS"
+    " (SELECT 1 FROM attempt WHERE attempt.run = run.id AND outcome <> 'not sent')"
+    " ORDER BY run.id DESC"
+)
+_ARE_OWN = "identity >= 'id:' AND identity < 'id;'"  # a range: the index finds it at once
+_KNOWN_BY = "SELECT EXISTS (SELECT 1 FROM image WHERE {} AND answered_at IS NOT NULL)"
+
+
+def keep_identity(db: sqlite3.Connection, run: int, column: str) -> None:
+    """Write by which column a run knows its images; an empty one: by what they are."""
+    db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (f"{_IDENTITY}{run}", column))
+
+
+def identities_kept(db: sqlite3.Connection, name: str) -> list[str | None]:
+    """Return by which columns the runs before one of this name knew what they sent.
+
+    That is the latest of its name, or else all runs. Where no run has said so, the images tell
+    whether there was a column (None: which one is not known).
+    """
+    runs = db.execute(_SENT_BY, (_IDENTITY,)).fetchall()
+    own = [column for each, column in runs if each == name != ""]
+    if runs:
+        return own[:1] or list(dict.fromkeys(column for _, column in runs))
+    [has_own] = db.execute(_KNOWN_BY.format(_ARE_OWN)).fetchone()
+    [has_others] = db.execute(_KNOWN_BY.format(f"NOT ({_ARE_OWN})")).fetchone()
+    if has_own == has_others:  # none yet, or some of both
+        return []
+    return [None] if has_own else [""]
+
+
 def mark_output(db: sqlite3.Connection, run: int, mark: str) -> None:
     """Write the mark of the output that a run writes."""
     db.execute("UPDATE run SET output = ? WHERE id = ?", (mark, run))

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from s2v_detect.errors import ImageSkipped, LedgerError
+from s2v_detect.errors import ConfigurationError, ImageSkipped, LedgerError
 from s2v_detect.images import kept_as, own_identity
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
+from s2v_detect.options import is_number
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
 
@@ -43,6 +44,7 @@ class Ledger:
         is_new_start: begin a new lineage under the same name.
 
     Raises:
+        ConfigurationError: an argument of another kind.
         LedgerError: from every method: no ledger there, a newer version, no ledger at all, a full
             or failing disk. It never happens between a request that was sent and its record.
 
@@ -62,6 +64,7 @@ class Ledger:
         refresh: bool = False,
         is_new_start: bool = False,
     ) -> None:
+        _refuse_nonsense(path, name, max_age_s, refresh=refresh, is_new_start=is_new_start)
         self.path = Path(path)
         self._path = self.path.absolute()  # wherever the process goes
         self.name = name
@@ -124,6 +127,21 @@ class Ledger:
             return self._run.spent()
         lineage = self.lineage_to_be() if self._path.exists() else 0
         return self._ask(partial(spent_by, lineage=lineage)) if lineage else Spend()
+
+    def keep_identity(self, column: str) -> None:
+        """Have it kept, durably, by which column the present run knows its images; empty: by none.
+
+        Under another one its answers are not found, and all images are paid for again.
+        """
+        work = partial(_asked.keep_identity, run=self.run, column=column)
+        self._opened().do(work, writes=True)
+
+    def identities_kept(self) -> list[str | None]:
+        """Return by which columns the earlier runs of this name knew what they sent, or all runs.
+
+        An empty text: by what an image is. None: by a column whose name is not known.
+        """
+        return self._ask(partial(_asked.identities_kept, name=self.name))
 
     def mark_output(self, mark: str) -> None:
         """Have a mark of the output that the present run writes, when it is durable.
@@ -286,6 +304,25 @@ class Ledger:
             writer.opened()
             self._writer = writer
         return self._writer
+
+
+def _refuse_nonsense(path: object, name: object, max_age_s: object, **flags: object) -> None:
+    """Raise `ConfigurationError` for an argument that means nothing, or another than it seems to.
+
+    A text as a flag is true, whatever it says: `refresh="no"` would pay for everything again.
+    """
+    is_age = max_age_s is None or (is_number(max_age_s) and max_age_s >= 0)
+    is_path = isinstance(path, str | os.PathLike)
+    values = [
+        (is_path, "the ledger's path", path, "Give the path of its file."),
+        (isinstance(name, str), "the ledger's name", name, "Give a str, or leave it out."),
+        (is_age, "max_age_s", max_age_s, "Give the seconds that an answer is good for, or None."),
+    ]
+    flag_do = "Give True or False; False is the default."
+    values += [(isinstance(flag, bool), each, flag, flag_do) for each, flag in flags.items()]
+    for is_right, what, value, do in values:
+        if not is_right:
+            raise ConfigurationError(f"{what} is {value!r}.", do=do)
 
 
 def _identity(image: Image, by_identity: bool) -> str:  # noqa: FBT001  # as it was given above

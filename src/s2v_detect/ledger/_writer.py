@@ -157,6 +157,7 @@ class Writer:
             batches, is_closing = self._waiting()
             if batches or self._owed:
                 self._do_all(file, batches)
+        self._take_journal_away(file)
         self._disconnect()
         let_go(file)
 
@@ -261,6 +262,18 @@ class Writer:
             raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
         file.opened_as = path.resolve()
         return connection
+
+    def _take_journal_away(self, file: LedgerFile) -> None:
+        """Leave no empty journal beside the ledger: people take one for damage.
+
+        SQLite does so itself, under its own lock: what another process writes stays. After a fault
+        the journal may be what makes the file whole, and beside a name that is another file's now
+        it is that file's.
+        """
+        if self._connection is None or self._fault or not file.is_named(file.opened_as):
+            return
+        with self._at_rest, suppress(sqlite3.Error):  # its disk may allow no writing
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

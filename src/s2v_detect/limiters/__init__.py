@@ -2,20 +2,23 @@
 
 What may live here: the pace (`_pacing`), whose turn it is (`_waiting_list`), and the limiters that
 wait. A limiter knows no request and no client, and an account is a hash to it (`_accounts`).
-`platformdirs` is imported late, at the first line of a machine.
+`platformdirs` is imported late, at the first line of a machine; `redis` at the first one in Redis.
 """
 
 from s2v_detect.limiters._accounts import line_of, shared_line
 from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
-from s2v_detect.limiters._turns import Limiter, Turn, refuse_no_limiter
+from s2v_detect.limiters._redis import RedisLimiter
+from s2v_detect.limiters._turns import Limiter, Sharing, Turn, refuse_no_limiter
 
 __all__ = [
     "GRACE_S",
     "HostLimiter",
     "Limiter",
     "LocalLimiter",
+    "RedisLimiter",
+    "Sharing",
     "Turn",
     "line_of",
     "refuse_no_limiter",

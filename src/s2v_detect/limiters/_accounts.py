@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from s2v_detect._service import BASE_URL, REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._folder import is_process_only
+from s2v_detect.limiters._folder import is_process_only, redis_url
 from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
+from s2v_detect.limiters._redis import RedisLimiter
 from s2v_detect.limiters._turns import Limiter
 
 _log = logging.getLogger("s2v_detect")
@@ -79,9 +80,13 @@ def _default_line(base_url: str, model: str, api_key: str | SecretStr) -> Limite
 
 
 def _machine_line(name: str) -> Limiter:
+    if url := redis_url():
+        return RedisLimiter(url, name=name)
     try:
         return HostLimiter(name=name)
     except ConfigurationError as error:
+        if any(isinstance(line, LocalLimiter) for line in _machine_lines.values()):
+            return LocalLimiter()  # told before, for another account
         _log.warning(
             "This process does not share the account's rate with others of this machine: %s Set"
             " S2V_DETECT_STATE_DIR to a folder that can be written, or S2V_DETECT_LINE=process.",

@@ -42,6 +42,12 @@ def is_process_only() -> bool:
     return os.environ.get(LINE_VARIABLE, "").strip() == "process"
 
 
+def redis_url() -> str:
+    """Return the URL of the Redis in which the environment wants the line, or nothing."""
+    where = os.environ.get(LINE_VARIABLE, "").strip()
+    return where if "://" in where else ""
+
+
 def state_folder(directory: str | os.PathLike[str] | None) -> Path:
     """Return the folder of the lines, made if it was not there. Raises `OSError`.
 
@@ -70,17 +76,20 @@ def boot() -> bytes:
     long ago or of the future.
     """
     with suppress(OSError, ValueError):
-        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
         return bytes.fromhex(text.strip().replace("-", ""))
     return bytes(_BOOT_BYTES)
 
 
 def _own_folder() -> Path:
-    if given := os.environ.get(FOLDER_VARIABLE, "").strip():
-        return Path(given)
-    from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
+    folder = Path(os.environ.get(FOLDER_VARIABLE, "").strip())
+    if folder == Path():
+        from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
 
-    return user_state_path("s2v-detect", appauthor=False) / "lines"
+        folder = user_state_path("s2v-detect", appauthor=False) / "lines"
+    if not folder.is_absolute():  # as of a user without a home: each folder would have a line
+        raise OSError(f"{folder} is no absolute path")
+    return folder
 
 
 def _kind_of_disk(folder: Path) -> str:

@@ -26,8 +26,8 @@ from s2v_detect.limiters._block import BLOCK_BYTES
 if sys.platform != "win32":  # where no line is made: see `_folder`
     import fcntl
 
-_FLAGS = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe by mistake
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | _NO_WAIT
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK)
 _UNUSED_S = 7 * 24 * 3600.0
 _LINE, _PROCESS = ".line", ".process"
@@ -39,14 +39,14 @@ class LineFile:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{_LINE}"
-        self._descriptor = _CLOSED
+        self._where = str(self.path)  # a `Path` makes its text anew at every look
+        self._descriptor, self._inode = _CLOSED, 0
         self.left_behind = b""
         """The block of a file that was tidied away while it was open."""
 
     def prepare(self) -> None:
         """Have the file with all its bytes: what a full disk refuses is refused here."""
-        if self._descriptor == _CLOSED:
-            self._descriptor = _opened(self.path)
+        self._open()
         if os.fstat(self._descriptor).st_size == 0 and _lock(self._descriptor):
             if os.fstat(self._descriptor).st_size == 0:
                 self.write(bytes(BLOCK_BYTES))
@@ -55,14 +55,25 @@ class LineFile:
     def locked(self) -> bool:
         """Return whether the lock is ours now. It never waits."""
         while True:
-            if self._descriptor == _CLOSED:
-                self._descriptor = _opened(self.path)
+            opened = self._open()
             if not _lock(self._descriptor):
                 return False
-            if _is_at(self._descriptor, self.path):
+            if _is_at(opened, self._where):
                 return True
             self.left_behind = self.read()
             self.close()
+
+    def _open(self) -> os.stat_result:
+        """Have the file open. A program may close what it did not open, and use the number anew."""
+        with contextlib.suppress(OSError):
+            if self._descriptor != _CLOSED:
+                opened = os.fstat(self._descriptor)
+                if opened.st_ino == self._inode:
+                    return opened
+        self._descriptor = _opened(self.path)
+        opened = os.fstat(self._descriptor)
+        self._inode = opened.st_ino
+        return opened
 
     def unlock(self) -> None:
         """Let the next one have it."""
@@ -72,7 +83,7 @@ class LineFile:
     def read(self) -> bytes:
         """Return the block: nothing in a new file. Without the lock it may be torn."""
         if self._descriptor == _CLOSED:
-            return b""
+            return self.left_behind
         return os.pread(self._descriptor, BLOCK_BYTES, 0)
 
     def write(self, block: bytes) -> None:
@@ -82,9 +93,8 @@ class LineFile:
 
     def close(self) -> None:
         """Close the file; the system drops the lock, unless another process has a copy."""
-        if self._descriptor != _CLOSED:
-            os.close(self._descriptor)
-            self._descriptor = _CLOSED
+        _close(self._descriptor, self._inode)
+        self._descriptor = _CLOSED
 
 
 class LifeSign:
@@ -93,22 +103,33 @@ class LifeSign:
     def __init__(self, folder: Path, name: str) -> None:
         self.owner = secrets.randbits(64)
         self._folder, self._name = folder, name
-        self._path = folder / f"{name}-{self.owner:016x}{_PROCESS}"
-        while True:
-            self._descriptor = _opened(self._path)
-            if _lock(self._descriptor) and _is_at(self._descriptor, self._path):
-                break
-            self.close()  # another process took it for a dead one's before it was locked
+        self._path = self._path_of(self.owner)
+        self._descriptor, self._inode = _CLOSED, 0
+        self.renew()
         self._tidy_up()
+
+    def renew(self) -> None:
+        """Have the sign, where somebody tidied it up. Raises `OSError`."""
+        while self._descriptor == _CLOSED or not self._is_there():
+            self.close()
+            self._descriptor = _opened(self._path)
+            self._inode = os.fstat(self._descriptor).st_ino
+            if not _lock(self._descriptor):
+                self.close()  # another process takes it for a dead one's, and removes it
 
     def living(self) -> list[int]:
         """Return the owners of this line that live, in an order that is the same for all of them.
 
-        The files of the dead are taken away.
+        The files of the dead are taken away. Raises `OSError` where the folder is gone.
         """
+        self.renew()
         paths = self._folder.glob(f"{self._name}-*{_PROCESS}")
         living = [path for path in paths if path != self._path and not _was_removed(path)]
         return sorted([self.owner, *(int(path.stem.rpartition("-")[2], 16) for path in living)])
+
+    def is_dead(self, owner: int) -> bool:
+        """Whether a process of this line lives no more. Its file is taken away."""
+        return _was_removed(self._path_of(owner))
 
     def end(self) -> None:
         """Take the sign of life away."""
@@ -118,8 +139,17 @@ class LifeSign:
 
     def close(self) -> None:
         """Close the file, as a child of a fork must."""
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        _close(self._descriptor, self._inode)
+        self._descriptor = _CLOSED
+
+    def _path_of(self, owner: int) -> Path:
+        return self._folder / f"{self._name}-{owner:016x}{_PROCESS}"
+
+    def _is_there(self) -> bool:
+        try:
+            return _is_at(os.fstat(self._descriptor), str(self._path))
+        except OSError:  # closed by somebody else
+            return False
 
     def _tidy_up(self) -> None:
         for path in self._folder.glob(f"*{_PROCESS}"):
@@ -136,7 +166,10 @@ def _opened(path: Path) -> int:
 
     A full disk is told here, before anybody waits in the line.
     """
-    descriptor = os.open(path, _FLAGS | _NO_WAIT, 0o600)
+    try:  # where everybody may write, Linux refuses `O_CREAT` for another user's file
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -151,9 +184,16 @@ def _opened(path: Path) -> int:
     return descriptor
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _close(descriptor: int, inode: int) -> None:
+    """Close a file, unless somebody else did, and uses the number anew."""
+    with contextlib.suppress(OSError):
+        if os.fstat(descriptor).st_ino == inode:
+            os.close(descriptor)
+
+
+def _is_at(opened: os.stat_result, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        return os.path.samestat(opened, os.lstat(path))
     except FileNotFoundError:
         return False
 

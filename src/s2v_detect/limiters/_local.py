@@ -19,14 +19,10 @@ import time
 from collections.abc import Callable
 
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._turns import Turn
+from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Turn, refuse_no_rate
 from s2v_detect.models import Lane
-
-_TICK_S = 1e-5
-"""A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
 
 
 class LocalLimiter:
@@ -68,7 +64,7 @@ class LocalLimiter:
         await self._semaphore.acquire(lane)
         try:
             # Asked again after each sleep: a 429 may have moved the start meanwhile.
-            while (wait_s := self._wait_s(self._pacer)) > _TICK_S:  # noqa: ASYNC110  # a time, no event
+            while (wait_s := self._wait_s(self._pacer)) > TICK_S:  # noqa: ASYNC110  # a time, no event
                 await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
             self._semaphore.release()
@@ -113,23 +109,3 @@ class _LocalTurn:
 
     def withdrawn(self) -> None:
         self._limiter._semaphore.release()  # noqa: SLF001  # as above
-
-
-class _Unlimited:
-    def left(self) -> None:
-        """Nothing to stamp."""
-
-    def withdrawn(self) -> None:
-        """Nothing to give back."""
-
-
-UNLIMITED = _Unlimited()
-
-
-def refuse_no_rate(rate: float, per_s: float) -> None:
-    """Raise `ConfigurationError` for a rate that no line can keep."""
-    if not rate > 0 or not 0 < per_s < math.inf:
-        raise ConfigurationError(
-            f"a line of {rate} requests in {per_s} seconds can't be kept.",
-            do="Give a rate above 0 and a finite number of seconds.",
-        )

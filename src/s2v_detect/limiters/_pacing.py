@@ -19,20 +19,18 @@ five: each of its requests comes when its own of a window ago has just ceased to
 window there would now and then be four, and another one pays.
 
 *Credit* decides how many. Each request earns one, and a 429 costs fifteen: up to 7 in 100 may be
-refused, and the line stays where it is. Without credit it falls by a slot, and by twice as many if
-it was refused again at once. With a credit of two dozen it tries a slot more for two windows,
-then two more, then four, until it has the whole rate, or is refused and goes back by one try. So a
-free line is found out at any share within 15 windows, for a slow line's requests earn more; and
-whoever is still there is met by one request in 25. After each 429 the line rests for a window, so
-that what is in excess can drain.
+refused, and the line stays where it is. Without credit it falls by a slot, and by two if it was
+refused again at once. With a credit of 24 it tries a slot more for two windows, then two more, to
+the whole rate, or is refused and goes back by one try. So a free line is found out in 15 windows at
+any share, for a slow line's requests earn more; whoever is still there is met by one request in 25.
+After each 429 the line rests for a window, so that what is in excess can drain.
 
 A service that spaces requests over a network with much jitter looks like others who share the
-account. So a line that has never run well needs three times the credit, and goes by half slots: it
-may be the network.
+account. So a line that never ran well needs three times the credit, and goes by half slots.
 
 All times are seconds on one monotonic clock that is handed in. Nothing here awaits, reads a clock,
 draws a number or logs. The figures are of `benchmarks/pace`, with jitter uniform from 0 to J. Those
-of the slots are of lines beside strangers (`benchmarks/pace --strangers`).
+of the slots are of lines beside strangers (there, "beside a stranger").
 """
 
 import math
@@ -78,8 +76,7 @@ _GAP_STEP = 0.155
 # one of four lines that a stranger left stayed at 87 % of the rate; with 0.1 all reach 90 %.
 _WINDOW_LATER = 0.1
 
-# A try costs a 429 while the others are there: with 20 they are 1 to 2 in 100 more. For a rate of
-# more than six a window it is four windows.
+# A try costs a 429 while the others are there: with 20 they are 1 to 2 in 100 more.
 _TRY_CREDIT = 24
 _TRY_WINDOWS = 4
 # No try comes later than this, whatever part of the rate is left: 15 seconds are the goal.
@@ -87,20 +84,16 @@ _LONGEST_WINDOWS = 10
 # In parts of what a try needs. Bursts of five at a service that counts fixed seconds refuse one
 # request in 15 at any pace: with 0.85 the line takes 42 % of what they leave, with 0.6 it is 63 %.
 _PRICE = 0.6
-# A second 429 within a third of a try's requests says that the first step was too small.
-_AT_ONCE = 1 / 3
+_AT_ONCE = 1 / 3  # of a try's requests: a second 429 so soon says that one slot was too few
 # Windows that a try lasts before the next. A stranger of 2.5/s refuses only each fifth request at
 # three slots: with 1.7 a try goes on to five too often, and 7 in 100 are refused instead of 5.
 _TRIED_WINDOWS = 2.3
-# How many slots are tried or lost first, in parts of all: one of five.
-_STEP = 0.1
-# A line that has never run well: at a service that spaces requests J = 150 ms has 17 429s in a
-# thousand so, and 43 at the usual price.
+_STEP = 0.1  # how many slots are tried or lost first, in parts of all; at least one
+# At a service that spaces requests J = 150 ms has 17 429s in a thousand so, and 43 with 1.0.
 _PATIENCE = 3.0
 # It has run well after six tries' requests without a 429, and after 15 it forgets what was before.
 _WELL = 6
 _LONG = 15
-_NEARLY_ONE = 0.9  # a share of another rate may come to a little less than a slot
 # A model that is being retired may sink to a tenth of its rate.
 _LEAST_SHARE = 0.1
 
@@ -187,6 +180,14 @@ class Pacer:
         pacer._space()
         return pacer
 
+    def copy(self) -> Self:
+        """Return a pacer that goes on from here by itself."""
+        pacer = object.__new__(type(self))
+        for name in Pacer.__slots__:
+            setattr(pacer, name, getattr(self, name))
+        pacer._lefts = self._lefts.copy()
+        return pacer
+
     def state(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return all that another pacer must know to go on: what was learnt, and who left when."""
         return _learnt_of(self), tuple(self._lefts)
@@ -202,9 +203,22 @@ class Pacer:
         return max(self._spaced_s, self._spanned_s / self._counted)
 
     @property
+    def spacing(self) -> tuple[float, float, float]:
+        """What decides the next start, beside who left when.
+
+        How many gaps lie between neighbours, how many windows a window spans, and until when the
+        line pauses.
+        """
+        return (
+            self._spaced_s / self._gap_s,
+            self._spanned_s / self._window_s,
+            self._paused_until,
+        )
+
+    @property
     def share(self) -> float:
-        """The part of the rate that the account gives at present, from 0.1 to 1."""
-        return self._share
+        """The part of the rate that the account gives, from 0.1 to 1; a try does not count yet."""
+        return self._share if self._step <= 0 else self._share - self._step / self._counted
 
     def start_at(self, now: float) -> float:
         """Return the earliest instant at which the next request's bytes may leave.
@@ -290,7 +304,8 @@ class Pacer:
         self._credit -= _PRICE * self._needed()
         if self._credit < 0:
             is_at_once = self._quiet_requests < _AT_ONCE * self._try_credit and self._has_run_well
-            self._step = 2 * self._step if is_at_once and self._step < 0 else -self._unit()
+            further = max(2 * self._step, -self._counted) if is_at_once else 0.0
+            self._step = further or -self._unit()
             self._take(max(self._slots() + self._step, self._slots() / 2))
 
     def _earn(self) -> None:
@@ -303,12 +318,11 @@ class Pacer:
             return
         self._step = 2 * self._step if self._step > 0 else self._unit()
         self._step = min(self._step, self._counted - self._slots())
-        slots = self._slots() + self._step
-        self._take(slots)
-        if self._has_run_well:
-            self._credit = self._needed() - self._earned(_TRIED_WINDOWS * slots)
+        self._take(slots := self._slots() + self._step)
+        if not self._has_run_well:
+            self._step = 0.0  # it stays there for as long as it was at the last
         else:
-            self._step = 0.0
+            self._credit = self._needed() - self._earned(_TRIED_WINDOWS * slots)
         self._space()
 
     def _needed(self) -> float:
@@ -327,7 +341,7 @@ class Pacer:
     def _slots(self) -> float:
         """Return how many requests a window may have: whole or half ones, or a part of one."""
         slots = self._share * self._counted
-        return max(1.0, round(2 * slots) / 2) if slots > _NEARLY_ONE else slots
+        return round(2 * slots) / 2 or slots
 
     def _take(self, slots: float) -> None:
         """Have so many slots from now on, and no credit."""

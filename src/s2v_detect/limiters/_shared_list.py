@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._block import OtherLayout, decoded, encoded
+from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
-from s2v_detect.limiters._pacing import Pacer
-from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList, alone_at
+from s2v_detect.limiters._turns import Alone
+from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList
 
 _log = logging.getLogger("s2v_detect")
 
@@ -36,7 +36,7 @@ Change = Callable[[WaitingList], None]
 
 
 class SharedList:
-    """One process's way to the list. Hold `mutex` around everything but `tell`.
+    """One process's way to the list. Hold the mutex around everything but `tell`.
 
     Raises `ConfigurationError` where the folder can't be used.
     """
@@ -48,6 +48,8 @@ class SharedList:
         rate: float,
         per_s: float,
         clock: Callable[[], float],
+        *,
+        mutex: threading.RLock,
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         folder = usable_folder(directory)
@@ -57,17 +59,22 @@ class SharedList:
             self._life = LifeSign(folder, stem)
         except OSError as error:
             raise _unusable(error) from error
+        self._is_given = directory is not None
         self._end = weakref.finalize(self, _end, self._file, self._life)
-        self.mutex = threading.Lock()
+        self._mutex = mutex
         self._rate, self._per_s = rate, per_s
         self._clock = clock
         self._boot = boot()
         self._kept: deque[Change] = deque(maxlen=_MOST_KEPT)
         self._seen: Shared | None = None
-        self._own = Pacer(rate, per_s)
+        self._written = b""
+        self._line: WaitingList | None = None
+        self.alone = Alone(rate, per_s)
+        self._opened_at = clock()
+        self._met: set[int] = set()
         self.is_alone = False
-        self._alone_at = -math.inf
-        self._is_alone_used = True
+        self._why = ""
+        self._alone_since = math.inf
 
     @property
     def owner(self) -> int:
@@ -76,25 +83,36 @@ class SharedList:
 
     def living(self) -> list[int]:
         """Return the owners of all processes that live and have this line open."""
-        return self._life.living()
+        try:
+            return self._life.living()
+        except OSError:  # those who were there when the folder was
+            seen = () if self._seen is None else self._seen.members
+            return sorted({self.owner, *(member.owner for member in seen)})
+
+    @property
+    def lost(self) -> str:
+        """Why this process is alone; empty where it is not."""
+        return self._why if self.is_alone else ""
+
+    def drop_the_dead(self, line: WaitingList) -> None:
+        """Take the next wish from the list where its process was killed, and its start is lost."""
+        owner = line.next_owner()
+        if owner is not None and self._life.is_dead(owner):
+            line.without(owner)
+
+    def met(self) -> int:
+        """Return how many others have used the list since this process opened it."""
+        return len(self._met - {self.owner})
 
     def start_by_own_rate(self, line: WaitingList) -> float:
         """Return before which instant this process does not go, where the line is faster."""
         if line.gap_s < self._per_s / self._rate:
-            return self._own.start_at(line.now)
+            return self.alone.own.start_at(line.now)
         return -math.inf
-
-    def left(self, at: float) -> None:
-        """Count what this process sent."""
-        self._own.left(max(at, self._own.last_left_at))
-
-    def throttled(self, at: float, retry_after_s: float | None) -> None:
-        """Slow this process where it is alone."""
-        self._own.throttled(at, retry_after_s)
 
     def tell(self, change: Change) -> None:
         """Change the list now, or with the next transaction: this never waits."""
-        with self.mutex:
+        with self._mutex:
             self._kept.append(change)
             self.changed(lambda _: None)
 
@@ -104,7 +122,7 @@ class SharedList:
         False where the list can't be had: nothing of the work counts then.
         """
         try:
-            if not self._file.locked():
+            if not self._locked():
                 return False, None
             try:
                 result = self._transaction(work)
@@ -122,13 +140,14 @@ class SharedList:
     def view(self) -> WaitingList:
         """Return the list as it was seen last, or as it is where that can be read whole."""
         with suppress(OSError, OtherLayout):
-            self._seen = decoded(self._file.read(), self._boot).shared or self._seen
+            self._seen = self._decoded(self._file.read()).shared or self._seen
         return WaitingList(self._seen, self._me(), is_new=True)
 
     def go_alone(self, why: str) -> None:
         """Pace without the others."""
         if not self.is_alone:
-            self.is_alone = True
+            self.is_alone, self._why = True, why
+            self._alone_since = self._clock()
             _log.warning(
                 "The line of this machine can't be shared now: %s. This process keeps to its share"
                 " of the rate until it can.",
@@ -137,18 +156,11 @@ class SharedList:
 
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""
-        living, now, gap_s = self.living(), self._clock(), self._per_s / self._rate
-        if self._is_alone_used or now > self._alone_at + gap_s / 2:
-            anchor = self._seen.lefts[-1] if self._seen and self._seen.lefts else 0.0
-            after = max(now, self._alone_at, self._own.start_at(now))
-            place = living.index(self.owner)
-            self._alone_at = alone_at(after, anchor, gap_s, place=place, of=len(living))
-            self._is_alone_used = False
-        return self._alone_at, gap_s * len(living)
-
-    def use_alone(self) -> None:
-        """Take the start that `look_alone` returned."""
-        self._is_alone_used = True
+        start, anchor, gap_s = self.view().at_present()
+        living = self.living()
+        place, now = living.index(self.owner), max(self._clock(), start)
+        start = self.alone.start(now, anchor, gap_s, place=place, of=len(living))
+        return start, gap_s * len(living)
 
     def close(self) -> None:
         """Close the files, as a child of a fork must: what it was born with is its parent's."""
@@ -159,20 +171,51 @@ class SharedList:
     def _me(self) -> Member:
         return Member(self.owner, self._rate, self._per_s, self._clock())
 
+    def _locked(self) -> bool:
+        try:
+            return self._file.locked()
+        except FileNotFoundError:
+            if self._is_given:
+                raise
+            state_folder(None)  # somebody tidied all of it up
+            return self._file.locked()
+
     def _transaction(self, work: Callable[[WaitingList], Result]) -> Result:
-        block = decoded(self._file.read(), self._boot)
-        shared = block.shared
-        if block.is_new:  # a new line, unless somebody tidied up
-            shared = decoded(self._file.left_behind, self._boot).shared or self._seen
-        line = WaitingList(shared, self._me(), is_new=block.is_new)
+        line, self._line = self._opened(), None
         for change in self._kept:
             change(line)
         result = work(line)
         shared = line.shared()
-        self._file.write(encoded(shared, self._boot))
+        written = encoded(shared, self._boot)
+        self._file.write(written)
         self._kept.clear()
-        self._seen = shared
+        self._seen, self._written, self._line = shared, written, line
+        since = self._opened_at
+        self._met.update([each.owner for each in shared.members if each.seen_at >= since])
         return result
+
+    def _opened(self) -> WaitingList:
+        """Return the list as it stands in the file, which is locked."""
+        read = self._file.read()
+        # Where nobody wrote since: so it is mostly, when bytes leave after a look.
+        line = self._line if read == self._written else None
+        if line is not None and line.go_on(self._clock()):
+            return line
+        block = self._decoded(read)
+        shared = block.shared
+        if block.is_new:  # a new line, unless somebody tidied up
+            shared = self._decoded(self._file.left_behind).shared or self._seen
+        if self._file.left_behind:
+            self._file.left_behind = b""
+            with suppress(OSError):
+                self._life.renew()
+        line = WaitingList(shared, self._me(), is_new=block.is_new)
+        if self.is_alone and shared is not None and shared.used_at < self._alone_since:
+            line.assume_others()  # the first who is back does not know when the others went
+        return line
+
+    def _decoded(self, block: bytes) -> Block:
+        return decoded(block, self._boot, self._clock())
 
 
 def _end(file: LineFile, life: LifeSign) -> None:

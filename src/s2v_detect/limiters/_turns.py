@@ -1,9 +1,31 @@
-"""What a limiter is: the words that flights, the wire and every limiter share."""
+"""What a limiter is: the words that flights, the wire and every limiter share.
 
-from typing import Protocol
+The theory of a line that several processes share. In each process a lane is a semaphore with one
+permit, and whoever holds the permit is the lane's *head*: the head alone speaks for the lane on the
+waiting list (see `_waiting_list`, which decides everything). The head sleeps to the due time of its
+wish, looks, and either has the turn or a new due time. The permit goes on when the turn is told
+`left()` or `withdrawn()`; the wish of the next head stands on the list by then, for it joined in
+the same look. Where the list is, and how one looks at it, is the limiter's (`_host`, `_redis`).
+"""
+
+import asyncio
+import math
+import os
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.models import Lane
+from s2v_detect.limiters._pacing import Pacer
+from s2v_detect.limiters._semaphore import LaneSemaphore
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Wish, alone_at
+from s2v_detect.models import LANES, Lane
+from s2v_detect.options import is_number
+
+TICK_S = 1e-5
+"""A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
 
 
 class Turn(Protocol):
@@ -37,6 +59,21 @@ class Limiter(Protocol):
         """Return the seconds that a request joining the lane now would wait, as far as known."""
 
 
+class Sharing(NamedTuple):
+    """How many processes share a line."""
+
+    processes: int = 1
+    """Living ones that have the line open, this one among them."""
+    met: int = 0
+    """Others that have used the line since this process opened it."""
+
+    @classmethod
+    def of(cls, limiter: Limiter) -> Self:
+        """Return what a limiter says of its line; one that says nothing shares none."""
+        sharing: Self = getattr(limiter, "sharing", cls)()
+        return sharing
+
+
 def refuse_no_limiter(value: object) -> None:
     """Raise `ConfigurationError` for what is neither None nor a limiter; say what one has."""
     if value is None:
@@ -49,5 +86,222 @@ def refuse_no_limiter(value: object) -> None:
         raise ConfigurationError(what, do=do)
     for name in ("rate", "per_s"):
         amount = getattr(value, name)
-        if not isinstance(amount, int | float) or not amount > 0:
+        if not is_number(amount) or not amount > 0:
             raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)
+
+
+class _Unlimited:
+    def left(self) -> None:
+        """Nothing to stamp."""
+
+    def withdrawn(self) -> None:
+        """Nothing to give back."""
+
+
+UNLIMITED = _Unlimited()
+
+
+def refuse_no_rate(rate: float, per_s: float) -> None:
+    """Raise `ConfigurationError` for a rate that no line can keep."""
+    are_numbers = is_number(rate) and is_number(per_s)
+    if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
+        raise ConfigurationError(
+            f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
+            do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
+        )
+
+
+class SharedLine(ABC):
+    """One process's part of a line that it shares with others."""
+
+    def __init__(
+        self, rate: float, per_s: float, name: str | None, clock: Callable[[], float]
+    ) -> None:
+        refuse_no_rate(rate, per_s)
+        self.rate = rate
+        self.per_s = per_s
+        self.name = name
+        self._clock = clock
+        self._bound: dict[str, Self] = {}
+        self._begin()
+        _lines.add(self)
+
+    def bound_to(self, account: str) -> Self:
+        """Return the line of an account, where this one has no name of its own."""
+        if self.name is not None:
+            return self
+        if account not in self._bound:
+            self._bound[account] = self._named(account)
+        return self._bound[account]
+
+    async def turn(self, lane: Lane = "bulk") -> Turn:
+        """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
+        if math.isinf(self.rate):
+            return UNLIMITED
+        who = object()
+        with self._mutex:
+            self._waiting[lane][who] = self._clock()
+        try:
+            await self._heads[lane].acquire(lane)
+            try:
+                claim = await self._claim(lane, who)
+            except BaseException:
+                self._heads[lane].release()
+                raise
+        except BaseException:
+            with self._mutex:
+                self._waiting[lane].pop(who, None)
+                is_last = not self._waiting[lane]
+            if is_last:
+                self._leave(lane)
+            raise
+        return _SharedTurn(self, lane, claim)
+
+    def expect(self, lane: Lane, whose: object, count: int) -> None:
+        """Tell the other processes that so many more will ask, beside those who have asked."""
+        with self._mutex:
+            self._expected[lane][whose] = count
+
+    @abstractmethod
+    def _named(self, name: str) -> Self:
+        """Return a line of this name, and else like this one."""
+
+    @abstractmethod
+    async def _look(self, lane: Lane, who: object) -> Claim | None:
+        """Return a granted turn; else the lane's wish says when to look again."""
+
+    @abstractmethod
+    def _leave(self, lane: Lane) -> None:
+        """Take the lane's wish from the list: nobody waits in it any more. This never waits."""
+
+    @abstractmethod
+    def _tell_left(self, claim: Claim) -> None:
+        """Count a turn at this instant. This never waits."""
+
+    @abstractmethod
+    def _tell_withdrawn(self, claim: Claim) -> None:
+        """Give a turn back to the list. This never waits."""
+
+    def _forget(self) -> None:
+        """Be a process of its own, in the child of a fork."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have nobody in line, as a new process has."""
+        self._mutex = threading.RLock()  # what ended at once is heard by whoever asked
+        self._heads = {lane: LaneSemaphore() for lane in LANES}
+        self._waiting: dict[Lane, dict[object, float]] = {lane: {} for lane in LANES}
+        self._expected: dict[Lane, weakref.WeakKeyDictionary[object, int]] = {
+            lane: weakref.WeakKeyDictionary() for lane in LANES
+        }
+        self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)
+
+    def _coming(self, lane: Lane) -> int:
+        """Return how many will ask, beside those who have asked."""
+        return sum(self._expected[lane].values())
+
+    def _now(self) -> float:
+        """Return the time on the clock of the list."""
+        return self._clock()
+
+    def _look_at(self, wish: Wish) -> float:
+        """Return when to begin a look that arrives when the wish is due."""
+        return wish.due
+
+    async def _claim(self, lane: Lane, who: object) -> Claim:
+        """Return a granted turn at its start. The caller is the lane's head."""
+        while True:
+            wish = self._wishes[lane]
+            if wish is not None:
+                await self._sleep_until(self._look_at(wish))
+            claim = await self._look(lane, who)
+            if claim is not None:
+                break
+        try:
+            await self._sleep_until(claim.at)
+        except asyncio.CancelledError:
+            self._withdraw(lane, claim)
+            raise
+        return claim
+
+    async def _sleep_until(self, at: float) -> None:
+        if (wait_s := at - self._now()) > TICK_S:
+            await asyncio.sleep(wait_s)
+
+    def _behind(self, lane: Lane, who: object) -> object | None:
+        """Return who will be the lane's head after this one."""
+        return next((each for each in self._waiting[lane] if each is not who), None)
+
+    def _wish_alone(self, owner: int, lane: Lane, start: float, round_s: float) -> Wish | None:
+        """Return None where a process that is alone may have the start; else when it looks again.
+
+        Within the process the better lanes go first.
+        """
+        now = self._now()
+        better = LANES[: LANES.index(lane)]
+        if any(self._waiting[each] for each in better):
+            start += round_s
+        elif start <= now + EARLY_S:
+            return None
+        return Wish(owner, LANES.index(lane), 1, now, max(start, now))
+
+    def _withdraw(self, lane: Lane, claim: Claim) -> None:
+        """Give a turn back; the next of the lane looks at once, and may have it."""
+        self._tell_withdrawn(claim)
+        with self._mutex:
+            wish = self._wishes[lane]
+            if wish is not None:
+                self._wishes[lane] = wish._replace(due=self._now())
+
+
+class _SharedTurn:
+    __slots__ = ("_claim", "_lane", "_line")
+
+    def __init__(self, line: SharedLine, lane: Lane, claim: Claim) -> None:
+        self._line, self._lane, self._claim = line, lane, claim
+
+    def left(self) -> None:
+        self._line._tell_left(self._claim)  # noqa: SLF001  # a turn is its limiter's half
+        self._line._heads[self._lane].release()  # noqa: SLF001  # as above
+
+    def withdrawn(self) -> None:
+        self._line._withdraw(self._lane, self._claim)  # noqa: SLF001  # as above
+        self._line._heads[self._lane].release()  # noqa: SLF001  # as above
+
+
+class Alone:
+    """The starts of one process while it can't reach the others: its slot, and its own pace."""
+
+    def __init__(self, rate: float, per_s: float) -> None:
+        self.own = Pacer(rate, per_s)
+        self._at = -math.inf
+        self._is_used = True
+
+    def start(self, now: float, anchor: float, gap_s: float, *, place: int, of: int) -> float:
+        """Return its next start: the same until that is used, or long over."""
+        if self._is_used or now > self._at + gap_s / 2:
+            after = max(now, self._at, self.own.start_at(now))
+            self._at = alone_at(after, anchor, gap_s, place=place, of=of)
+            self._is_used = False
+        return self._at
+
+    def use(self) -> None:
+        """Take the start that was returned last."""
+        self._is_used = True
+
+    def left(self, at: float) -> None:
+        """Count what this process sent."""
+        self.own.left(max(at, self.own.last_left_at))
+
+
+_lines: "weakref.WeakSet[SharedLine]" = weakref.WeakSet()
+
+
+def _forget_in_a_child() -> None:
+    """A forked child is a process of its own: the waiters are of its parent's loops."""
+    for line in list(_lines):
+        line._forget()  # noqa: SLF001  # this module's own
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget_in_a_child)

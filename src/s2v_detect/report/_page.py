@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from s2v_detect import __version__
 from s2v_detect._redaction import without_secrets
-from s2v_detect.bulk import replacing
+from s2v_detect.bulk import Replaceable, replacing
 from s2v_detect.report._advice import advice_for, skip_of
 from s2v_detect.report._chart import HEIGHT, WIDTH, Timeline, chart_of
 from s2v_detect.report._sample import Sample
@@ -103,6 +103,8 @@ def write_report(
     beside: Sequence[Path] = (Path(),),
     sent_at: Iterable[float] | None = None,
     line_per_s: float = 5.0,
+    replaces: Replaceable | None = None,
+    on_kept: Callable[[Path, Path], None] | None = None,
 ) -> None:
     """Write the page of a run, whole or not at all.
 
@@ -112,7 +114,7 @@ def write_report(
 
     Args:
         records: flat records, as a run's output has them.
-        path: the page; one that is there is replaced.
+        path: the page; what is there is replaced.
         title: what stands at its head.
         note: what stands beside the cost.
         source: what the records are from: there a reader finds those that are not listed.
@@ -120,6 +122,8 @@ def write_report(
         sent_at: when each request was sent (POSIX seconds), where a ledger knows; else the times
             of the answers are drawn.
         line_per_s: the account's rate.
+        replaces: what alone may be replaced; anything else is kept under another name.
+        on_kept: told of what was kept, and under which name.
 
     Raises:
         OSError: the page can't be written; nothing is left of it.
@@ -129,7 +133,7 @@ def write_report(
         tally.add(record)
     words = {"title": _plain(title), "note": note, "source": _plain(source)}
     page = _rendered(tally, words, line_per_s)
-    with replacing(path) as file:
+    with replacing(path, replaces, on_kept) as file:
         file.write(page.encode(errors="backslashreplace"))
 
 

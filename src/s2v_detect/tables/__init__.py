@@ -7,7 +7,7 @@ What needs an extra is imported late: `_parquet_reading`, `_parquet_writing`, `_
 `_excel_records`, `_excel_writing`.
 """
 
-from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of
+from s2v_detect.tables._file_formats import DELIMITERS, Format, format_of, is_list
 from s2v_detect.tables._fitting import fitting_batches
 from s2v_detect.tables._lines import (
     MORE,
@@ -55,6 +55,7 @@ __all__ = [
     "delimited_output",
     "fitting_batches",
     "format_of",
+    "is_list",
     "is_output",
     "is_record",
     "is_whole",

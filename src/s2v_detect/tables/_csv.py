@@ -13,12 +13,11 @@ that does not end in its line goes on in the next ones, and is believed only if
 Else the line where it began is a faulty row, and each line after it is read anew. Every line is so
 read twice at most: within quotes that go on, a line has no quote that could open a cell.
 
-The first line is a header, unless one of its cells is an address: then there is none, and the
-columns are named by their numbers. A header that can't be read ends the run before it begins; the
-next line never takes its place. A row with more cells than the header has is faulty: its address
-may have been cut at a delimiter. Empty cells beyond are no harm. Without a header nothing says how
-many cells there are, so an address there ends in its cell only if it ends as images do, stands in
-quotes or in the last cell, or if `--column` says so: OSS has `…/resize,w_400` in addresses.
+`_head` says which of the first lines is the header: usually the first. Until that is plain, rows
+wait, and none of them has an address. A first line that can't be read ends the run before it
+begins, and no line below one that can't be read takes the header's place. A row with more cells
+than the header has is faulty: its address may have been cut at a delimiter (`_cut` has the other
+signs). Empty cells beyond are no harm.
 
 Why none of the readers that are faster: pyarrow 26 and polars 2.1 take the two lines above for one
 row, or end there; both take an address in the first line for a header; DuckDB 2.0 takes it for a
@@ -28,22 +27,15 @@ what they read.
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.images import trimmed
+from s2v_detect.tables._cut import ENDINGS, SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
-from s2v_detect.tables._names import distinct, headless
+from s2v_detect.tables._head import Said, head_of, is_decisive
+from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
-from s2v_detect.tables._rows import (
-    EXCERPT,
-    InputError,
-    Row,
-    chosen_column,
-    is_address,
-    row_of,
-    unmarked,
-)
+from s2v_detect.tables._rows import EXCERPT, InputError, Row, is_address, row_of, unmarked
 
 _QUOTED = '"[^"]*+(?:""[^"]*+)*+'
 """A cell in quotes, up to the quote that ends it."""
@@ -53,31 +45,58 @@ _UNCLOSED = re.compile(_QUOTED)
 _SHORT = 4096
 """Characters of an address that needs no look at its length in bytes."""
 
-_ENDINGS = tuple(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
+_DOUBLE = "put a cell with a quote in it between quotes, and write its own quote twice"
 
 _State = Literal["closed", "open", "broken"]
+
+_MOST_AHEAD = 100
+"""Lines that are looked at for a column with addresses, where there are so many."""
+
+
+class _First(NamedTuple):
+    """A row that was read before the header was known."""
+
+    number: int
+    text: str
+    cells: list[str]
+    fault: str = ""
 
 
 class CsvRows:
     """Cells between delimiters; a cell in quotes may hold delimiters and ends of lines."""
 
-    def __init__(self, default: str, column: str | None, delimiter: str | None = None) -> None:
+    def __init__(
+        self,
+        default: str,
+        column: str | None,
+        delimiter: str | None = None,
+        header_row: int | None = None,
+    ) -> None:
         self.columns: tuple[str, ...] | None = None
         self.column: str | None = None
         self.passed_over = 0
         self.has_header = True
+        self.header_line: int | None = None
+        """Where the header is, if it is not the first line with anything in it."""
+        self.is_chosen = False
+        """Whether the column was chosen for its addresses."""
         self.delimiter = delimiter or ""
         """Empty until the first lines are read, if nobody said it."""
         self._default = default
         self._wanted = column
+        self._said_by: SaidBy = "nobody"
         self._open: TextLine | None = None
         self._following: list[TextLine] = []
         self._length = 0
         self._place = 0
         self._is_begun = False
+        self._header_row = header_row
+        self._firsts: list[_First] = []
+        self._lines: Sequence[TextLine] = ()
 
     def rows(self, lines: Sequence[TextLine]) -> list[Row]:
         rows: list[Row] = []
+        self._lines = lines
         for line in lines if self.columns else self._begun(lines):
             if row := self._plain_row(line):
                 rows.append(row)
@@ -88,7 +107,15 @@ class CsvRows:
     def rest(self) -> list[Row]:
         rows: list[Row] = []
         while self._open:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
+        self._lines = ()
+        if self._firsts:
+            self._decide(rows)
+        elif self.columns is None and self._header_row:
+            raise InputError(
+                f"The input has nothing in line {self._header_row}, which --header-row says is its"
+                " header. Give the number of another line."
+            )
         return rows
 
     def _begun(self, lines: Sequence[TextLine]) -> Sequence[TextLine]:
@@ -100,6 +127,10 @@ class CsvRows:
         if said:
             self.passed_over += 1
             lines = [*lines[:first], *lines[first + 1 :]]
+        if self._header_row:
+            above = [line for line in lines if line.number < self._header_row]
+            self.passed_over += len(above)
+            lines = lines[len(above) :]
         texts = [unmarked(line.text) for line in lines if not line.fault and line.text.strip()]
         self._is_begun = bool(texts) or not said
         self._separate(self.delimiter or said or delimiter_of(texts, self._default))
@@ -107,6 +138,7 @@ class CsvRows:
 
     def _separate(self, delimiter: str) -> None:
         self.delimiter = delimiter
+        self._whole = () if delimiter == ";" else ENDINGS
         mark = re.escape(delimiter)
         cell = rf'(?:{_QUOTED}"(?={mark}|\Z)|(?!")[^{mark}]*+)'
         self._cell = re.compile(rf"(?:\A|{mark})({cell})")
@@ -121,8 +153,12 @@ class CsvRows:
         cells = text.split(self.delimiter)
         if len(cells) != len(self.columns):
             return None
-        image = cells[self._place].strip()
-        if not image or len(image) > _SHORT or not image.isascii() or self._may_be_cut(text, cells):
+        place = self._place
+        image = cells[place].strip()
+        if not image or len(image) > _SHORT or not image.isascii():
+            return None
+        is_last = len(cells) == place + 1
+        if not is_last and not image.endswith(self._whole) and self._cut(text, cells):
             return None
         return Row(number, image, "", dict(zip(self.columns, cells, strict=True)))
 
@@ -140,7 +176,7 @@ class CsvRows:
             elif state == "open":
                 self._open, self._following, self._length = line, [], len(line.text)
             else:
-                rows.append(self._faulty(line, "a quote ends in the middle of a cell"))
+                self._refuse(line, f"a quote ends in the middle of a cell; {_DOUBLE}", rows)
 
     def _go_on(self, line: TextLine, rows: list[Row]) -> None:
         """Take a line that may lie within the open cell."""
@@ -148,11 +184,13 @@ class CsvRows:
         self._length += len(line.text)
         state = self._state(line.text, is_within=True)
         if line.fault or self._length > LONGEST_ROW:
-            self._give_up("a quote in it never closes", rows)
+            self._give_up(f"a quote in it never closes; {_DOUBLE}", rows)
         elif self._is_row(line.text):
-            self._give_up("a quote in it is still open where the next row begins", rows)
+            self._give_up(f"a quote in it is still open where the next row begins; {_DOUBLE}", rows)
         elif state == "broken":
-            self._give_up("a quote in it never closes, but for the quote of another cell", rows)
+            self._give_up(
+                f"a quote in it never closes, but for the quote of another cell; {_DOUBLE}", rows
+            )
         elif state == "closed":
             self._close(rows)
 
@@ -171,7 +209,7 @@ class CsvRows:
         first, following = self._open, self._following
         self._open, self._following = None, []
         if first:
-            rows.append(self._faulty(first, fault))
+            self._refuse(first, fault, rows)
             for line in following:
                 self._take(line, rows)
 
@@ -201,14 +239,14 @@ class CsvRows:
 
     def _record(self, line: TextLine, rows: list[Row]) -> None:
         if line.fault:
-            rows.append(self._faulty(line, line.fault))
+            self._refuse(line, line.fault, rows)
         elif not trimmed(line.text):
             self.passed_over += 1
         else:
             text = unmarked(line.text)
             cells = self._cells(text)
-            if self.columns is None and self._take_header(text, cells):
-                self.passed_over += 1
+            if self.columns is None:
+                self._take_first(_First(line.number, text, cells), rows)
             else:
                 rows.append(self._row(line.number, text, cells))
 
@@ -220,31 +258,60 @@ class CsvRows:
             for cell in self._cell.findall(text)
         ]
 
-    def _take_header(self, text: str, cells: list[str]) -> bool:
-        """Have the names of the columns; return whether the line said them."""
-        self.has_header = not any(map(is_address, cells))
-        if self.has_header:
-            self.columns = distinct(cells)
-            self.column = chosen_column(self.columns, self._wanted)
-        else:
-            self.columns, self.column = headless(cells, self._wanted)
-        self._place = self.columns.index(self.column)
-        if self._may_be_cut(text, cells):
+    def _take_first(self, first: _First, rows: list[Row]) -> None:
+        """Take a row while the header is not known."""
+        if self._header_row and not self._firsts and first.number != self._header_row:
             raise InputError(
-                "The input has no header, and the address in its first line may go on behind the"
-                f" {self.delimiter!r}. Give --column {self._place + 1} if it ends there; else put"
-                " addresses in quotes, or give --format text for an address a line."
+                f"The input has no row that begins in line {self._header_row}, which --header-row"
+                " says is its header. Give the number of another line."
             )
-        return self.has_header
+        if first.fault and not self._firsts and self._header_row != 0:
+            raise InputError(
+                f"The header, line {first.number} of the input, can't be read: {first.fault}. Mend"
+                " that line, or say what the input is: --encoding, --delimiter, --format,"
+                " --header-row."
+            )
+        self._firsts.append(first)
+        if is_decisive([each.cells for each in self._firsts], self._wanted, self._said):
+            self._decide(rows)
 
-    def _may_be_cut(self, text: str, cells: Sequence[str]) -> bool:
-        """Whether the image's address may go on in the next cell."""
-        if self.has_header or self._wanted is not None or not any(cells[self._place + 1 :][:1]):
-            return False
-        image = trimmed(cells[self._place]).lower()
-        return (
-            is_address(image) and not image.endswith(_ENDINGS) and f'"{image}"' not in text.lower()
-        )
+    @property
+    def _said(self) -> Said:
+        if self._header_row is None:
+            return None
+        return "header" if self._header_row else "none"
+
+    def _decide(self, rows: list[Row]) -> None:
+        """Know the header and the column, and give the rows that waited for that."""
+        firsts, self._firsts = self._firsts, []
+        readable = next((n for n, each in enumerate(firsts) if each.fault), len(firsts))
+        last = firsts[-1].number
+        ahead = [line for line in self._lines if line.number > last and '"' not in line.text]
+        cells = [each.cells for each in firsts]
+        cells += [line.text.split(self.delimiter) for line in ahead[:_MOST_AHEAD]]
+        head = head_of(cells, self._wanted, self._said, searched=readable)
+        self.has_header = head.header is not None
+        self.columns, self.column, self.is_chosen = head.names, head.column, head.is_chosen
+        self._place = self.columns.index(self.column)
+        self._said_by = "user" if self._wanted else "header" if self.has_header else "nobody"
+        above = 0 if head.header is None else head.header + 1
+        if above > 1:
+            self.header_line = firsts[above - 1].number
+        self.passed_over += above
+        if not above and (fault := self._cut(firsts[0].text, firsts[0].cells)):
+            raise InputError(
+                f"The input has no header, and in its first line {fault}. Or give --format text,"
+                " if each line is an address."
+            )
+        rows += [
+            Row(each.number, each.text, each.fault)
+            if each.fault
+            else self._row(each.number, each.text, each.cells)
+            for each in firsts[above:]
+        ]
+
+    def _cut(self, text: str, cells: Sequence[str]) -> str:
+        return cut(text, cells, self._place, self.delimiter, self._said_by)
 
     def _row(self, number: int, text: str, cells: list[str]) -> Row:
         names = self.columns or ()
@@ -258,19 +325,17 @@ class CsvRows:
                 f" {self.delimiter!r} in it must stand in quotes"
             )
             return Row(number, text[:EXCERPT], fault, columns)
-        if self._may_be_cut(text, cells):
-            fault = f"its address may go on behind the {self.delimiter!r}; put it in quotes"
+        if fault := self._cut(text, cells):
             return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")
         if '"' in row.image and is_address(row.image):
-            return row._replace(fault="a quote is in the middle of its address")
+            return row._replace(fault=f"a quote is in the middle of its address; {_DOUBLE}")
         return row
 
-    def _faulty(self, line: TextLine, fault: str) -> Row:
-        """Return the row of a line that can't be read. Raises `InputError` for a header."""
+    def _refuse(self, line: TextLine, fault: str, rows: list[Row]) -> None:
+        """Give a line that can't be read. Raises `InputError` where it may be the header."""
+        text = line.text[:EXCERPT]
         if self.columns is None:
-            raise InputError(
-                f"The header, line {line.number} of the input, can't be read: {fault}. Mend that"
-                " line, or say what the input is: --encoding, --delimiter, --format."
-            )
-        return Row(line.number, line.text[:EXCERPT], fault)
+            self._take_first(_First(line.number, text, [], fault), rows)
+        else:
+            rows.append(Row(line.number, text, fault))

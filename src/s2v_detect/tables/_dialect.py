@@ -2,7 +2,8 @@
 
 **Theory.** The delimiter of the file's ending stands, unless another one is plainly better: one
 that cuts the header and more of the first lines into the same number of cells. Delimiters within
-quotes do not count. Where the first line is an address already, a `;` behind it may belong to it,
+quotes do not count, nor do titles above the header: lines without any delimiter, up to one that has
+some and no address. Where the first line is an address already, a `;` behind it may belong to it,
 and no other line can tell: the user is asked.
 
 No library guesses here: of seven short heads, clevercsv 0.8 cut a column `url` at the `=` of its
@@ -48,7 +49,7 @@ def delimiter_of(lines: Sequence[str], default: str) -> str:
 
     Raises `InputError` where it can't be told.
     """
-    bare = _QUOTED.sub("", "\n".join(lines[:_HEAD_LINES])).split("\n")
+    bare = _below_titles(_QUOTED.sub("", "\n".join(lines[:_HEAD_LINES])).split("\n"))
     has_header = not is_address(bare[0])
     best, most = default, 0
     for each in (default, *(other for other in GUESSED if other != default)):
@@ -62,3 +63,12 @@ def delimiter_of(lines: Sequence[str], default: str) -> str:
             f" separates cells. Give --delimiter ';', or --delimiter '{default}' if it does not."
         )
     return best
+
+
+def _below_titles(lines: list[str]) -> list[str]:
+    for place, line in enumerate(lines):
+        if "://" in line:
+            break
+        if any(each in line for each in GUESSED):
+            return lines[place:]
+    return lines

@@ -9,6 +9,7 @@ what the reader leaves out is noted, and what no memory holds is refused.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import BinaryIO
 from xml.parsers import expat
 
@@ -17,6 +18,7 @@ from s2v_detect.tables._excel_parts import (
     MOST_ROWS,
     SheetPart,
     Start,
+    has_in,
     local,
     parse,
     parts_of,
@@ -30,6 +32,10 @@ _MOST_CELLS = 1 << 26
 _MOST_LINKED = 10_000
 """Cells of one link: whole columns of one are a slip of the mouse, and no list of images."""
 _LINK = re.compile(r'\s*HYPERLINK\s*\(\s*"((?:[^"]|"")*)"\s*[,;)]', re.IGNORECASE)
+
+_LONG = re.compile(rb">\s*-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])\s*<")
+_LONG_NUMBER = re.compile(r"-?(\d{16,40}(\.0*)?|\d\.\d{15,40}[Ee]\+?1[5-8])", re.ASCII)
+"""Whole, with more digits than Excel itself keeps; other programs write one with an exponent."""
 
 Place = tuple[int, int]
 """A cell: its row and its column, from 1."""
@@ -45,21 +51,27 @@ class Notes:
     """Such as `#N/A`."""
     formulas: dict[Place, str] = field(default_factory=dict)
     """Those whose value is not saved in the file."""
+    numbers: dict[Place, int] = field(default_factory=dict)
+    """Whole ones with more digits than a reader of values keeps."""
 
 
 def notes_of(file: BinaryIO, sheet: SheetPart) -> Notes:
     """Return what a sheet has beside its values. Raises `InputError` for what can't be read."""
     with parts_of(file) as parts:
         refuse_bombs(parts)
-        scan = _Scan(related(parts, sheet.part, "/hyperlink"))
+        has_long = has_in(parts, sheet.part, _LONG)
+        scan = _Scan(related(parts, sheet.part, "/hyperlink"), hears_numbers=has_long)
         parse(parts, sheet.part, scan.follow)
+        scan.end()
         return scan.notes
 
 
 class _Scan:
     """The cells of a sheet, one after another."""
 
-    def __init__(self, targets: dict[str, str]) -> None:
+    def __init__(self, targets: dict[str, str], *, hears_numbers: bool) -> None:
+        """`hears_numbers` costs a third more time: few sheets have numbers that are so long."""
+        self._hears_numbers = hears_numbers
         self.notes = Notes()
         self._targets = targets
         self._columns: dict[str, int] = {}
@@ -100,6 +112,11 @@ class _Scan:
 
         return start
 
+    def end(self) -> None:
+        """Take the last value, behind which no other element may stand."""
+        if self._is_listening:
+            self._heard()
+
     def _row(self, told: dict[str, str]) -> None:
         self._end_cell(told)
         row = told.get("r")
@@ -116,7 +133,11 @@ class _Scan:
         self._is_listening = True
 
     def _value(self, _: dict[str, str]) -> None:
-        self._is_listening = self._type == "e" or self._formula is not None
+        self._is_listening = (
+            self._type == "e"
+            or self._formula is not None
+            or (self._hears_numbers and self._type in (None, "n"))
+        )
         (row, column), low, high = self._at, self._low, self._high
         if low[0] <= row <= high[0] and low[1] <= column <= high[1]:
             return
@@ -140,6 +161,10 @@ class _Scan:
             return
         if self._type == "e":
             self.notes.errors[self._at] = text
+        elif self._type in (None, "n") and _LONG_NUMBER.fullmatch(text):
+            number = Decimal(text)
+            if number == int(number):
+                self.notes.numbers[self._at] = int(number)
         if text or self._type == "str":  # a formula may come to an empty text
             self._formula = None
 

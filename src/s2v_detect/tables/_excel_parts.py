@@ -4,7 +4,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
@@ -23,6 +23,9 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PROTECTED = "EncryptedPackage".encode("utf-16-le")
 _DIMENSION = re.compile(rb"""<(?:\w+:)?dimension\s+ref=["'][A-Z]+\d+:[A-Z]+(\d{1,7})["']""")
 _TEXTS = re.compile(rb"""\buniqueCount\s*=\s*["'](\d+)""")
+
+_VALUE = re.compile(rb"<(?:\w{1,20}:)?(?:v|is)[ >]")
+_LONGEST_FOUND = 400
 
 Kind = Literal["xlsx", "xlsb", "xls", "ods", "protected"]
 Start = Callable[[str, dict[str, str]], None]
@@ -81,6 +84,45 @@ def sheets_of(file: BinaryIO) -> list[SheetPart]:
 
         parse(parts, workbook, lambda _: start)
         return found
+
+
+def shown_first(sheets: Sequence[SheetPart]) -> list[SheetPart]:
+    """Return the sheets that a person sees; all of them, where none is shown."""
+    return [sheet for sheet in sheets if not sheet.is_hidden] or list(sheets)
+
+
+def sheet_named(sheets: Sequence[SheetPart], wanted: str) -> SheetPart:
+    """Return the sheet of that name, or number among those shown. Raises `InputError`."""
+    for sheet in sheets:
+        if sheet.name == wanted:
+            return sheet
+    shown = [sheet for sheet in sheets if not sheet.is_hidden]
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= len(shown):
+        return shown[int(wanted) - 1]
+    raise InputError(f"The input has no sheet {wanted!r}. Its sheets are {names_of(sheets)}.")
+
+
+def names_of(sheets: Sequence[SheetPart]) -> str:
+    """Return the names of sheets, with a word for those that are hidden."""
+    names = [f"{each.name}{' (hidden)' if each.is_hidden else ''}" for each in sheets[:20]]
+    return ", ".join(names) + (", …" if sheets[20:] else "")
+
+
+def has_values(file: BinaryIO, sheet: SheetPart) -> bool:
+    """Whether any cell of a sheet has a value."""
+    with parts_of(file) as parts:
+        return has_in(parts, sheet.part, _VALUE)
+
+
+def has_in(parts: zipfile.ZipFile, part: str, pattern: re.Pattern[bytes]) -> bool:
+    """Whether a short pattern is anywhere in a part."""
+    before = b""
+    with parts.open(part) as file:
+        while piece := file.read(_PIECE):
+            if pattern.search(before + piece):
+                return True
+            before = piece[-_LONGEST_FOUND:]
+    return False
 
 
 def rows_said(path: Path) -> int:

@@ -4,7 +4,7 @@ The whole sheet is in memory: calamine reads no other way. What calamine leaves 
 comes from `_excel_notes`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice, repeat
 from typing import Any, BinaryIO
@@ -30,20 +30,8 @@ _LARGEST_INTEGER = 2**63
 class Sheet:
     """One sheet of a workbook, with its values in memory."""
 
-    def __init__(self, file: BinaryIO, wanted: str | None) -> None:
-        """Raise `InputError` where there is no such sheet, or it can't be read."""
-        kind = kind_of(file)
-        if kind == "protected":
-            raise InputError(
-                "The input is protected with a password. Save it without one, and give that file."
-            )
-        if kind in _WORDS:
-            raise InputError(
-                f"The input is {_WORDS[kind]}, which is not read. Save it as .xlsx, or as CSV."
-            )
-        if kind != "xlsx":
-            raise no_excel()
-        sheet = _chosen(sheets_of(file), wanted)
+    def __init__(self, file: BinaryIO, sheet: SheetPart) -> None:
+        """Raise `InputError` where it can't be read."""
         self.name = sheet.name
         self.notes = notes_of(file, sheet)
         file.seek(0)
@@ -52,8 +40,9 @@ class Sheet:
                 self._values = book.get_sheet_by_name(sheet.name)
         except calamine.CalamineError as error:
             raise no_excel() from error
-        self._noted = {row for row, _ in (*self.notes.errors, *self.notes.formulas)}
-        columns = [column for _, column in (*self.notes.errors, *self.notes.formulas)]
+        noted = [*self.notes.errors, *self.notes.formulas, *self.notes.numbers]
+        self._noted = {row for row, _ in noted}
+        columns = [column for _, column in noted]
         height = 0
         if self._values.start and self._values.end:
             height = self._values.end[0] + 1
@@ -85,29 +74,34 @@ class Sheet:
         return (row, self.left + place) in self.notes.formulas
 
     def _with_notes(self, number: int, row: list[Any]) -> list[Any]:
-        """Return a row with its errors, and its formulas as they are written."""
+        """Return a row with its errors and long numbers, and its formulas as they are written."""
+        notes = self.notes
         for place in range(len(row)):
             at = (number, self.left + place)
-            row[place] = self.notes.errors.get(at) or self.notes.formulas.get(at) or row[place]
+            if at in notes.numbers and type(row[place]) in (int, float):  # no yes, no date
+                row[place] = notes.numbers[at]
+            else:
+                row[place] = notes.errors.get(at) or notes.formulas.get(at) or row[place]
         return row
 
 
-def _chosen(sheets: Sequence[SheetPart], wanted: str | None) -> SheetPart:
-    """Return the sheet of that name or number; the first that is shown, where none is wanted."""
-    shown = [sheet for sheet in sheets if not sheet.is_hidden]
-    if wanted is None and sheets:
-        return (shown or sheets)[0]
-    for sheet in sheets:
-        if sheet.name == wanted:
-            return sheet
-    if wanted and wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= len(shown):
-        return shown[int(wanted) - 1]
-    names = ", ".join(f"{each.name}{' (hidden)' if each.is_hidden else ''}" for each in sheets[:20])
-    raise InputError(
-        f"The input has no sheet {wanted!r}. Its sheets are {names}{', …' if sheets[20:] else ''}."
-        if sheets
-        else "The input has no sheet with cells. Give another file."
-    )
+def readable_sheets(file: BinaryIO) -> list[SheetPart]:
+    """Return the sheets of a workbook. Raises `InputError` where it is none that can be read."""
+    kind = kind_of(file)
+    if kind == "protected":
+        raise InputError(
+            "The input is protected with a password. Save it without one, and give that file."
+        )
+    if kind in _WORDS:
+        raise InputError(
+            f"The input is {_WORDS[kind]}, which is not read. Save it as .xlsx, or as CSV."
+        )
+    if kind != "xlsx":
+        raise no_excel()
+    sheets = sheets_of(file)
+    if not sheets:
+        raise InputError("The input has no sheet with cells. Give another file.")
+    return sheets
 
 
 def _value(cell: Any) -> Any:

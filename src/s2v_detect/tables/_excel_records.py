@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from s2v_detect.tables._excel_parts import shown_first
 from s2v_detect.tables._lines import MORE, OUTCOME_KEYS, OutputError, Record
 from s2v_detect.tables._rows import InputError
 
 try:
-    from s2v_detect.tables._excel_reading import Sheet
+    from s2v_detect.tables._excel_reading import Sheet, readable_sheets
 except InputError as error:
     raise OutputError(str(error)) from error
 
@@ -44,7 +45,7 @@ def excel_records(path: Path) -> Iterator[Record]:
 
 def _rows_of(path: Path) -> Iterator[tuple[int, list[Any]]]:
     with path.open("rb") as file:
-        return Sheet(file, None).rows()
+        return Sheet(file, shown_first(readable_sheets(file))[0]).rows()
 
 
 def _names_in(rows: Iterator[tuple[int, list[Any]]]) -> list[str]:

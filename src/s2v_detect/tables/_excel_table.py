@@ -1,13 +1,13 @@
 """The rows of a sheet as rows that ask for something. It needs the extra `excel`."""
 
 from collections.abc import AsyncGenerator, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from s2v_detect._waiting import in_thread
-from s2v_detect.tables._names import distinct, headless
-from s2v_detect.tables._rows import InputError, Row, address_row, chosen_column, is_address, row_of
+from s2v_detect.tables._head import MOST_FIRST, head_of, held_in
+from s2v_detect.tables._rows import InputError, Row, address_row, is_address, row_of
 
 _BATCH = 1000
 
@@ -15,17 +15,32 @@ _BATCH = 1000
 class ExcelTable:
     """Rows of a file's sheet, which is read whole when the first of them is asked for."""
 
-    delimiter = guessed = ""
+    delimiter = ""
 
-    def __init__(self, path: Path, column: str | None, sheet: str | None) -> None:
+    def __init__(
+        self, path: Path, column: str | None, sheet: str | None, header_row: int | None = None
+    ) -> None:
         self._path = path
         self._wanted = column
         self._wanted_sheet = sheet
+        self._header_row = header_row
+        self._found: dict[str, str] = {}
         self._place = 0
         self.column: str | None = None
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
         """Empty rows still ahead are in it."""
+
+    @property
+    def guessed(self) -> str:
+        """What the file was read as, where there was a choice."""
+        found = dict(self._found)
+        kind = found.pop("--sheet", "a sheet")
+        return f"{kind} {' and '.join(found.values())}".rstrip() if self._found else ""
+
+    @property
+    def correction(self) -> str:
+        return " or ".join(self._found)
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
         rows = self._rows()
@@ -36,35 +51,62 @@ class ExcelTable:
         """Nothing is learned ahead: the sheet says its total when it is read."""
 
     def _rows(self) -> Iterator[Row]:
-        sheet = _sheet_in(self._path, self._wanted_sheet)
+        sheet, others = _sheet_in(self._path, self._wanted_sheet, self._wanted)
         self.total = sheet.rows_at_most
+        rows = sheet.rows()
+        firsts = [row for row in islice(rows, MOST_FIRST) if row[0] >= (self._header_row or 0)]
+        try:
+            below = self._took_head(sheet, firsts)
+        except InputError as error:
+            more = f" Other sheets are {others}: --sheet says which." if others else ""
+            raise InputError(f"{error}{more}") from error
+        if others:
+            self._found["--sheet"] = f"the sheet {sheet.name!r}"
+            self._found["--column"] = f"with its images in the column {self.column!r}"
         last = given = 0
-        for number, cells in sheet.rows():
+        for number, cells in chain(firsts, rows):
             self.total -= number - last - 1
             last = number
-            if self.columns is None and self._took_head(cells):
+            if number < below:
                 self.total -= 1
                 continue
             given += 1
             yield self._row(sheet, number, cells)
         self.total = given
 
-    def _took_head(self, cells: list[Any]) -> bool:
-        """Take the names of the columns; return whether the row was a header."""
-        if any(map(is_address, cells)):
-            self._names, column = headless(cells, self._wanted)
+    def _took_head(self, sheet: Any, firsts: list[tuple[int, list[Any]]]) -> int:
+        """Take the names of the columns; return where the rows begin that are below them."""
+        if self._header_row and (not firsts or firsts[0][0] != self._header_row):
+            raise InputError(
+                f"The sheet has nothing in row {self._header_row}, which --header-row says is its"
+                " header. Give the number of another row."
+            )
+        if not firsts:
+            return 0
+        head = head_of(
+            [
+                [cell.strip() if isinstance(cell, str) else cell for cell in row]
+                for _, row in firsts
+            ],
+            self._wanted,
+            None if self._header_row is None else "header" if self._header_row else "none",
+            searched=len(firsts),
+            held=[held_in(sheet, number, cells) for number, cells in firsts],
+        )
+        self._names, self.column = head.names, head.column
+        self._column = head.column
+        self._place = self._names.index(head.column)
+        if head.is_chosen:
+            self._found["--column"] = f"with its images in the column {head.column!r}"
+        if head.header is None:
             self.columns = self._names
-            is_header = False
-        else:
-            texts = ["" if cell is None else str(cell).strip() for cell in cells]
-            self._names = distinct(texts)
-            named = max(place for place, text in enumerate(texts, start=1) if text)
-            self.columns = self._names[:named]
-            column = chosen_column(self.columns, self._wanted)
-            is_header = True
-        self.column = self._column = column
-        self._place = self._names.index(column)
-        return is_header
+            return firsts[0][0]
+        number, cells = firsts[head.header]
+        named = [place for place, cell in enumerate(cells, 1) if str(cell or "").strip()]
+        self.columns = self._names[: max(self._place + 1, *named)]
+        if head.header and self._header_row is None:
+            self._found["--header-row"] = f"with its header in row {number}"
+        return number + 1
 
     def _row(self, sheet: Any, number: int, cells: list[Any]) -> Row:
         columns = dict(zip(self._names, cells, strict=True))
@@ -84,10 +126,10 @@ class ExcelTable:
         return row_of(number, columns, self._column)
 
 
-def _sheet_in(path: Path, wanted: str | None) -> Any:
-    from s2v_detect.tables._excel_reading import Sheet  # noqa: PLC0415  # an extra
+def _sheet_in(path: Path, wanted: str | None, column: str | None) -> Any:
+    from s2v_detect.tables._excel_sheets import chosen_sheet  # noqa: PLC0415  # an extra
 
     if not path.is_file():
         raise InputError("Excel can't be read from a pipe. Give the name of a file.")
     with path.open("rb") as file:
-        return Sheet(file, wanted)
+        return chosen_sheet(file, wanted, column)

@@ -43,3 +43,22 @@ def format_of(path: Path) -> Format:
         ('csv', 'text')
     """
     return _BY_ENDING.get(path.suffix.lower(), "text")
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file is called as a list of images is.
+
+    Example:
+        >>> is_list(Path("faces.CSV.gz")), is_list(Path("faces.txt")), is_list(Path("faces"))
+        (True, True, False)
+    """
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return plain.suffix.lower() in (".txt", *_BY_ENDING)
+
+
+def no_header_row(name: Format) -> str:
+    """Return what is said where `--header-row` is given for a format that has no such row."""
+    return (
+        f"--header-row is for CSV and Excel, and {FORMATS[name].words} has no row of names. Leave"
+        " the option out, or give --format csv."
+    )

@@ -15,6 +15,8 @@ from s2v_detect.tables._rows import InputError, Row, is_address, named
 
 _MOST_HELD = 1000
 _MOST_PIECES = 64
+_OF_THE_TABLE = ("the line has", "the address")
+"""How faults begin that come from how the table was cut into cells, and not from one row."""
 
 
 class Table(Protocol):
@@ -35,6 +37,10 @@ class Table(Protocol):
     @property
     def guessed(self) -> str:
         """What the list was read as, where that was guessed; empty where nothing was."""
+
+    @property
+    def correction(self) -> str:
+        """The options that say what else it is, where something was guessed."""
 
     @property
     def total(self) -> int | None:
@@ -87,6 +93,12 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
     if table.columns is None:
         _refuse_misfit_lines(rows)
         return
+    cut = next((row for row in rows if row.fault.startswith(_OF_THE_TABLE)), None)
+    if cut and all(row.fault for row in rows):
+        raise InputError(
+            f"None of the first {len(rows):,} rows can be an image. In line {cut.number},"
+            f" {cut.fault}. If the header is another line, give --header-row with its number."
+        )
     others = Counter(
         name
         for row in rows
@@ -98,7 +110,7 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
         [(other, _)] = others.most_common(1)
         raise InputError(
             f"None of the first {len(rows):,} rows has an address in the column {table.column!r},"
-            f" but {other!r} has addresses. Give --column. {named(table.columns)}"
+            f" but {other!r} has addresses. Give --column {other!r}. {named(table.columns)}"
         )
 
 

@@ -1,8 +1,9 @@
 """Rows from lines of JSON. What can be no row says why, and ends nothing.
 
 The column of the image is the one that was asked for, or the first of the usual names that any
-record has. Records before that have no image, and wait for it; where none comes, the only column of
-all these records is the image's. None of them is sent meanwhile, so nothing is held up.
+record has. Records before that have no image, and wait for it; where none comes, the image's is the
+only column with addresses in these records, or the only one that they have. None of them is sent
+meanwhile, so nothing is held up.
 """
 
 import json
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from s2v_detect.images import trimmed
+from s2v_detect.tables._head import column_of
+from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import TextLine
 from s2v_detect.tables._rows import (
     EXCERPT,
     Row,
-    chosen_column,
     is_address,
     row_of,
     usual_column,
@@ -32,6 +34,8 @@ class JsonRows:
         self.columns: tuple[str, ...] | None = None
         self.column: str | None = None
         self.passed_over = 0
+        self.is_chosen = False
+        """Whether the column was chosen for its addresses."""
         self._wanted = column
         self._waiting: list[tuple[int, dict[str, Any]]] = []
         self._length = 0
@@ -57,7 +61,7 @@ class JsonRows:
             rows.append(Row(number, text, fault))
             return
         try:
-            value = json.loads(text)
+            value = _DECODER.decode(text)
         except (ValueError, RecursionError):
             rows.append(Row(number, text[:EXCERPT], "the line is not JSON"))
             return
@@ -87,7 +91,22 @@ class JsonRows:
         """Know the column, and give the records that waited. Raises `InputError`."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            names = dict.fromkeys(name for _, value in waiting for name in value)
-            self.column = chosen_column(list(names), self._wanted)
+            names = list(dict.fromkeys(name for _, value in waiting for name in value))
+            cells = [[value.get(name) for name in names] for _, value in waiting]
+            self.column, self.is_chosen = column_of(names, names, cells, self._wanted)
             self.columns = self.columns or tuple(waiting[0][1])
             rows.extend(row_of(number, value, self.column) for number, value in waiting)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object with each of its values; of two equal keys the second gets a number."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return dict(
+        zip(distinct([key for key, _ in pairs]), (value for _, value in pairs), strict=True)
+    )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+"""Made once: `json.loads` makes one for each line."""

@@ -14,7 +14,7 @@ from s2v_detect.tables._array import ItemSplitter
 from s2v_detect.tables._csv import CsvRows
 from s2v_detect.tables._dialect import WORDS, delimiter_named
 from s2v_detect.tables._encodings import Decoding, encoding_named
-from s2v_detect.tables._file_formats import FORMATS, Format
+from s2v_detect.tables._file_formats import FORMATS, Format, no_header_row
 from s2v_detect.tables._json import JsonRows
 from s2v_detect.tables._reading import (
     LONGEST_ADDRESS,
@@ -43,6 +43,7 @@ class LineTable:
         column: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        header_row: int | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._format = format_
@@ -54,6 +55,9 @@ class LineTable:
             if format_ != "text":
                 raise InputError(f"--delimiter is for CSV, not for {FORMATS[format_].words}.")
             self._format = "csv"
+        if header_row is not None and not FORMATS[self._format].delimiter:
+            raise InputError(no_header_row(self._format))
+        self._header_row = header_row
         self._decoding: Decoding | None = None
         self._rows: Rows = TextRows()
         self._splitter: LineSplitter | ItemSplitter = LineSplitter(LONGEST_ADDRESS)
@@ -75,15 +79,7 @@ class LineTable:
     @property
     def guessed(self) -> str:
         """What the list was read as, where that is not what it looks like from outside."""
-        words = []
-        if self._decoding and not (self._decoding.is_plain or self._encoding):
-            words.append(f"in {self._decoding.name}")
-        if isinstance(self._rows, CsvRows):
-            delimiter = self._rows.delimiter
-            if not self._delimiter and delimiter != FORMATS[self._format].delimiter:
-                words.append(f"separated by {WORDS.get(delimiter, repr(delimiter))}")
-            if not self._rows.has_header:
-                words.append("without a header")
+        words = [*self._found().values()]
         kind = "a list"
         if isinstance(self._splitter, ItemSplitter):
             kind = "a JSON array"
@@ -92,6 +88,28 @@ class LineTable:
         elif not words:
             return ""
         return f"{kind} {', '.join(words)}".rstrip()
+
+    @property
+    def correction(self) -> str:
+        return " or ".join(self._found())
+
+    def _found(self) -> dict[str, str]:
+        """Return what was guessed, by the option that says another."""
+        found = {}
+        if self._decoding and not (self._decoding.is_plain or self._encoding):
+            found["--encoding"] = f"in {self._decoding.name}"
+        rows = self._rows
+        if isinstance(rows, CsvRows):
+            if not self._delimiter and rows.delimiter != FORMATS[self._format].delimiter:
+                name = WORDS.get(rows.delimiter, repr(rows.delimiter))
+                found["--delimiter"] = f"separated by {name}"
+            if self._header_row is None and not rows.has_header:
+                found["--header-row"] = "without a header"
+            elif self._header_row is None and rows.header_line:
+                found["--header-row"] = f"with its header in line {rows.header_line}"
+        if isinstance(rows, CsvRows | JsonRows) and rows.is_chosen:
+            found["--column"] = f"with its images in the column {rows.column!r}"
+        return found
 
     @property
     def total(self) -> int | None:
@@ -130,7 +148,7 @@ class LineTable:
         refuse_by_content(head)
         delimiter = FORMATS[self._format].delimiter
         if delimiter:
-            self._rows = CsvRows(delimiter, self._column, self._delimiter)
+            self._rows = CsvRows(delimiter, self._column, self._delimiter, self._header_row)
         elif self._format == "jsonl" or _is_json(head):
             self._rows = JsonRows(self._column)
         else:

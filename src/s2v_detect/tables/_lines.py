@@ -215,8 +215,8 @@ def text_of(value: Any) -> str:
     """Return any value as a text.
 
     Example:
-        >>> text_of(0.1), text_of(True), text_of({"a": [b"b"]}), text_of(datetime(2026, 1, 2))
-        ('0.1', 'true', '{"a": ["b"]}', '2026-01-02T00:00:00')
+        >>> text_of(0.1), text_of(True), text_of({"年龄": [b"b"]}), text_of(datetime(2026, 1, 2))
+        ('0.1', 'true', '{"年龄": ["b"]}', '2026-01-02T00:00:00')
     """
     if isinstance(value, bool):  # ahead of JSON, whose encoder would be made anew for each cell
         return "true" if value else "false"
@@ -232,6 +232,7 @@ def text_of(value: Any) -> str:
 
 def _as_json(value: Any) -> str:
     try:
-        return json.dumps(value, default=text_of)
+        text = json.dumps(value, default=text_of, ensure_ascii=False)
     except RecursionError:
         return _TOO_DEEP
+    return text.encode(errors="backslashreplace").decode()  # half a character is its escape

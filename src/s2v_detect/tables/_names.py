@@ -25,22 +25,24 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def headless(cells: Sequence[object], wanted: str | None) -> tuple[tuple[str, ...], str]:
+def headless(rows: Sequence[Sequence[object]], wanted: str | None) -> tuple[tuple[str, ...], str]:
     """Return names for a table without a header, and the column that holds the image.
 
-    `cells` are those of the first row. Raises `InputError` where two of them are addresses.
+    `rows` are its first ones. Raises `InputError` where the first address does not tell the column.
     """
-    names = tuple(f"column_{place}" for place in range(1, len(cells) + 1))
+    names = tuple(f"column_{place}" for place in range(1, len(next(filter(None, rows), ())) + 1))
+    cells = next((cells for cells in rows if any(map(is_address, cells))), ())
     places = [place for place, cell in enumerate(cells, start=1) if is_address(cell)]
     if wanted is None and len(places) > 1:
         raise InputError(
-            "The input has no header, for its first line has addresses, and they are in more than"
-            f" one column. Give --column {' or '.join(map(str, places))}."
+            "The input has no header, and a row has addresses in more than one column."
+            f" Give --column {' or '.join(map(str, places))}."
         )
-    wanted = wanted or str(places[0])
-    if wanted not in names and not wanted.isdecimal():
+    if wanted is not None and wanted not in names and not wanted.isdecimal():
         raise InputError(
-            f"The input has no column {wanted!r}: its first line is no header, for it has an"
-            f" address. Give --column {places[0]}, or give the list a header."
+            f"The input has no column {wanted!r}: its first line is no header. Give --column"
+            f" {places[0] if places else 1}, or give the list a header."
         )
+    if wanted is None and places:
+        wanted = str(places[0])
     return names, chosen_column(names, wanted)

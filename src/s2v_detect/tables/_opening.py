@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from s2v_detect.tables._excel_table import ExcelTable
-from s2v_detect.tables._file_formats import FORMATS, Format, format_of
+from s2v_detect.tables._file_formats import FORMATS, Format, format_of, no_header_row
 from s2v_detect.tables._fitting import Table
 from s2v_detect.tables._line_table import LineTable
 from s2v_detect.tables._parquet_table import ParquetTable
@@ -23,6 +23,7 @@ class TableOptions(TypedDict, total=False):
     encoding: str | None
     delimiter: str | None
     sheet: str | None
+    header_row: int | None
 
 
 def open_table(
@@ -34,6 +35,7 @@ def open_table(
     encoding: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
+    header_row: int | None = None,
 ) -> Table:
     """Return the table in an open file, or in a pipe, which has no path.
 
@@ -45,9 +47,17 @@ def open_table(
         found = format_by_content(_first_bytes(descriptor)) or found
     if sheet is not None and found != "xlsx":
         raise InputError("Only an Excel file has sheets. Leave --sheet out.")
+    if header_row is not None and header_row < 0:
+        raise InputError("--header-row is the number of a row, or 0 for none. Give another number.")
     if found not in ("parquet", "xlsx"):
         return LineTable(
-            descriptor, found, path=path, column=column, encoding=encoding, delimiter=delimiter
+            descriptor,
+            found,
+            path=path,
+            column=column,
+            encoding=encoding,
+            delimiter=delimiter,
+            header_row=header_row,
         )
     if encoding is not None or delimiter is not None:
         words = FORMATS[found].words
@@ -55,7 +65,11 @@ def open_table(
     if path is None:
         words = FORMATS[found].words
         raise InputError(f"{words} can't be read from a pipe. Give the name of a file.")
-    return ParquetTable(path, column) if found == "parquet" else ExcelTable(path, column, sheet)
+    if found == "xlsx":
+        return ExcelTable(path, column, sheet, header_row)
+    if header_row is not None:
+        raise InputError(no_header_row(found))
+    return ParquetTable(path, column)
 
 
 def _first_bytes(descriptor: int) -> bytes:

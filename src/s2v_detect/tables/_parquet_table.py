@@ -8,8 +8,9 @@ from typing import Any
 
 from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
+from s2v_detect.tables._head import column_of
 from s2v_detect.tables._names import distinct
-from s2v_detect.tables._rows import InputError, Row, address_row, chosen_column, row_of
+from s2v_detect.tables._rows import InputError, Row, address_row, row_of
 
 _BATCH = 1000
 
@@ -17,7 +18,7 @@ _BATCH = 1000
 class ParquetTable:
     """Rows of a file, which is opened when the first of them is asked for."""
 
-    delimiter = guessed = ""
+    delimiter = guessed = correction = ""
 
     def __init__(self, path: Path, column: str | None) -> None:
         self._path = path
@@ -28,26 +29,46 @@ class ParquetTable:
 
     async def batches(self) -> AsyncGenerator[list[Row]]:
         file = await in_thread(lambda: _parquet_file(str(self._path)))
-        self.total, self.columns = file.metadata.num_rows, distinct(file.schema_arrow.names)
-        self.column = column = chosen_column(self.columns, self._column)
-        columns = self.columns
+        columns = distinct(file.schema_arrow.names)
+        self.total, self.columns = file.metadata.num_rows, columns
         batches = file.iter_batches(batch_size=_BATCH)
         number = 0
+        column = ""
         while (found := await in_thread(lambda: _rows_of(batches, columns))) is not None:
+            column = column or self._chosen(columns, found)
             yield [_row(number + n, row, column) for n, row in enumerate(found, 1)]
             number += len(found)
+
+        self._chosen(columns, [])
+
+    def _chosen(self, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+        """Return the column that holds the image; the first rows tell it where no name does."""
+        if self.column is None:
+            cells = [list(map(_text_of, row.values())) for row in rows]
+            self.column, is_chosen = column_of(columns, columns, cells, self._column)
+            if is_chosen:
+                self.guessed = f"a table with its images in the column {self.column!r}"
+                self.correction = "--column"
+        return self.column
 
     async def count(self) -> None:
         with suppress(InputError, OSError):  # the reading will say so
             self.total = (await in_thread(lambda: _parquet_file(str(self._path)))).metadata.num_rows
 
 
-def _row(number: int, columns: dict[str, Any], column: str) -> Row:
-    """Return a row; its address may be text that Parquet calls binary, as Spark writes it."""
-    value = columns[column]
+def _text_of(value: Any) -> Any:
+    """Return a value, or the text that Parquet calls binary, as Spark writes it."""
     if isinstance(value, bytes):
         with suppress(UnicodeDecodeError):
-            return address_row(number, value.decode(), columns)
+            return value.decode()
+    return value
+
+
+def _row(number: int, columns: dict[str, Any], column: str) -> Row:
+    value = columns[column]
+    text = _text_of(value)
+    if text is not value:
+        return address_row(number, text, columns)
     return row_of(number, columns, column)
 
 

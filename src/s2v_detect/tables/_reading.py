@@ -145,7 +145,7 @@ class LineSplitter:
             text = chunk.decode()
         except UnicodeDecodeError:
             return self._one_by_one(chunk)
-        if len(chunk) > self._longest or b"\0" in chunk:
+        if b"\0" in chunk:
             return self._one_by_one(chunk)
         if b"\r" not in chunk:
             lines = list(map(TextLine, count(first), text.split("\n")))
@@ -160,6 +160,9 @@ class LineSplitter:
                 TextLine(number, line, "", end)
                 for number, (line, end) in enumerate(zip(parts[::2], ends, strict=True), first)
             ]
+        # A character has four bytes at most.
+        if len(chunk) > self._longest and max(len(line.text) for line in lines) * 4 > self._longest:
+            return self._one_by_one(chunk)
         if not lines[-1].text:  # behind the last end
             lines.pop()
         self._number += len(lines)

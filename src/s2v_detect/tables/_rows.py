@@ -1,5 +1,6 @@
 """What a row of an input is, and which column holds its image."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -8,11 +9,25 @@ from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import LONGEST_ADDRESS, TextLine
 
 _USUAL_COLUMNS = (
-    *("image", "image_url", "url", "图片", "图片链接", "图片地址", "图片url", "image url"),
-    *("imageurl", "img", "img_url", "photo", "photo_url", "picture", "picture_url"),
-    *("image_link", "src", "href", "link", "链接"),
+    *(
+        "image",
+        "imageurl",
+        "url",
+        "图片",
+        "图片链接",
+        "图片地址",
+        "图片网址",
+        "图片url",
+        "图片路径",
+    ),
+    *("img", "imgurl", "photo", "photourl", "picture", "pictureurl", "pic", "picurl", "imagelink"),
+    *("imageuri", "imageaddress", "照片", "照片链接", "照片地址", "照片url", "图像", "图像地址"),
+    *("图像链接", "图像url", "人像", "人像链接", "人像地址", "人像图片", "人像照片", "人像url"),
+    *("头像", "头像链接", "头像地址", "头像url", "avatar", "avatarurl", "portrait", "portraiturl"),
+    *("原图", "原图链接", "原图地址", "src", "href", "link", "uri", "链接", "链接地址", "网址"),
 )
-"""The first that an input has is the image's."""
+"""The first that an input has is the image's: in small letters, without what joins words."""
+_JOINS = re.compile(r"[\s_\-\ufeff]+")
 _MARK = "\ufeff"
 _SCHEMES = ("http://", "https://", "oss://")
 EXCERPT = 200
@@ -102,8 +117,8 @@ def chosen_column(columns: Sequence[str], wanted: str | None) -> str:
 
 def usual_column(columns: Iterable[str]) -> str | None:
     """Return the column whose name says that it holds the image."""
-    by_lower = {trimmed(name).lower(): name for name in reversed(list(columns))}
-    return next((by_lower[usual] for usual in _USUAL_COLUMNS if usual in by_lower), None)
+    by_word = {_JOINS.sub("", name).lower(): name for name in reversed(list(columns))}
+    return next((by_word[usual] for usual in _USUAL_COLUMNS if usual in by_word), None)
 
 
 def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:

@@ -78,6 +78,11 @@ class Endpoint:
         self._api_key = api_key
         self._too_late = f"no whole answer came within {timeout_s:g} s"
         self._queue = PoolQueue()
+        if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
+            raise ConfigurationError(
+                f"http_client is of type {type(http_client).__name__}.",
+                do="Give an httpx.AsyncClient, or leave it out.",
+            )
         self._given = http_client
         self._http = http_client
         self._reach = Reach(self._url, Network())

@@ -1,0 +1,44 @@
+"""Why rows were skipped: each reason once, how often, and where it was met first."""
+
+import re
+from dataclasses import dataclass
+
+_MOST = 100
+"""Reasons that are told apart: what is kept must not grow with the input."""
+_LONGEST = 160
+_OTHER = "other reasons"
+_OF_ONE_ROW = re.compile(r"(?<=its host is )[^,]+|\d+(?:[.,]\d+)*")
+"""What differs from row to row within one reason: a host, a size, a length."""
+
+
+@dataclass
+class Skip:
+    """One reason."""
+
+    reason: str
+    """As the first row has it."""
+    line: int | None
+    """Of the first row, where the input has lines."""
+    image: str
+    """Of the first row."""
+    count: int = 0
+
+
+class Skips:
+    """The reasons of a run, or of what one would do."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, Skip] = {}
+
+    def add(self, reason: str, *, line: int | None, image: str) -> None:
+        """Count a row."""
+        kind = _OF_ONE_ROW.sub("…", reason)
+        if kind not in self._by_kind and len(self._by_kind) >= _MOST:
+            kind = reason = _OTHER
+        skip = self._by_kind.setdefault(kind, Skip(reason[:_LONGEST], line, image[:_LONGEST]))
+        skip.count += 1
+
+    @property
+    def ranked(self) -> list[Skip]:
+        """All of them, the most frequent first."""
+        return sorted(self._by_kind.values(), key=lambda skip: -skip.count)
