@@ -1,6 +1,6 @@
 """Our line and its peers beside a stranger who uses the account for a while, in virtual time.
 
-The stranger is outside our sight: it asks at its own pace, and again a second later for what was
+The stranger is outside our sight: it asks at its own pace, and again some second later for what was
 refused. Printed: 429s in 100 of ours while it was there, what we used of what it left free, and
 how long after it was gone ten seconds held 90 % of the rate.
 """
@@ -19,7 +19,7 @@ from virtual import run_virtually
 COUNTINGS: tuple[Counting, ...] = ("sliding", "fixed", "bucket", "spaced")
 ALONE_S = 60.0
 AFTER_S = 60.0
-AGAIN_S = 1.0
+AGAIN_S = (0.7, 1.3)
 BURST = 5
 
 
@@ -83,7 +83,7 @@ class Shared(Service):
                 due += size
                 next_at += size / rate * self.chance.uniform(0.95, 1.05)
             again = sum(not self._admission.admit(clock()) for _ in range(due))
-            again_at += [now + AGAIN_S] * again
+            again_at += [now + self.chance.uniform(*AGAIN_S)] * again
 
 
 def measured(client: Client, counting: Counting, stay: Stay, seed: int) -> Seen:
@@ -124,14 +124,16 @@ def recovery_s(admitted_at: list[float], gone_at: float) -> float:
 
 def strangers(clients: Iterable[str], seeds: int) -> None:
     """Print a table for each stay."""
-    print("429s in 100 / % used of what was free / s to 90 % of the rate, mean (worst)")
+    print("429s in 100 / % used of what was free / s to 90 % of the rate, 50 %, 90 % of runs")
     for stay in STAYS:
         print(f"\n{stay.name}")
         for name in clients:
             row = []
             for counting in COUNTINGS:
                 runs = [measured(CLIENTS[name], counting, stay, seed) for seed in range(seeds)]
-                mean = [fmean(each) for each in zip(*runs, strict=True)]
-                worst = max(run.recovery_s for run in runs)
-                row.append(f"{mean[0]:.1f} / {mean[1]:.0f} / {mean[2]:.0f} ({worst:.0f})")
+                refused = fmean(run.refused for run in runs)
+                used = fmean(run.used for run in runs)
+                recovered = sorted(run.recovery_s for run in runs)
+                middle, most = recovered[len(runs) // 2], recovered[(len(runs) - 1) * 9 // 10]
+                row.append(f"{refused:.1f} / {used:.0f} / {middle:.0f}, {most:.0f}")
             print(f"{name:26}" + "".join(f"{cell:>22}" for cell in row), flush=True)

@@ -14,8 +14,9 @@ import pytest
 from tests.redis_servers import AtOnce
 
 from s2v_detect import ConfigurationError, HostLimiter, LocalLimiter, RedisLimiter
+from s2v_detect.emulator._counting import counted
 from s2v_detect.limiters._pacing import GRACE_S
-from s2v_detect.limiters._turns import Limiter
+from s2v_detect.limiters._turns import Limiter, Sharing
 from s2v_detect.models import Lane
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
@@ -143,6 +144,21 @@ async def test_one_who_is_cancelled_in_line_costs_nobody_a_turn(make: Make) -> N
     # In Redis the pace learns with the next call, and one who leaves makes a call fewer.
     lag_s = 0.005 if isinstance(limiter, RedisLimiter) else 0.0
     assert times[-1] - times[0] == pytest.approx(other[-1] - other[0], abs=0.001 + lag_s)
+
+
+async def test_a_line_says_what_the_account_gives_where_it_is_less_than_the_rate(
+    make: Make,
+) -> None:
+    """The vendor lowers the rate to three a second, and raises it again."""
+    limiter = make(5.0)
+    told = []
+    for rate, requests in ((5.0, 160), (3.0, 80), (5.0, 60)):
+        admission = counted("sliding", rate)
+        for _ in range(requests):
+            if not admission.admit(await leave(limiter)):
+                limiter.throttled()
+        told.append(Sharing.of(limiter).given_per_s)
+    assert told == [None, pytest.approx(3.0), None]
 
 
 async def test_a_throttle_pauses_the_line_once_an_episode(make: Make) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Turn, refuse_no_rate
+from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Sharing, Turn, refuse_no_rate
 from s2v_detect.models import Lane
 
 
@@ -85,6 +85,11 @@ class LocalLimiter:
         with self._lock:
             pause_s = max(0.0, self._pacer.start_at(self._clock()) - self._clock())
             return pause_s + ahead * self._pacer.gap_s
+
+    def sharing(self) -> Sharing:
+        """Return what the account gives this line. Other processes do not share it."""
+        share = 1.0 if self._pacer is None else self._pacer.share
+        return Sharing(given_per_s=None if share >= 1 else share * self.rate / self.per_s)
 
     def _wait_s(self, pacer: Pacer) -> float:
         now = self._clock()

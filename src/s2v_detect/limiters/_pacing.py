@@ -13,21 +13,24 @@ network is tomorrow what it is today.
 
 What no jitter explains is the *rate*: others use the account too, or the vendor gives less than it
 did. That is so where a line had run well before, or where its margins are as wide as they may be.
-The line then takes a *share* of the rate, and remembers a *ceiling*: the share that went well. It
-falls a little below the ceiling, comes up to it, stays near it for some twenty requests, and then
-climbs faster and faster until a 429 says that there is no more, or until it has the whole rate
-again. (TCP CUBIC has this curve.) A 429 on the climb costs what the climb gained: the ceiling is
-where the line was a moment before. A 429 below the ceiling says that the ceiling is too high: it
-falls by the part that was refused, and the line rests for a window, so that what is in excess can
-drain. The curve goes by requests, not by time: one 429 in 25 requests is what the search costs at
-any rate, and a line that is idle finds out nothing.
+The line then takes fewer *slots*: so many requests in a window, evenly, of the five that a window
+has. Whole slots, because a service that counts a window never refuses a line that keeps to three of
+five: each of its requests comes when its own of a window ago has just ceased to count. At 3.2 in a
+window there would now and then be four, and another one pays.
+
+*Credit* decides how many. Each request earns one, and a 429 costs fifteen: up to 7 in 100 may be
+refused, and the line stays where it is. Without credit it falls by a slot, and by two if it was
+refused again at once. With a credit of 24 it tries a slot more for two windows, then two more, to
+the whole rate, or is refused and goes back by one try. So a free line is found out in 15 windows at
+any share, for a slow line's requests earn more; whoever is still there is met by one request in 25.
+After each 429 the line rests for a window, so that what is in excess can drain.
 
 A service that spaces requests over a network with much jitter looks like others who share the
-account. So a line that has never run well searches three times more slowly: it may be the network.
+account. So a line that never ran well needs three times the credit, and goes by half slots.
 
 All times are seconds on one monotonic clock that is handed in. Nothing here awaits, reads a clock,
 draws a number or logs. The figures are of `benchmarks/pace`, with jitter uniform from 0 to J. Those
-of the share are of lines beside one stranger who asks evenly (there, "beside a stranger").
+of the slots are of lines beside strangers (there, "beside a stranger").
 """
 
 import math
@@ -73,34 +76,26 @@ _GAP_STEP = 0.155
 # one of four lines that a stranger left stayed at 87 % of the rate; with 0.1 all reach 90 %.
 _WINDOW_LATER = 0.1
 
-# The ceiling is passed after so many requests: the unit of all that a share learns. With 14 a line
-# beside a stranger has 6 to 7 429s in 100, with 20 four to five, with 24 four, but it then needs
-# some seconds more to find a free line. In a wide window it is as many windows as it is of five.
-_SEARCH_REQUESTS = 20
-_SEARCH_WINDOWS = 4
-# A line that has never run well: J = 150 ms at a service that spaces requests has 18 429s in a
-# thousand so, and over 40 at the usual pace.
+# A try costs a 429 while the others are there: with 20 they are 1 to 2 in 100 more.
+_TRY_CREDIT = 24
+_TRY_WINDOWS = 4
+# No try comes later than this, whatever part of the rate is left: 15 seconds are the goal.
+_LONGEST_WINDOWS = 10
+# In parts of what a try needs. Bursts of five at a service that counts fixed seconds refuse one
+# request in 15 at any pace: with 0.85 the line takes 42 % of what they leave, with 0.6 it is 63 %.
+_PRICE = 0.6
+_AT_ONCE = 1 / 3  # of a try's requests: a second 429 so soon says that one slot was too few
+# Windows that a try lasts before the next. A stranger of 2.5/s refuses only each fifth request at
+# three slots: with 1.7 a try goes on to five too often, and 7 in 100 are refused instead of 5.
+_TRIED_WINDOWS = 2.3
+_STEP = 0.1  # how many slots are tried or lost first, in parts of all; at least one
+# At a service that spaces requests J = 150 ms has 17 429s in a thousand so, and 43 with 1.0.
 _PATIENCE = 3.0
-# It has run well after six searches without a 429, and after 15 it forgets what was before.
+# It has run well after six tries' requests without a 429, and after 15 it forgets what was before.
 _WELL = 6
 _LONG = 15
-# A line starts so far below its ceiling. With 0.1 it meets the ceiling early, and is cut again.
-_DIP = 0.15
-# How steeply it climbs: from half of the rate to all of it in 40 requests. 3.0 costs 1 429 in 100
-# more.
-_CLIMB = 1.0
-# A 429 answers what the line did some four requests ago: the share of then, and a little less.
-_LAG = 0.2
-_HELD = 0.95
-# What one lone 429 costs a line that ran well. Mostly it is the first of several.
-_FIRST_CUT = 0.85
-# A cut is the part that was refused and a little more. Four requests that were not are assumed, and
-# at most 40 % are taken at a time: a stranger who asks again for what was refused looks like two.
-_CUT = 0.92
-_ASSUMED = 4
-_MOST_CUT = 0.4
 # A model that is being retired may sink to a tenth of its rate.
-_LEAST_SHARE = 0.08
+_LEAST_SHARE = 0.1
 
 # How much of a margin comes back with a request, for each request since the last 429: 0.005 in
 # the first thousand, all of it in five thousand. At an even pace margins that meet the jitter
@@ -128,8 +123,8 @@ class Pacer:
     """
 
     __slots__ = (
-        "_ceiling",
         "_counted",
+        "_credit",
         "_episode_ends_at",
         "_gap_margin",
         "_gap_s",
@@ -140,13 +135,11 @@ class Pacer:
         "_opening",
         "_paused_until",
         "_quiet_requests",
-        "_refused",
-        "_search_requests",
-        "_sent",
         "_share",
-        "_since",
         "_spaced_s",
         "_spanned_s",
+        "_step",
+        "_try_credit",
         "_window_margin",
         "_window_s",
     )
@@ -162,12 +155,10 @@ class Pacer:
         # One more than are counted: the oldest shows the slack that the newest had.
         self._lefts: deque[float] = deque(maxlen=self._counted + 1)
         self._quiet_requests = 0
-        self._search_requests = max(_SEARCH_REQUESTS, _SEARCH_WINDOWS * self._counted)
-        self._share = 1.0
-        self._ceiling = 1.0  # a share below 1 while others have a part of the rate
-        self._since = 0  # requests since the last 429, or since the whole rate was reached
-        self._sent = 0  # requests since the last lesson, and 429s
-        self._refused = 0
+        self._try_credit = max(_TRY_CREDIT, _TRY_WINDOWS * self._counted)
+        self._share = 1.0  # less while others have a part of the rate
+        self._credit = 0.0
+        self._step = 0.0  # the last change of the slots: more than 0 while a try is on
         self._has_run_well = False
         self._margin_before = _NARROW  # the window's, if the 429s are not the network's doing
         self._paused_until = -math.inf
@@ -226,8 +217,8 @@ class Pacer:
 
     @property
     def share(self) -> float:
-        """The part of the rate that the account gives at present, from 0.08 to 1."""
-        return self._share
+        """The part of the rate that the account gives, from 0.1 to 1; a try does not count yet."""
+        return self._share if self._step <= 0 else self._share - self._step / self._counted
 
     def start_at(self, now: float) -> float:
         """Return the earliest instant at which the next request's bytes may leave.
@@ -253,11 +244,10 @@ class Pacer:
             self._follow(at)
             at = max(at, lefts[-1])
         lefts.append(at)
-        self._since += 1
-        self._sent += 1
-        if self._ceiling < 1:
-            self._climb()
-        elif self._since >= _WELL * self._search_requests:
+        self._quiet_requests += 1
+        if self._share < 1 or self._step > 0:
+            self._earn()
+        elif self._quiet_requests >= _WELL * self._try_credit:
             self._run_well()
         if not self._is_at_rest:
             self._ease()
@@ -271,7 +261,6 @@ class Pacer:
         if retry_after_s is not None and 0 < retry_after_s < math.inf:
             pause_s = min(retry_after_s, LONGEST_RETRY_AFTER_S)
             self._paused_until = max(self._paused_until, at + pause_s)
-        self._refused += 1
         episode_s = max(self._window_s, _SHORTEST_EPISODE_S)
         if at < self._episode_ends_at <= at + episode_s + LONGEST_RETRY_AFTER_S:
             return
@@ -281,74 +270,89 @@ class Pacer:
 
     def _learn(self, at: float) -> None:
         """Put a 429 down to the network or to the rate, and take the lesson."""
-        self._quiet_requests = 0
         slack = self._slack()
         # Nearly: the window narrows while the 429 is on its way back.
         is_wide = slack > 0.9 * _WIDE
-        if not self._has_run_well and self._ceiling >= 1:
-            if not is_wide:
-                self._since = 0
-                self._widen(slack, _WIDE)
-                self._margin_before = self._window_margin
-                return
-            if self._gap_margin < _GAP_STEP / 2:  # it comes back meanwhile
-                self._since = 0
-                self._gap_margin = _GAP_STEP
-                self._space()
-                return
-        if is_wide:  # others, surely: what the window took on their account goes back
-            self._window_margin = min(self._window_margin, self._margin_before)
-        elif self._share * (1 + self._window_margin) >= 1:  # it was the window that set the pace
-            self._widen(slack, _WINDOW_LATER)
-        self._cut(at)
+        if self._has_run_well or self._share < 1:
+            self._lose(at, slack, is_wide=is_wide)
+        elif not is_wide:
+            self._widen(slack, _WIDE)
+            self._margin_before = self._window_margin
+        elif self._gap_margin < _GAP_STEP / 2:  # it comes back meanwhile
+            self._gap_margin = _GAP_STEP
+        else:
+            self._lose(at, slack, is_wide=is_wide)
+        self._quiet_requests = 0
+        self._space()
 
     def _widen(self, slack: float, widest: float) -> None:
         grown = slack + max(_WINDOW_STEP, slack * _WINDOW_GROWTH)
         self._window_margin = max(self._window_margin, min(grown, widest))
-        self._space()
 
-    def _cut(self, at: float) -> None:
-        """Lower the ceiling, and begin below it."""
-        lag = _LAG * self._search_requests
-        margin = max(self._window_margin, self._gap_margin)
-        share = min(self._share, 1 / (1 + margin))
-        if self._ceiling < 1 and self._since > self._patience() + lag:
-            went_well = self._share_after(self._since - lag) * _HELD
-            self._ceiling = max(self._ceiling * _HELD, went_well)
-            self._refused = 0
-        elif self._ceiling >= 1 and self._since > _WELL * self._search_requests:
-            self._ceiling = share * _FIRST_CUT
-            self._refused = 1
-        else:
-            refused = min(_MOST_CUT, self._refused / (self._sent + _ASSUMED))
-            self._ceiling = max(_LEAST_SHARE / (1 - _DIP), share * (1 - refused) * _CUT)
-            self._paused_until = max(self._paused_until, at + self._window_s)
-            self._episode_ends_at = max(self._episode_ends_at, self._paused_until)
-            self._refused = 0
-        self._sent = 0
-        self._since = 0
-        self._climb()
+    def _lose(self, at: float, slack: float, *, is_wide: bool) -> None:
+        """Put a 429 down to the rate: end a try, or pay for it, and rest for a window."""
+        if is_wide:  # others, surely: what the window took on their account goes back
+            self._window_margin = min(self._window_margin, self._margin_before)
+        elif self._share >= 1:
+            self._widen(slack, _WINDOW_LATER)
+        self._paused_until = max(self._paused_until, at + self._window_s)
+        self._episode_ends_at = max(self._episode_ends_at, self._paused_until)
+        if self._step > 0:
+            self._take(self._slots() - self._step)
+            self._step = 0.0
+            return
+        self._credit -= _PRICE * self._needed()
+        if self._credit < 0:
+            is_at_once = self._quiet_requests < _AT_ONCE * self._try_credit and self._has_run_well
+            further = max(2 * self._step, -self._counted) if is_at_once else 0.0
+            self._step = further or -self._unit()
+            self._take(max(self._slots() + self._step, self._slots() / 2))
 
-    def _patience(self) -> float:
-        """Return after how many requests the ceiling is passed."""
-        return self._search_requests * (1.0 if self._has_run_well else _PATIENCE)
-
-    def _share_after(self, requests: float) -> float:
-        """Return the share so many requests after the last 429: below the ceiling, then above."""
-        on = requests / self._patience() - 1
-        return min(1.0, self._ceiling * (1 + (_DIP if on < 0 else _CLIMB) * on**3))
-
-    def _climb(self) -> None:
-        self._share = self._share_after(self._since)
+    def _earn(self) -> None:
+        """Add what a request earns; with enough of it, try more of the rate."""
+        self._credit += self._earned(1.0)
+        if self._credit < self._needed():
+            return
         if self._share >= 1:
-            self._ceiling = 1.0
-            self._since = 0
+            self._step = self._credit = 0.0
+            return
+        self._step = 2 * self._step if self._step > 0 else self._unit()
+        self._step = min(self._step, self._counted - self._slots())
+        self._take(slots := self._slots() + self._step)
+        if not self._has_run_well:
+            self._step = 0.0  # it stays there for as long as it was at the last
+        else:
+            self._credit = self._needed() - self._earned(_TRIED_WINDOWS * slots)
         self._space()
+
+    def _needed(self) -> float:
+        """Return the credit that a try needs."""
+        return self._try_credit * (1.0 if self._has_run_well else _PATIENCE)
+
+    def _earned(self, requests: float) -> float:
+        """Return the credit of so many requests: more where few fit into the longest wait."""
+        return requests * max(1.0, self._try_credit / _LONGEST_WINDOWS / self._slots())
+
+    def _unit(self) -> float:
+        """Return how many slots are tried or lost first."""
+        steps = max(1, math.floor(self._counted * _STEP))
+        return min(self._slots(), steps if self._has_run_well else steps / 2)
+
+    def _slots(self) -> float:
+        """Return how many requests a window may have: whole or half ones, or a part of one."""
+        slots = self._share * self._counted
+        return round(2 * slots) / 2 or slots
+
+    def _take(self, slots: float) -> None:
+        """Have so many slots from now on, and no credit."""
+        whole = math.floor(slots) if slots > 1 and self._has_run_well else slots
+        self._share = min(1.0, max(_LEAST_SHARE, whole / self._counted))
+        self._credit = 0.0
 
     def _run_well(self) -> None:
         """Trust the margins: what comes now is not the network's doing."""
         self._has_run_well = True
-        if self._since >= _LONG * self._search_requests:
+        if self._quiet_requests >= _LONG * self._try_credit:
             self._margin_before = self._window_margin
 
     def _slack(self) -> float:
@@ -360,7 +364,6 @@ class Pacer:
 
     def _ease(self) -> None:
         self._opening -= _WIDE / _NARROWING_REQUESTS
-        self._quiet_requests += 1
         ease = self._quiet_requests * _EASE
         self._window_margin = max(_NARROW, self._window_margin - ease)
         self._gap_margin = max(0.0, self._gap_margin - ease)
@@ -370,8 +373,10 @@ class Pacer:
         narrow = self._opening <= _NARROW and self._window_margin <= _NARROW
         self._is_at_rest = narrow and self._gap_margin <= 0
         margin = max(self._window_margin, min(self._opening, _WIDE))
-        self._spanned_s = self._window_s * max(1 + margin, 1 / self._share)
-        self._spaced_s = self._gap_s * max(1 + self._gap_margin, 1 / self._share)
+        self._spanned_s = self._window_s * (1 + margin)
+        self._spaced_s = self._gap_s * (1 + self._gap_margin)
+        if self._share < 1:
+            self._spaced_s = max(self._spaced_s, self._spanned_s / self._slots())
 
     def _follow(self, now: float) -> None:
         """Move everything back with a clock that ran back, and leave the pace as it was.
@@ -388,7 +393,7 @@ class Pacer:
             self._episode_ends_at -= back_s
 
 
-_BY_THE_RATE = {"_counted", "_gap_s", "_search_requests", "_window_s"}
+_BY_THE_RATE = {"_counted", "_gap_s", "_try_credit", "_window_s"}
 _BY_THE_MARGINS = {"_is_at_rest", "_spaced_s", "_spanned_s"}
 LEARNT = tuple(sorted({*Pacer.__slots__} - _BY_THE_RATE - _BY_THE_MARGINS - {"_lefts"}))
 """The fields of a pacer's state: all that neither the rate nor the margins say. All are numbers."""

@@ -60,12 +60,15 @@ class Limiter(Protocol):
 
 
 class Sharing(NamedTuple):
-    """How many processes share a line."""
+    """Who shares a line, and what the account gives it."""
 
     processes: int = 1
     """Living ones that have the line open, this one among them."""
     met: int = 0
     """Others that have used the line since this process opened it."""
+    given_per_s: float | None = None
+    """Requests a second that the account gives, where they are fewer than the line's rate: others
+    use it whom the line does not see, or the vendor gives less than before."""
 
     @classmethod
     def of(cls, limiter: Limiter) -> Self:

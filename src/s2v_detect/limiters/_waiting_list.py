@@ -126,12 +126,7 @@ class WaitingList:
     """The line of one account at one instant, as one process sees and changes it."""
 
     def __init__(
-        self,
-        shared: Shared | None,
-        me: Member,
-        *,
-        is_new: bool = False,
-        late_s: float = _LATE_S,
+        self, shared: Shared | None, me: Member, *, is_new: bool = False, late_s: float = _LATE_S
     ) -> None:
         """Go on where others left off. Turns count as left so late after their starts, mostly.
 
@@ -187,6 +182,11 @@ class WaitingList:
             return False
         self.now = now
         return True
+
+    @property
+    def given_per_s(self) -> float | None:
+        """Requests a second that the account gives, where they are fewer than the line's rate."""
+        return None if self._pacer.share >= 1 else self._pacer.share / self.gap_s
 
     def look(
         self, wish: Wish, *, not_before: float = -math.inf, following: Wish | None = None

@@ -134,7 +134,8 @@ class RedisLimiter(SharedLine):
     def sharing(self) -> Sharing:
         """Return how many processes were seen on this line in the last 10 s, as last heard."""
         with self._mutex:
-            return Sharing(len(self._living()), len(self._met - {self._owner}))
+            given_per_s = self._line().given_per_s
+            return Sharing(len(self._living()), len(self._met - {self._owner}), given_per_s)
 
     def _named(self, name: str) -> Self:
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
@@ -336,8 +337,7 @@ class RedisLimiter(SharedLine):
 
     def _line(self) -> WaitingList:
         """Return the list as it was heard of last."""
-        shared = None if self._seen is None else self._seen.shared
-        return WaitingList(shared, self._me(), is_new=True)
+        return WaitingList(self._seen.shared if self._seen else None, self._me(), is_new=True)
 
     def _living(self) -> list[int]:
         """Return the owners that were seen lately, or sleep to a far turn, in the order of all."""

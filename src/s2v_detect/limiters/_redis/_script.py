@@ -30,7 +30,7 @@ from s2v_detect.limiters._waiting_list import (
     Wish,
 )
 
-LAYOUT = f"1/{len(LEARNT)}"
+LAYOUT = f"2/{len(LEARNT)}"
 """Another first number for every change of the hash, of the script, or of what a pacer learns."""
 # A fleet whose processes make one call each never says what it learnt.
 _MOST_UNLEARNT = 256
