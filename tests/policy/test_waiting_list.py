@@ -357,3 +357,15 @@ def test_those_who_are_alone_never_meet(of: int) -> None:
             starts.append(at)
     starts.sort()
     assert min(after - before for before, after in pairwise(starts)) == pytest.approx(0.21)
+
+
+def test_a_process_that_looks_all_the_time_passes_over_the_dead_too() -> None:
+    """It goes on with the list of its last look for a moment, and never for two."""
+    wish = Wish(2, BULK, 1, 9.0, 10.0)
+    line = WaitingList(used(10.0)._replace(wishes=(wish,)), Member(1, 1000.0, 1.0, 10.0))
+    looks = 0
+    while line.go_on(line.now + 0.0005):
+        looks += 1
+    assert 1 <= looks <= 8
+    later = WaitingList(line.shared(), Member(1, 1000.0, 1.0, 10.006))
+    assert later.look(Wish(1, BULK, 1, 10.0))[0] is not None

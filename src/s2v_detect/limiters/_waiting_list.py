@@ -138,7 +138,7 @@ class WaitingList:
             shared, is_new = None, True
         elif shared is not None and _is_ahead(shared, now):
             shared = None
-        self.now = now
+        self.now = self._made_at = now
         self.owner = me.owner
         self._own_gap_s = me.gap_s
         self._late_s = late_s
@@ -178,7 +178,7 @@ class WaitingList:
 
     def go_on(self, now: float) -> bool:
         """Be the list of a moment later. False after more, when somebody may be overdue."""
-        if not 0 <= now - self.now < _MOMENT_S:
+        if not self.now <= now < self._made_at + _MOMENT_S:
             return False
         self.now = now
         return True
