@@ -347,7 +347,7 @@ class DetectClient(AsyncOnly):
         return OutcomeStream(partial(window, size=self._max_in_flight, ordered=ordered))
 
     def sharing(self) -> Sharing:
-        """Return how many processes share this client's line, and what the account gives it."""
+        """Return how many processes share this client's line, and what the account gives them."""
         return Sharing.of(self._limiter)
 
     def _open_flights(self) -> Flights:

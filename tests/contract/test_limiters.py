@@ -157,8 +157,8 @@ async def test_a_line_says_what_the_account_gives_where_it_is_less_than_the_rate
         for _ in range(requests):
             if not admission.admit(await leave(limiter)):
                 limiter.throttled()
-        told.append(Sharing.of(limiter).given_per_s)
-    assert told == [None, pytest.approx(3.0), None]
+        told.append(Sharing.of(limiter).share)
+    assert told == [1.0, pytest.approx(0.6), 1.0]
 
 
 async def test_a_throttle_pauses_the_line_once_an_episode(make: Make) -> None:
@@ -272,3 +272,14 @@ def test_threads_take_turns_in_one_line(real: Make) -> None:
     for thread in threads:
         thread.join()
     assert len(taken) == 200
+
+
+async def test_the_line_says_how_much_the_account_gives(make: Make) -> None:
+    """Beside others, or of a model that is being retired, it gives less than all of its rate."""
+    limiter = make(5.0)
+    assert Sharing.of(limiter).share == 1
+    for _ in range(60):
+        await leave(limiter)
+        limiter.throttled()
+    await leave(limiter)
+    assert 0 < Sharing.of(limiter).share < 1

@@ -200,5 +200,5 @@ async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -
     async with Emulator(answer=Pass()) as emulator, emulator.client() as client:
         for number in range(12):
             await client.check(f"https://images.example/{number}.jpg")
-        assert client.sharing() == (1, 0, None)
+        assert client.sharing() == (1, 0, 1.0)
     assert not lines.exists()  # noqa: ASYNC240  # a moment

@@ -384,7 +384,7 @@ async def test_a_default_folder_that_was_tidied_up_is_made_anew(
     more = [await left_at(one), await left_at(other), await left_at(one), await left_at(other)]
     assert min(after - before for before, after in pairwise([*first, *more])) > 0.19
     assert more[3] - first[0] > 0.99
-    assert one.sharing() == other.sharing() == (2, 1, None)
+    assert one.sharing() == other.sharing() == (2, 1, 1.0)
     assert not caplog.records
 
 

@@ -335,13 +335,13 @@ async def test_it_is_said_how_many_processes_share_the_line(
 ) -> None:
     """Those that were seen in the last ten seconds, as the line was heard of last."""
     fleet = Fleet(redis_client, name, 3)
-    assert fleet.limiters[0].sharing() == (1, 0, None)
+    assert fleet.limiters[0].sharing() == (1, 0, 1.0)
     for number in (0, 1, 2, 0):
         await fleet.leave(number)
-    assert fleet.limiters[0].sharing() == (3, 2, None)
+    assert fleet.limiters[0].sharing() == (3, 2, 1.0)
     await asyncio.sleep(11)
     await fleet.leave(0)
-    assert fleet.limiters[0].sharing() == (1, 2, None)
+    assert fleet.limiters[0].sharing() == (1, 2, 1.0)
 
 
 @pytest.mark.real_time
@@ -530,6 +530,6 @@ if not child:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 asyncio.run(leave())
-assert limiter.sharing() == (2, 1, None), limiter.sharing()
+assert limiter.sharing() == (2, 1, 1.0), limiter.sharing()
 """
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  # our own lines

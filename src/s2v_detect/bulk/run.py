@@ -47,8 +47,8 @@ class RunSummary:
     interrupted: bool
     processes_met: int
     """How many other processes used the account's rate meanwhile, as far as the line tells."""
-    given_per_s: float | None
-    """Requests a second that the account gave at the end; None: the whole rate."""
+    share: float
+    """The part of its rate that the account gave at the end, as far as its 429s tell."""
     is_placed: bool
     """Whether the output is this pass's; else the earlier one, which held more, was kept."""
     fault: DetectError | None
@@ -132,8 +132,7 @@ class Run:
     @property
     def summary(self) -> RunSummary:
         """The run as it stands; the spend is final once the client is closed."""
-        elapsed_s = self._elapsed_s
-        sharing = self._client.sharing()
+        elapsed_s, sharing = self._elapsed_s, self._client.sharing()
         return RunSummary(
             tally=self.tally,
             spend=self._client.spend,
@@ -141,7 +140,7 @@ class Run:
             elapsed_s=self._clock() - self._started_at if elapsed_s is None else elapsed_s,
             interrupted=self._interrupted,
             processes_met=sharing.met,
-            given_per_s=sharing.given_per_s,
+            share=sharing.share,
             is_placed=self._is_placed,
             fault=self._fault,
             input_error=self._input_error,

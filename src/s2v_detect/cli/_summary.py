@@ -77,7 +77,7 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
         table.add_row(
             "  known", Text(f"{tally.known:,}", style="cyan"), "of these: cost nothing now"
         )
-    _add_pace(table, summary)
+    _add_line(table, summary)
     money = Table.grid(padding=(0, 3, 0, 0))
     money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
     if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
@@ -89,8 +89,8 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
     return Group(table, money)
 
 
-def _add_pace(table: Table, summary: RunSummary) -> None:
-    """Add what kept the run from the whole rate."""
+def _add_line(table: Table, summary: RunSummary) -> None:
+    """Add what made the run slower than its rate, and who shared it."""
     tally = summary.tally
     if tally.throttled:
         table.add_row("  slowed", f"{tally.throttled:,}", "times, as the service asked (429)")
@@ -100,8 +100,9 @@ def _add_pace(table: Table, summary: RunSummary) -> None:
     if met := summary.processes_met:
         others = "other process used" if met == 1 else "other processes used"
         table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
-    if (given := summary.given_per_s) is not None:
-        table.add_row("  given", f"{given:.2g}", "a second by the account at the end, no more")
+    if summary.share < 1:
+        given = f"{summary.share:.0%}"
+        table.add_row("  given", given, "of the rate: others use the account, or it gives less now")
 
 
 def _unsent(spend: Spend) -> str:
@@ -222,7 +223,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "requests_per_s": round(tally.sent_per_s, 3),
         "throttled": tally.throttled,
         "processes_met": summary.processes_met,
-        "given_per_s": summary.given_per_s,
+        "share_of_rate": round(summary.share, 3),
         "outages": tally.outages,
         "outage_s": round(tally.outage_s, 3),
         "spend": _spend(summary.spend),

@@ -102,12 +102,12 @@ class HostLimiter(SharedLine):
         return "" if self._shared is None else self._shared.lost
 
     def sharing(self) -> Sharing:
-        """Return how many processes share this line, and what the account gives it."""
+        """Return how many processes share this line, and what the account gives them."""
         if math.isinf(self.rate):
             return Sharing()
         with self._mutex:
-            given_per_s = self._list.view().given_per_s
-            return Sharing(len(self._list.living()), self._list.met(), given_per_s)
+            share = self._list.view().pacer.share
+            return Sharing(len(self._list.living()), self._list.met(), share)
 
     def _named(self, name: str) -> Self:
         return type(self)(

@@ -77,6 +77,10 @@ class LocalLimiter:
             with self._lock:
                 self._pacer.throttled(self._clock(), retry_after_s)
 
+    def sharing(self) -> Sharing:
+        """Return what the account gives this process: nobody else stands in this line."""
+        return Sharing() if self._pacer is None else Sharing(share=self._pacer.share)
+
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait."""
         if self._pacer is None:
@@ -85,11 +89,6 @@ class LocalLimiter:
         with self._lock:
             pause_s = max(0.0, self._pacer.start_at(self._clock()) - self._clock())
             return pause_s + ahead * self._pacer.gap_s
-
-    def sharing(self) -> Sharing:
-        """Return what the account gives this line. Other processes do not share it."""
-        share = 1.0 if self._pacer is None else self._pacer.share
-        return Sharing(given_per_s=None if share >= 1 else share * self.rate / self.per_s)
 
     def _wait_s(self, pacer: Pacer) -> float:
         now = self._clock()

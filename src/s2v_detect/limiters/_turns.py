@@ -60,15 +60,15 @@ class Limiter(Protocol):
 
 
 class Sharing(NamedTuple):
-    """Who shares a line, and what the account gives it."""
+    """Who shares a line, and how much of its rate there is."""
 
     processes: int = 1
     """Living ones that have the line open, this one among them."""
     met: int = 0
     """Others that have used the line since this process opened it."""
-    given_per_s: float | None = None
-    """Requests a second that the account gives, where they are fewer than the line's rate: others
-    use it whom the line does not see, or the vendor gives less than before."""
+    share: float = 1.0
+    """The part of the rate that the account gives now, as far as its 429s tell: less than 1 where
+    others use the account who are not on this line, or where the service gives less."""
 
     @classmethod
     def of(cls, limiter: Limiter) -> Self:

@@ -126,7 +126,12 @@ class WaitingList:
     """The line of one account at one instant, as one process sees and changes it."""
 
     def __init__(
-        self, shared: Shared | None, me: Member, *, is_new: bool = False, late_s: float = _LATE_S
+        self,
+        shared: Shared | None,
+        me: Member,
+        *,
+        is_new: bool = False,
+        late_s: float = _LATE_S,
     ) -> None:
         """Go on where others left off. Turns count as left so late after their starts, mostly.
 
@@ -153,7 +158,7 @@ class WaitingList:
                 fastest, self.gap_s = member, member.gap_s
         counted = min(fastest.rate, MOST_COUNTED)
         self._pace = counted, counted * self.gap_s
-        self._pacer = Pacer.from_state(*self._pace, known.learnt, known.lefts)
+        self.pacer = Pacer.from_state(*self._pace, known.learnt, known.lefts)
         if shared is None and not is_new:
             self.assume_others()
         overdue_s = min(OVERDUE_S, max(SHORTEST_OVERDUE_S, OVERDUE_GAPS * self.gap_s))
@@ -164,13 +169,13 @@ class WaitingList:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """What decides the next start, beside who left when: that of the pacer."""
-        return self._pacer.spacing
+        return self.pacer.spacing
 
     def shared(self) -> Shared:
         """Return what the next process goes on with."""
         return Shared(
             self.now,
-            *self._pacer.state(),
+            *self.pacer.state(),
             tuple(self._members),
             tuple(self._wishes),
             tuple(self._claims),
@@ -183,11 +188,6 @@ class WaitingList:
         self.now = now
         return True
 
-    @property
-    def given_per_s(self) -> float | None:
-        """Requests a second that the account gives, where they are fewer than the line's rate."""
-        return None if self._pacer.share >= 1 else self._pacer.share / self.gap_s
-
     def look(
         self, wish: Wish, *, not_before: float = -math.inf, following: Wish | None = None
     ) -> tuple[float | None, Wish | None]:
@@ -199,7 +199,7 @@ class WaitingList:
         """
         now = self.now
         self._forget(wish)
-        pacer = self._foreseen() if self._claims else self._pacer
+        pacer = self._foreseen() if self._claims else self.pacer
         start = max(pacer.start_at(self._from()), not_before)
         is_before = [each for each in self._wishes if each.order < wish.order]
         about_to_look = [each for each in is_before if each.due <= now + EARLY_S]
@@ -216,15 +216,15 @@ class WaitingList:
     def assume_others(self) -> None:
         """Count the last window as used up: others may have gone, and nobody knows when."""
         counted = max(1, math.floor(self._pace[0]))
-        learnt, _ = self._pacer.state()
-        self._pacer = Pacer.from_state(*self._pace, learnt, [self.now] * counted)
+        learnt, _ = self.pacer.state()
+        self.pacer = Pacer.from_state(*self._pace, learnt, [self.now] * counted)
 
     def at_present(self) -> tuple[float, float, float]:
         """Return the start that is next, when the last one left, and the gap between two."""
-        last_left_at = self._pacer.last_left_at
+        last_left_at = self.pacer.last_left_at
         anchor = last_left_at if last_left_at > -math.inf else 0.0
-        start = self._pacer.start_at(self._from())
-        return start, anchor, max(self._own_gap_s, self._pacer.gap_s)
+        start = self.pacer.start_at(self._from())
+        return start, anchor, max(self._own_gap_s, self.pacer.gap_s)
 
     def next_owner(self) -> int | None:
         """Return whose wish is due next, of those who are asleep; None where nobody else waits."""
@@ -245,7 +245,7 @@ class WaitingList:
         if claim in self._claims:
             self._claims.remove(claim)
         # Later than its neighbours if it was told later: never a clock that runs back.
-        self._pacer.left(max(at, self._pacer.last_left_at))
+        self.pacer.left(max(at, self.pacer.last_left_at))
 
     def withdrawn(self, claim: Claim) -> None:
         """Give a granted turn back: whoever looks next may have it."""
@@ -254,7 +254,7 @@ class WaitingList:
 
     def throttled(self, at: float, retry_after_s: float | None) -> None:
         """Slow the account's line, once for all 429s of an episode, whichever process met them."""
-        self._pacer.throttled(at, retry_after_s)
+        self.pacer.throttled(at, retry_after_s)
 
     def forecast_s(self, lane: int, own_waiting: Sequence[int]) -> float:
         """Return the seconds that one joining this lane of this process now would wait.
@@ -306,14 +306,14 @@ class WaitingList:
 
     def _foreseen(self, late_s: float = 0.0) -> Pacer:
         """Return the pace as if all claims had left at their starts, or so late after them."""
-        pacer = self._pacer.copy()
+        pacer = self.pacer.copy()
         for claim in sorted(self._claims, key=attrgetter("at")):
             pacer.left(max(claim.at + late_s, pacer.last_left_at))
         return pacer
 
     def _from(self) -> float:
         """Return now, or the latest start that was granted: that may be a little ahead."""
-        latest = max(self.now, self._pacer.last_left_at)
+        latest = max(self.now, self.pacer.last_left_at)
         return max(latest, *[claim.at for claim in self._claims]) if self._claims else latest
 
 

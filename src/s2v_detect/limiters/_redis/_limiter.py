@@ -134,8 +134,8 @@ class RedisLimiter(SharedLine):
     def sharing(self) -> Sharing:
         """Return how many processes were seen on this line in the last 10 s, as last heard."""
         with self._mutex:
-            given_per_s = self._line().given_per_s
-            return Sharing(len(self._living()), len(self._met - {self._owner}), given_per_s)
+            met = len(self._met - {self._owner})
+            return Sharing(len(self._living()), met, self._line().pacer.share)
 
     def _named(self, name: str) -> Self:
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
@@ -208,8 +208,7 @@ class RedisLimiter(SharedLine):
 
     def _wanted(self, lane: Lane, who: object) -> tuple[object, ...]:
         """Return the work of a look. The caller holds the mutex."""
-        waiting = self._waiting[lane]
-        count = len(waiting) + self._coming(lane)
+        count = len(self._waiting[lane]) + self._coming(lane)
         wish = (self._wishes[lane] or self._new_wish(lane, who, count))._replace(waiting=count)
         if lane != "bulk":  # whoever is the head now
             wish = wish._replace(place=self._arrived_at(lane, who))
@@ -337,7 +336,8 @@ class RedisLimiter(SharedLine):
 
     def _line(self) -> WaitingList:
         """Return the list as it was heard of last."""
-        return WaitingList(self._seen.shared if self._seen else None, self._me(), is_new=True)
+        shared = None if self._seen is None else self._seen.shared
+        return WaitingList(shared, self._me(), is_new=True)
 
     def _living(self) -> list[int]:
         """Return the owners that were seen lately, or sleep to a far turn, in the order of all."""
