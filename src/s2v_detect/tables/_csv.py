@@ -155,7 +155,7 @@ class CsvRows:
             return None
         place = self._place
         image = cells[place].strip()
-        if not image or len(image) > _SHORT or not image.isascii():
+        if not image or len(image) > _SHORT or not image.isascii() or image.count("://") > 1:
             return None
         is_last = len(cells) == place + 1
         if not is_last and not image.endswith(self._whole) and self._cut(text, cells):

@@ -30,6 +30,9 @@ _USUAL_COLUMNS = (
 _JOINS = re.compile(r"[\s_\-\ufeff]+")
 _MARK = "\ufeff"
 _SCHEMES = ("http://", "https://", "oss://")
+_NEXT_ADDRESS = re.compile(r"(?:([,;|])|[\s，、；｜。])(?:https?|oss)://", re.IGNORECASE)
+"""A second address in a cell, with what separates it; the group is an ASCII separator."""
+_TWO = "two addresses in one cell; give each its own row"
 EXCERPT = 200
 """Characters of what can be no row, to know it by."""
 
@@ -138,7 +141,34 @@ def address_row(number: int, text: str, columns: Mapping[str, Any]) -> Row:
     if len(image) > LONGEST_ADDRESS // 4 and len(image.encode(errors="replace")) > LONGEST_ADDRESS:
         fault = f"its address is longer than {LONGEST_ADDRESS} bytes"
         return Row(number, image[:EXCERPT], fault, columns)
+    if has_two_addresses(image):
+        return Row(number, image[:EXCERPT], _TWO, columns)
     return Row(number, image, "", columns)
+
+
+def has_two_addresses(image: str) -> bool:
+    """Whether a text is an address with another one behind a separator.
+
+    White space and full-width punctuation are in no address. A comma, a `;` or a `|` may be: they
+    separate nothing within brackets, or behind an address that is a part of this one. Nor do they
+    in a query, unless the second address has a query too.
+
+    Example:
+        >>> has_two_addresses("https://a.example/1.jpg；https://a.example/2.jpg")
+        True
+        >>> has_two_addresses("https://a.example/fetch?u=https://b.example/2.jpg")
+        False
+    """
+    if image.count("://") < 2 or not is_address(image):  # noqa: PLR2004  # of two addresses
+        return False
+    for found in _NEXT_ADDRESS.finditer(image):
+        before, behind = image[: found.start()], image[found.end() :]
+        is_within = before.count("://") > 1 or any(
+            before.count(left) > before.count(right) for left, right in ("()", "[]", "{}")
+        )
+        if not found[1] or not (is_within or ("?" in before and "?" not in behind)):
+            return True
+    return False
 
 
 def named(columns: Sequence[str]) -> str:
