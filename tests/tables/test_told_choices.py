@@ -141,3 +141,31 @@ def test_a_remark_in_a_name_is_passed_over(name: str) -> None:
     assert usual_column(["n", name]) == name
     assert usual_column(["照片（旧）", "照片"]) == "照片"
     assert usual_column(["照片数量", "url count", "(photo) id"]) is None
+
+
+ROWS = [{"照片": A}, {"照片": B}]
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({"data": ROWS}, "data"),
+        ({"code": 0, "data": ROWS}, "data"),
+        ({"rows": ROWS[:1], "total": 1, "errors": []}, "rows"),
+        ({"结果": ROWS}, "结果"),
+        ({"url": A, "tags": [{"n": 1}]}, None),
+        ({"data": A, "tags": [{"n": 1}]}, None),
+    ],
+)
+async def test_a_list_within_an_object_is_named(
+    tmp_path: Path, value: dict[str, Any], name: str | None
+) -> None:
+    """The object is no row; a row with a list in it is one."""
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(value))
+    with closing(Input.open(path)) as source:
+        if name is None:
+            assert [row.image for row in await every(source)] == [A]
+            return
+        with pytest.raises(InputError, match=f"the list is under '{name}'"):
+            await every(source)

@@ -7,8 +7,8 @@ among the first rows, and never below the first address.
   the header, if each row above it has fewer filled cells: so a row of a table is not taken for its
   header because one of its cells is called `photo`.
 * Where no row has such a name, titles are rows with a single filled cell, or with labels that end
-  in a colon and what belongs to them. Below a title, a usual name right above an address counts. The
-  header is the first row with more, if an address comes below it; else it is the first row.
+  in a colon and what belongs to them. Below a title, a usual name right above an address counts.
+  The header is the first row with more, if an address comes below it; else it is the first row.
 * A first row with an address is no header, and then the table has none.
 
 What stands above the header is no image, and in no row. Who reads the table is told where its
