@@ -27,6 +27,21 @@ HEADS: dict[str, tuple[Cells, int, str]] = {
     "a title, and no usual name": ([["清单"], ["姓名", "正面"], ["王", A]], 2, "正面"),
     "that, and no first image": ([["x"], ["n", "正面"], ["王", "-"], ["李", A]], 2, "正面"),
     "a title over one usual name": ([["x 2026"], ["名", "照片"], ["王", A]], 2, "照片"),
+    "a title, and labels": (
+        [["清单"], ["部门：", "x", "日期：", "2026"], ["名", "电", "照片地址", "注"], ["王", 1, A]],
+        3, "照片地址",
+    ),
+    "labels, and a name with a remark": (
+        [["部门：", "市场部"], ["姓名", "证件照（必填）"], ["王", A]], 2, "证件照（必填）",
+    ),
+    "labels, and no usual name": ([["部门:", "市场部"], ["姓名", "正面"], ["王", A]], 2, "正面"),
+    "more labels than columns": ([["a:", 1, "b:", 2], ["名", "照片"], ["王", A]], 2, "照片"),
+    "a title, and pairs without a colon": (
+        [["清单"], ["部门", "市场部"], ["姓名", "照片*"], ["王", A]], 3, "照片*",
+    ),
+    "names that all end in a colon": ([["姓名：", "照片："], ["王", A]], 1, "照片："),
+    "such names, and no usual one": ([["姓名：", "正面："], ["王", A]], 1, "正面："),
+    "a first one that is missing": ([["x"], ["名", "正面"], ["王", "无"], ["李", A]], 2, "正面"),
     "no title": ([["n", "url"], ["x", A]], 1, "url"),
     "no title, no usual name": ([["n", "face"], ["x", A]], 1, "face"),
     "a row with a usual name": ([["n", "k", "f"], [1, "photo", "-"], [2, "k", A]], 1, "f"),
@@ -240,7 +255,7 @@ async def test_a_hidden_sheet_is_named_where_nothing_else_is_a_list(tmp_path: Pa
         made.sheet("Cover", [["about", "this"], ["x", "y"]]).activate()
         made.sheet("List", LIST).hide()
     with closing(Input.open(path)) as source:
-        with pytest.raises(InputError, match=r"Other sheets are List \(hidden\): --sheet"):
+        with pytest.raises(InputError, match=r"a hidden sheet 'List' .* --sheet 'List'"):
             await every(source)
     with closing(Input.open(path, sheet="List")) as source:
         assert [row.image for row in await every(source)] == [A]

@@ -155,7 +155,7 @@ class CsvRows:
             return None
         place = self._place
         image = cells[place].strip()
-        if not image or len(image) > _SHORT or not image.isascii():
+        if not image or len(image) > _SHORT or not image.isascii() or image.count("://") > 1:
             return None
         is_last = len(cells) == place + 1
         if not is_last and not image.endswith(self._whole) and self._cut(text, cells):
@@ -286,10 +286,12 @@ class CsvRows:
         firsts, self._firsts = self._firsts, []
         readable = next((n for n, each in enumerate(firsts) if each.fault), len(firsts))
         last = firsts[-1].number
-        ahead = [line for line in self._lines if line.number > last and '"' not in line.text]
+        ahead = [line for line in self._lines if line.number > last][:_MOST_AHEAD]
+        ahead = [line for line in ahead if self._state(line.text, is_within=False) == "closed"]
         cells = [each.cells for each in firsts]
-        cells += [line.text.split(self.delimiter) for line in ahead[:_MOST_AHEAD]]
-        head = head_of(cells, self._wanted, self._said, searched=readable)
+        cells += [self._cells(line.text) for line in ahead]
+        numbers = [each.number for each in firsts] + [line.number for line in ahead]
+        head = head_of(cells, self._wanted, self._said, searched=readable, numbers=numbers)
         self.has_header = head.header is not None
         self.columns, self.column, self.is_chosen = head.names, head.column, head.is_chosen
         self._place = self.columns.index(self.column)

@@ -48,6 +48,8 @@ _MARKS = (
 )
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030"}
 """What is called by the first name is written in the second."""
+_KNOWN_AS = {"euc_jis_2004": "euc-jp", "shift_jis_2004": "shift_jis"}
+"""What chardet's names come to in Python, and what their users call them."""
 _NO_TEXT = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "hz"}
 """Codecs of Python that no list is saved in."""
 
@@ -147,7 +149,8 @@ class Decoding:
             self.is_plain = False
             self._decode_with(self.name)
         elif likely:
-            names = " or ".join(each.name for each in likely[:_MOST_SHOWN])
+            shown = [_KNOWN_AS.get(each.name, each.name) for each in likely[:_MOST_SHOWN]]
+            names = " or ".join(dict.fromkeys(shown))
             self.fault += f" (it may be {names}: give --encoding)"
 
     def _decode_with(self, name: str) -> None:

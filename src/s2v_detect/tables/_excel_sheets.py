@@ -3,7 +3,7 @@
 **Theory.** The first sheet that is shown is the list, if it has an image's column: a usual name, or
 addresses. Else the only other one that looks more like a list is taken: a workbook often begins
 with a page of instructions. Where several do, nothing is guessed. A sheet that is hidden is read
-only by its name. Whoever has a choice is told which sheet was taken.
+only by its name. Whoever has a choice is told which sheet was taken, and which others have images.
 
 Sheets are read one after another: beside the first, one more is in memory while it is looked at.
 """
@@ -20,7 +20,7 @@ from s2v_detect.tables._excel_parts import (
 )
 from s2v_detect.tables._excel_reading import Sheet, readable_sheets
 from s2v_detect.tables._head import held_in, likeness
-from s2v_detect.tables._rows import InputError
+from s2v_detect.tables._rows import InputError, is_address
 
 _LIST = 2
 _FIRST_ROWS = 100
@@ -32,6 +32,8 @@ class Chosen(NamedTuple):
     sheet: Sheet
     others: str = ""
     """The names of other sheets, where the sheet was chosen among several."""
+    too: tuple[str, ...] = ()
+    """The names of those among them that have images too."""
 
 
 def chosen_sheet(file: BinaryIO, wanted: str | None, column: str | None) -> Chosen:
@@ -49,9 +51,15 @@ def chosen_sheet(file: BinaryIO, wanted: str | None, column: str | None) -> Chos
     if alike < _LIST and others:
         part = _better(file, first, alike, others, column)
         if part != first:
-            return Chosen(Sheet(file, part), names_of([each for each in sheets if each != part]))
+            rest = [each for each in sheets if each != part]
+            too = [each for each in others if each != part and _has_images(Sheet(file, each))]
+            return Chosen(Sheet(file, part), names_of(rest), _names(too))
+    if not alike and column is None:
+        _refuse_hidden(file, hidden)
+    too = [each for each in others if _has_images(Sheet(file, each))]
     # A hidden sheet is no choice, until it is seen that nothing else may be the list.
-    return Chosen(sheet, names_of([*others, *hidden]) if others or not alike else "")
+    names = names_of([*others, *hidden]) if others or not alike else ""
+    return Chosen(sheet, names, _names(too))
 
 
 def _better(
@@ -70,6 +78,25 @@ def _better(
         f"The input has several sheets, and more than one may be the list: {may_be}. Give --sheet"
         " with the name of one."
     )
+
+
+def _refuse_hidden(file: BinaryIO, hidden: list[SheetPart]) -> None:
+    """Raise `InputError` where only a hidden sheet has images."""
+    for each in hidden:
+        if _has_images(Sheet(file, each)):
+            raise InputError(
+                f"No sheet that is shown has images, but a hidden sheet {each.name!r} has some."
+                f" Give --sheet {each.name!r}, or the name of the sheet that is meant."
+            )
+
+
+def _names(sheets: list[SheetPart]) -> tuple[str, ...]:
+    return tuple(each.name for each in sheets)
+
+
+def _has_images(sheet: Sheet) -> bool:
+    rows = islice(sheet.rows(), _FIRST_ROWS)
+    return any(is_address(cell) for row in rows for cell in held_in(sheet, *row))
 
 
 def _alike(sheet: Sheet, column: str | None) -> int:

@@ -25,6 +25,7 @@ class ExcelTable:
         self._wanted_sheet = sheet
         self._header_row = header_row
         self._found: dict[str, str] = {}
+        self._kind = "a sheet"
         self._place = 0
         self.column: str | None = None
         self.columns: tuple[str, ...] | None = None
@@ -35,8 +36,8 @@ class ExcelTable:
     def guessed(self) -> str:
         """What the file was read as, where there was a choice."""
         found = dict(self._found)
-        kind = found.pop("--sheet", "a sheet")
-        return f"{kind} {' and '.join(found.values())}".rstrip() if self._found else ""
+        too = found.pop("--sheet", "")
+        return f"{self._kind} {' and '.join(found.values())}".rstrip() + too if self._found else ""
 
     @property
     def correction(self) -> str:
@@ -51,7 +52,8 @@ class ExcelTable:
         """Nothing is learned ahead: the sheet says its total when it is read."""
 
     def _rows(self) -> Iterator[Row]:
-        sheet, others = _sheet_in(self._path, self._wanted_sheet, self._wanted)
+        sheet, others, too = _sheet_in(self._path, self._wanted_sheet, self._wanted)
+        self._kind = f"the sheet {sheet.name!r}"
         self.total = sheet.rows_at_most
         rows = sheet.rows()
         firsts = [row for row in islice(rows, MOST_FIRST) if row[0] >= (self._header_row or 0)]
@@ -61,7 +63,7 @@ class ExcelTable:
             more = f" Other sheets are {others}: --sheet says which." if others else ""
             raise InputError(f"{error}{more}") from error
         if others:
-            self._found["--sheet"] = f"the sheet {sheet.name!r}"
+            self._found["--sheet"] = _too(too)
             self._found["--column"] = f"with its images in the column {self.column!r}"
         last = given = 0
         for number, cells in chain(firsts, rows):
@@ -92,6 +94,7 @@ class ExcelTable:
             None if self._header_row is None else "header" if self._header_row else "none",
             searched=len(firsts),
             held=[held_in(sheet, number, cells) for number, cells in firsts],
+            numbers=[number for number, _ in firsts],
         )
         self._names, self.column = head.names, head.column
         self._column = head.column
@@ -124,6 +127,12 @@ class ExcelTable:
             )
             return Row(number, "", fault, columns)
         return row_of(number, columns, self._column)
+
+
+def _too(names: tuple[str, ...]) -> str:
+    """Say which other sheets have images."""
+    shown = ", ".join(map(repr, names[:5])) + (", …" if names[5:] else "")
+    return f"; {shown} {'has' if len(names) == 1 else 'have'} images too" if names else ""
 
 
 def _sheet_in(path: Path, wanted: str | None, column: str | None) -> Any:

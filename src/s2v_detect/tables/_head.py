@@ -6,8 +6,9 @@ among the first rows, and never below the first address.
 * A row with one of the usual names of an image's column, or with the name that `--column` says, is
   the header, if each row above it has fewer filled cells: so a row of a table is not taken for its
   header because one of its cells is called `photo`.
-* Where no row has such a name, titles are rows with a single filled cell. The header is the first
-  row with more, if an address comes below it; else it is the first row.
+* Where no row has such a name, titles are rows with a single filled cell, or with labels that end
+  in a colon and what belongs to them. Below a title, a usual name right above an address counts.
+  The header is the first row with more, if an address comes below it; else it is the first row.
 * A first row with an address is no header, and then the table has none.
 
 What stands above the header is no image, and in no row. Who reads the table is told where its
@@ -39,7 +40,7 @@ class Head(NamedTuple):
     names: tuple[str, ...]
     column: str
     is_chosen: bool = False
-    """Whether the column was chosen for its addresses, and not for its name."""
+    """Whether the column was chosen among others: they have addresses too, or only it has some."""
 
 
 def is_decisive(rows: Sequence[Cells], wanted: str | None, said: Said) -> bool:
@@ -60,6 +61,7 @@ def head_of(
     *,
     searched: int,
     held: Sequence[Cells] | None = None,
+    numbers: Sequence[int] = (),
 ) -> Head:
     """Return what the first rows tell. Raises `InputError` where they do not tell the column.
 
@@ -69,6 +71,7 @@ def head_of(
         said: what `--header-row` says.
         searched: how many of the rows may be the header.
         held: the rows with the addresses that their cells stand for, if that is not their text.
+        numbers: what the rows are called in the file.
     """
     held = rows if held is None else held
     header = 0 if said == "header" else None
@@ -83,7 +86,14 @@ def head_of(
         )
     texts = ["" if cell is None else str(cell) for cell in rows[header]]
     names = distinct(texts)
-    column, is_chosen = column_of(names, texts, held[header + 1 :], wanted)
+    try:
+        column, is_chosen = column_of(names, texts, held[header + 1 :], wanted)
+    except InputError as error:
+        if said is None and header + 1 < len(numbers) and _has_name(rows[header + 1], wanted):
+            number = numbers[header + 1]
+            advice = f"If the row {number} is the header, give --header-row {number}."
+            raise InputError(f"{error} {advice}") from error
+        raise
     return Head(header, names, column, is_chosen)
 
 
@@ -97,8 +107,10 @@ def header_place(
         if any(map(is_address, cells)):
             if place == 0:
                 return None
+            if below_titles and _is_named_above(rows[place - 1], cells):
+                below_titles = place - 1 if _filled(rows[place - 1]) >= most else below_titles
             break
-        filled = sum(_is_filled(cell) for cell in cells)
+        filled = _filled(cells)
         if filled > most and _has_name(cells, wanted):
             return place
         if filled > most == 1 and not below_titles:
@@ -115,12 +127,15 @@ def column_of(
     `texts` are the names as they are written: what has no name is no column that can be the only
     one.
     """
-    if wanted is None and usual_column(names) is None:
-        found = [
-            name
-            for place, name in enumerate(names)
-            if any(is_address(cells[place]) for cells in rows if place < len(cells))
-        ]
+    if wanted is not None:
+        return chosen_column(names, wanted), False
+    found = [
+        name
+        for place, name in enumerate(names)
+        if any(is_address(cells[place]) for cells in rows if place < len(cells))
+    ]
+    usual = usual_column(names)
+    if usual is None:
         if len(found) > 1:
             raise InputError(
                 "The input does not say which column holds the image, and more than one has"
@@ -130,7 +145,7 @@ def column_of(
             return found[0], len(names) > 1
         last = max((place for place, text in enumerate(texts, 1) if text.strip()), default=0)
         names = names[: last or None]
-    return chosen_column(names, wanted), False
+    return chosen_column(names, wanted), any(name != usual for name in found)
 
 
 def likeness(rows: Sequence[Cells], held: Sequence[Cells], wanted: str | None) -> int:
@@ -162,6 +177,21 @@ def _has_name(cells: Cells, wanted: str | None) -> bool:
 
 def _has_address(rows: Sequence[Cells]) -> bool:
     return any(is_address(cell) for cells in rows for cell in cells)
+
+
+def _is_named_above(above: Cells, cells: Cells) -> bool:
+    """Whether the row above has a usual name where a row has its addresses."""
+    return any(
+        isinstance(name, str) and is_address(cell) and usual_column([name]) is not None
+        for name, cell in zip(above, cells, strict=False)
+    )
+
+
+def _filled(cells: Cells) -> int:
+    """Return how many cells of a row are filled; of pairs such as `部门：|市场部`, 1 as a title."""
+    texts = [str(cell).strip() for cell in cells if _is_filled(cell)]
+    labels = sum(text.endswith((":", "：")) for text in texts)
+    return 1 if 0 < labels < len(texts) else len(texts)
 
 
 def _is_filled(cell: object) -> bool:

@@ -16,6 +16,7 @@ from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import TextLine
 from s2v_detect.tables._rows import (
     EXCERPT,
+    InputError,
     Row,
     is_address,
     row_of,
@@ -91,11 +92,25 @@ class JsonRows:
         """Know the column, and give the records that waited. Raises `InputError`."""
         waiting, self._waiting = self._waiting, []
         if waiting:
+            _refuse_wrapped(waiting)
             names = list(dict.fromkeys(name for _, value in waiting for name in value))
             cells = [[value.get(name) for name in names] for _, value in waiting]
             self.column, self.is_chosen = column_of(names, names, cells, self._wanted)
             self.columns = self.columns or tuple(waiting[0][1])
             rows.extend(row_of(number, value, self.column) for number, value in waiting)
+
+
+def _refuse_wrapped(waiting: list[tuple[int, dict[str, Any]]]) -> None:
+    """Raise `InputError` where the only record is no row, but has the list of them."""
+    [(_, value), *others] = waiting
+    lists = [name for name, each in value.items() if isinstance(each, list) and each]
+    if others or len(lists) != 1 or usual_column(value) or any(map(is_address, value.values())):
+        return
+    if all(isinstance(each, dict) for each in value[lists[0]]):
+        raise InputError(
+            f"The input is one JSON object, and the list is under {lists[0]!r}. Save that list"
+            f" alone, as `jq .{lists[0]}` does."
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -24,12 +24,19 @@ _USUAL_COLUMNS = (
     *("imageuri", "imageaddress", "照片", "照片链接", "照片地址", "照片url", "图像", "图像地址"),
     *("图像链接", "图像url", "人像", "人像链接", "人像地址", "人像图片", "人像照片", "人像url"),
     *("头像", "头像链接", "头像地址", "头像url", "avatar", "avatarurl", "portrait", "portraiturl"),
+    *("证件照", "证件照片", "证件照链接", "证件照地址", "登记照", "寸照", "一寸照", "免冠照"),
+    *("人脸", "人脸图片", "人脸照片", "人脸链接", "照片网址", "自拍", "自拍照"),
     *("原图", "原图链接", "原图地址", "src", "href", "link", "uri", "链接", "链接地址", "网址"),
 )
 """The first that an input has is the image's: in small letters, without what joins words."""
 _JOINS = re.compile(r"[\s_\-\ufeff]+")
+_REMARK = re.compile(r"（[^）]*）|\([^)]*\)|【[^】]*】|\[[^\]]*\]|[*\uff0a]|[:：]\Z")
+"""What stands in a name for whoever fills the column in: `（必填）`, `*`."""
 _MARK = "\ufeff"
 _SCHEMES = ("http://", "https://", "oss://")
+_NEXT_ADDRESS = re.compile(r"(?:([,;|])|[\s，、；｜。])(?:https?|oss)://", re.IGNORECASE)
+"""A second address in a cell, with what separates it; the group is an ASCII separator."""
+_TWO = "two addresses in one cell; give each its own row"
 EXCERPT = 200
 """Characters of what can be no row, to know it by."""
 
@@ -117,7 +124,9 @@ def chosen_column(columns: Sequence[str], wanted: str | None) -> str:
 
 def usual_column(columns: Iterable[str]) -> str | None:
     """Return the column whose name says that it holds the image."""
-    by_word = {_JOINS.sub("", name).lower(): name for name in reversed(list(columns))}
+    names = list(reversed(list(columns)))
+    by_word = {_JOINS.sub("", _REMARK.sub("", name)).lower(): name for name in names}
+    by_word |= {_JOINS.sub("", name).lower(): name for name in names}
     return next((by_word[usual] for usual in _USUAL_COLUMNS if usual in by_word), None)
 
 
@@ -138,7 +147,34 @@ def address_row(number: int, text: str, columns: Mapping[str, Any]) -> Row:
     if len(image) > LONGEST_ADDRESS // 4 and len(image.encode(errors="replace")) > LONGEST_ADDRESS:
         fault = f"its address is longer than {LONGEST_ADDRESS} bytes"
         return Row(number, image[:EXCERPT], fault, columns)
+    if has_two_addresses(image):
+        return Row(number, image[:EXCERPT], _TWO, columns)
     return Row(number, image, "", columns)
+
+
+def has_two_addresses(image: str) -> bool:
+    """Whether a text is an address with another one behind a separator.
+
+    White space and full-width punctuation are in no address. A comma, a `;` or a `|` may be: they
+    separate nothing within brackets, or behind an address that is a part of this one. Nor do they
+    in a query, unless the second address has a query too.
+
+    Example:
+        >>> has_two_addresses("https://a.example/1.jpg；https://a.example/2.jpg")
+        True
+        >>> has_two_addresses("https://a.example/fetch?u=https://b.example/2.jpg")
+        False
+    """
+    if image.count("://") < 2 or not is_address(image):  # noqa: PLR2004  # of two addresses
+        return False
+    for found in _NEXT_ADDRESS.finditer(image):
+        before, behind = image[: found.start()], image[found.end() :]
+        is_within = before.count("://") > 1 or any(
+            before.count(left) > before.count(right) for left, right in ("()", "[]", "{}")
+        )
+        if not found[1] or not (is_within or ("?" in before and "?" not in behind)):
+            return True
+    return False
 
 
 def named(columns: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from s2v_detect.images import trimmed
 from s2v_detect.tables._reading import TextLine
-from s2v_detect.tables._rows import EXCERPT, Row, is_address
+from s2v_detect.tables._rows import EXCERPT, Row, has_two_addresses, is_address
 
 
 class TextRows:
@@ -23,6 +23,8 @@ class TextRows:
             if not image.isascii():
                 image = trimmed(image)
                 fault = unreadable or _fault_of(image)
+            if not fault and has_two_addresses(image):
+                fault = "two addresses in one line; give each its own line"
             if fault or (image and image[0] != "#"):
                 rows.append(Row(number, image[:EXCERPT] if fault else image, fault))
         self.passed_over += len(lines) - len(rows)
