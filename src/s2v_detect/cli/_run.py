@@ -281,11 +281,12 @@ def output_opener(
     if name == STANDARD:
         return stdout_lines
 
-    def tell(path: Path, kept: Path) -> None:
+    def tell(path: Path, kept: Path, why: str) -> None:
+        what = "was changed after the run that wrote it"
+        if why == "other rows":
+            what = "had rows of an earlier run that this run has not"
         console.print(
-            f"{printable(path.name)} was changed after the run that wrote it, and is kept as"
-            f" {printable(kept.name)}.",
-            markup=False,
+            f"{printable(path.name)} {what}, and is kept as {printable(kept.name)}.", markup=False
         )
 
     return lambda: open_output(
@@ -295,6 +296,7 @@ def output_opener(
         on_kept=tell,
         guards_all=plan.guard_formulas,
         excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
+        known_by=column_names([plan.identity_column])[0] if plan.identity_column else "image",
     )
 
 
