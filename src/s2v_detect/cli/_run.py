@@ -42,7 +42,7 @@ from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, std
 from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_output
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._screening import Rows, Screening, Unusable
+from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
@@ -194,7 +194,8 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
         sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed or 0)
         events = plan.events and closing_all.enter_context(EventLines(plan.events))
         screening = Screening(
-            source=sample or rows,
+            # A pipe may have its first row much later; its output has a lock by then.
+            source=sample or rows if is_stream(source) else Begun(sample or rows),
             open_output=output_opener(out, rows, plan, ledger, console),
             account=account,
             sending=sending,
@@ -317,6 +318,8 @@ def stdout_lines() -> Output:
 
 async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
+    if isinstance(screening.source, Begun):
+        await screening.source.begin()
     counting = asyncio.create_task(rows.count())
     try:
         return await screening.run()
