@@ -1,4 +1,4 @@
-"""A list that is refused leaves nothing behind: no ledger, no output."""
+"""What is said of names and lists before anything is made or paid."""
 
 import subprocess
 from collections.abc import Callable
@@ -36,3 +36,17 @@ def test_a_refused_list_leaves_nothing(
         assert done.returncode == 2, (name, done.stderr)
         assert sorted(tmp_path.iterdir()) == before, name
     assert emulator.requests == 0
+
+
+def test_an_ending_that_is_none_of_ours_is_written_as_json_lines_and_told(
+    called: Command, tmp_path: Path
+) -> None:
+    """Who wrote `-o b.doc` expects something else."""
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n")
+    for name in ("b.doc", "b.txt", "b.log", "B.TXT"):
+        told = " ".join(called("run", "in.txt", "-o", name, "--quiet").stderr.split())
+        assert f"{name} is written as JSON lines; " in told, name
+    for name in ("b", "b.jsonl", "b.ndjson", "b.json", "b.csv", "b.JSONL"):
+        done = called("run", "in.txt", "-o", name, "--quiet")
+        assert done.returncode == 0
+        assert "written as" not in done.stderr, name

@@ -46,7 +46,7 @@ from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
-from s2v_detect.tables import Format, InputError, OutputError
+from s2v_detect.tables import Format, InputError, OutputError, format_of
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -281,6 +281,12 @@ def output_opener(
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
         return stdout_lines
+    if not is_stream(name) and Path(name).suffix and format_of(Path(name)) == "text":
+        console.print(
+            f"{printable(name)} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet"
+            " gives a table.",
+            markup=False,
+        )
 
     def tell(path: Path, kept: Path, why: str) -> None:
         what = "was changed after the run that wrote it"
