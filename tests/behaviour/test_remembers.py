@@ -257,9 +257,11 @@ async def test_one_name_is_one_run_at_a_time(emulator: Emulator, path: Path) -> 
 
 
 async def test_a_ledger_is_of_one_model(emulator: Emulator, path: Path) -> None:
-    """Its answers would be taken for another's."""
-    async with emulator.client(ledger=path):
+    """Its answers would be taken for another's; before the first request it is of none."""
+    async with emulator.client(ledger=path, model="a third"):
         pass
+    async with emulator.client(ledger=path) as client:
+        await client.check("http://a.example/1.jpg")
     with pytest.raises(LedgerError, match="another"):
         async with emulator.client(ledger=path, model="another"):
             pass

@@ -1,8 +1,8 @@
 """One record for each input row, whole: JSON lines, CSV, TSV, Excel or Parquet, by the ending.
 
-A pass writes into a file beside its output, and puts it in its place as soon as it holds as many
-rows as the output that is there: a reader finds either the earlier pass's rows or this one's, and
-never half a line.
+A pass writes into a file beside its output, and puts it in its place as soon as it holds the rows
+of the output that is there: a reader finds either the earlier pass's rows or this one's, and never
+half a line.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from s2v_detect._columns import OUTPUT_COLUMNS, Column
-from s2v_detect.bulk._beside import OnKept, free_beside, replacing
+from s2v_detect.bulk._beside import free_beside, replacing
 from s2v_detect.bulk._lock import OutputLocked
 from s2v_detect.bulk._marks import Marking, Marks, mark_of
-from s2v_detect.bulk._placing import Place
+from s2v_detect.bulk._placing import Earlier, OnReplaced, Place
 from s2v_detect.bulk.paths import PathError, refuse_database
 from s2v_detect.tables import (
     DELIMITERS,
@@ -29,6 +29,7 @@ from s2v_detect.tables import (
     Record,
     cell,
     delimited,
+    format_of,
     is_whole,
     json_line,
     rows_in,
@@ -78,11 +79,11 @@ class Pipe:
 class PlacedFile:
     """Lines into a file beside the output, which takes its place in time."""
 
-    def __init__(self, place: Place, lines: Lines) -> None:
+    def __init__(self, place: Place, lines: Lines, known_by: str) -> None:
         self._place = place
         self._lines = lines
-        self._rows_there = _rows_in(place.path)
-        self._rows = 0
+        self._earlier = Earlier(place.path, _lines_in(place.path), known_by)
+        self._lines_here = 0
         self._marking = Marking()
         self._has_head = False
 
@@ -109,19 +110,21 @@ class PlacedFile:
             raise
         self._has_head = True
         self._marking.add(block)
-        self._rows += len(records)
+        self._lines_here += block.count(b"\n")
         if place.is_taken:
             place.grown(self._marking.mark)
-        elif self._rows >= self._rows_there:
-            place.take(self._marking.mark)
+            return
+        self._earlier.meet(records)
+        if self._earlier.is_within(self._lines_here):
+            place.take(self._marking.mark, has_all=True)
 
     def _finish(self, is_complete: bool) -> bool:  # noqa: FBT001  # called by name above
         place = self._place
         if is_complete and not self._has_head:
             self._write([])
         os.fsync(place.descriptor)
-        if not place.is_taken and (is_complete or self._rows >= self._rows_there > 0):
-            place.take(self._marking.mark)
+        if is_complete and not place.is_taken:
+            place.take(self._marking.mark, has_all=self._earlier.is_within(self._lines_here))
         if place.is_taken:
             place.check(self._marking.size)
             place.grown(self._marking.mark, is_last=True)
@@ -132,9 +135,10 @@ class PlacedFile:
 class WholeFile:
     """A table into a file beside the output, which takes its place when it is whole."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, known_by: str) -> None:
         self._place = place
-        self._rows_there = rows_in(place.path)
+        rows_there = rows_in(place.path) - (format_of(place.path) == "xlsx")  # its head is a row
+        self._earlier = Earlier(place.path, rows_there, known_by)
         self._rows = 0
         self._file = os.fdopen(place.descriptor, "wb", closefd=False)
         folder = free_beside(place.path)
@@ -142,6 +146,7 @@ class WholeFile:
 
     async def write(self, records: Sequence[Record]) -> None:
         self._rows += len(records)
+        self._earlier.meet(records)
         await asyncio.to_thread(self._records.add, records)
 
     async def finish(self, *, is_complete: bool) -> bool:
@@ -157,10 +162,11 @@ class WholeFile:
         self._records.close()
         self._file.flush()
         os.fsync(self._place.descriptor)
-        if is_complete or self._rows >= self._rows_there:
+        has_all = self._earlier.is_within(self._rows)
+        if is_complete or has_all:
             with self._place.part.open("rb") as file:
                 mark = mark_of(file)
-            self._place.take(mark)
+            self._place.take(mark, has_all=has_all)
             self._place.grown(mark, is_last=True)
             self._place.sync_folder()
         return self._place.is_taken
@@ -171,9 +177,10 @@ def open_output(
     *,
     columns: Callable[[], Sequence[str]],
     marks: Marks | None = None,
-    on_kept: OnKept | None = None,
+    on_kept: OnReplaced | None = None,
     guards_all: bool = False,
     excel_delimiter: Callable[[], str] | None = None,
+    known_by: str = "image",
 ) -> Output:
     """Return the output of that name, in the format of its ending. Raises `OutputError`.
 
@@ -182,9 +189,10 @@ def open_output(
         columns: names the input's columns; it is asked when the first record is written.
         marks: a ledger that keeps what the runs wrote there. Without one, what is there is known by
             its records alone.
-        on_kept: told of an output that was kept under another name, because somebody changed it.
+        on_kept: told of an output that was kept under another name, and why.
         guards_all: in CSV and TSV no cell of the input's columns is a formula either.
         excel_delimiter: CSV and TSV that Excel opens by a double click: see `Delimited`.
+        known_by: the column that names an image in every pass, where its address changes.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
@@ -193,13 +201,13 @@ def open_output(
     _refuse_ending(path)
     placed: Callable[[Place], Output]
     if is_whole(path):
-        placed = WholeFile
+        placed = partial(WholeFile, known_by=known_by)
     else:
         mark = DELIMITERS.get(path.suffix.lower())
         lines: Lines = JsonLines()
         if mark:
             lines = Delimited(mark, columns, guards_all=guards_all, excel_delimiter=excel_delimiter)
-        placed = partial(PlacedFile, lines=lines)
+        placed = partial(PlacedFile, lines=lines, known_by=known_by)
     place = _placed_at(path, marks, on_kept)
     try:
         return placed(place)
@@ -218,7 +226,7 @@ def _refuse_ending(path: Path) -> None:
         )
 
 
-def _placed_at(path: Path, marks: Marks | None, on_kept: OnKept | None) -> Place:
+def _placed_at(path: Path, marks: Marks | None, on_kept: OnReplaced | None) -> Place:
     try:
         refuse_database(path)
         return Place(path, marks, on_kept)
@@ -273,7 +281,7 @@ def _write_all(descriptor: int, block: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _rows_in(path: Path) -> int:
+def _lines_in(path: Path) -> int:
     """Return how many lines a file has, its head counted too: near enough to wait for."""
     try:
         with path.open("rb", buffering=0) as file:

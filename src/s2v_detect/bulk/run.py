@@ -55,6 +55,8 @@ class RunSummary:
     """What ended the run for every image: a key, a bill, a budget, a setting."""
     input_error: OSError | None
     output_error: OSError | None
+    has_ledger: bool = False
+    """Whether the outcomes are kept beside the output, under a name or none."""
 
     @property
     def is_complete(self) -> bool:
@@ -146,6 +148,7 @@ class Run:
             fault=self._fault,
             input_error=self._input_error,
             output_error=self._writer.error if self._writer else None,
+            has_ledger=self._ledger is not None,
         )
 
     async def _unknown_rows(

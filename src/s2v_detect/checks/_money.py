@@ -150,9 +150,12 @@ class Budget:
         if self._is_full and not self._held:
             spent = BudgetSpent(
                 f"not sent, one more request might pass max_cost (CNY {self._max_cost}).",
-                do="Raise max_cost to go on; what was answered is kept.",
+                do="Raise max_cost to go on; what was answered is kept (by check_all: in this"
+                " error's .outcomes).",
             )
-            spent.do_in_command = spent.do.replace("max_cost", "--max-cost")
+            spent.do_in_command = (
+                "Raise --max-cost to go on; what was answered is kept, in the output or the ledger."
+            )
             raise spent
 
     def settle(self, *, paid: int) -> None:

@@ -171,8 +171,9 @@ def estimate(
     """Say what a run would ask for, cost and take. Nothing is sent, and no key is needed.
 
     It takes the options of `run`, and decides as `run` does: the same line with
-    the other word. What only an answer or a look can tell is not in it: images
-    that are asked for again after a fault, and those that --preflight skips.
+    the other word. No output, report or summary is written. What only an answer
+    or a look can tell is not in it: images that are asked for again after a
+    fault, and those that --preflight skips.
 
     Args:
         source: As for `run`.

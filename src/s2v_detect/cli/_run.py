@@ -42,11 +42,11 @@ from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, std
 from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_output
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._screening import Rows, Screening, Unusable
+from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
-from s2v_detect.tables import Format, InputError, OutputError
+from s2v_detect.tables import Format, InputError, OutputError, format_of
 
 _FLAG = Parameter(negative=(), show_default=False)
 _DAY_S = 86_400
@@ -194,7 +194,8 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
         sample = plan.sample and Sample(rows.batches(), plan.sample, plan.seed or 0)
         events = plan.events and closing_all.enter_context(EventLines(plan.events))
         screening = Screening(
-            source=sample or rows,
+            # A pipe may have its first row much later; its output has a lock by then.
+            source=sample or rows if is_stream(source) else Begun(sample or rows),
             open_output=output_opener(out, rows, plan, ledger, console),
             account=account,
             sending=sending,
@@ -280,12 +281,19 @@ def output_opener(
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
         return stdout_lines
-
-    def tell(path: Path, kept: Path) -> None:
+    if not is_stream(name) and Path(name).suffix and format_of(Path(name)) == "text":
         console.print(
-            f"{printable(path.name)} was changed after the run that wrote it, and is kept as"
-            f" {printable(kept.name)}.",
+            f"{printable(name)} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet"
+            " gives a table.",
             markup=False,
+        )
+
+    def tell(path: Path, kept: Path, why: str) -> None:
+        what = "was changed after the run that wrote it"
+        if why == "other rows":
+            what = "had rows of an earlier run that this run has not"
+        console.print(
+            f"{printable(path.name)} {what}, and is kept as {printable(kept.name)}.", markup=False
         )
 
     return lambda: open_output(
@@ -295,6 +303,7 @@ def output_opener(
         on_kept=tell,
         guards_all=plan.guard_formulas,
         excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
+        known_by=column_names([plan.identity_column])[0] if plan.identity_column else "image",
     )
 
 
@@ -315,6 +324,8 @@ def stdout_lines() -> Output:
 
 async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
+    if isinstance(screening.source, Begun):
+        await screening.source.begin()
     counting = asyncio.create_task(rows.count())
     try:
         return await screening.run()

@@ -1,7 +1,7 @@
 """What `check` and `run` share: a client, a run, its progress, and the signals that stop it."""
 
 import os
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,37 @@ class Rows(Protocol):
 
     def batches(self) -> AsyncIterable[list[Row]]:
         """Give them, once."""
+
+
+class Begun:
+    """Rows whose first are read already: a list that is refused is so before anything is made."""
+
+    def __init__(self, source: Rows) -> None:
+        self._source = source
+        self._batches = aiter(source.batches())
+        self._first: list[Row] = []
+        self._error: OSError | None = None
+
+    @property
+    def total(self) -> int | None:
+        """How many there are, if known."""
+        return self._source.total
+
+    async def begin(self) -> None:
+        """Have the first of them. Raises `InputError`; what else is wrong is the run's to tell."""
+        try:
+            self._first = await anext(self._batches, [])
+        except OSError as error:
+            self._error = error
+
+    async def batches(self) -> AsyncIterator[list[Row]]:
+        """Give them, once."""
+        if self._error:
+            raise self._error
+        if self._first:
+            yield self._first
+        async for rows in self._batches:
+            yield rows
 
 
 @dataclass(frozen=True)

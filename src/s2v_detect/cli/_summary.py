@@ -272,4 +272,4 @@ def _at_most(spend: Spend) -> str:
 
 
 def _kept(summary: RunSummary) -> str:
-    return "; the ledger has them" if summary.spend_in_all is not None else ", and lost"
+    return "; the ledger has what was answered" if summary.has_ledger else ", and lost"

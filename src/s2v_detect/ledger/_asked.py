@@ -80,6 +80,16 @@ def names(db: sqlite3.Connection) -> list[str]:
     return [name for (name,) in db.execute("SELECT DISTINCT name FROM run")]
 
 
+def is_in_use(db: sqlite3.Connection) -> bool:
+    """Whether the file holds a request that was sent, or an answer, or a run is under way."""
+    [sent] = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM attempt WHERE outcome <> 'not sent')"
+        " OR EXISTS (SELECT 1 FROM image WHERE answered_at IS NOT NULL)"
+        " OR EXISTS (SELECT 1 FROM run WHERE ended_at IS NULL)"
+    ).fetchone()
+    return bool(sent)
+
+
 def name_in_use(db: sqlite3.Connection) -> Path | None:
     """Return the name by which runs open the file; None before the first of them."""
     row = db.execute("SELECT value FROM about WHERE key = 'name in use'").fetchone()

@@ -283,11 +283,16 @@ class LedgerRun:
         model = self._opening.model
         db.execute("INSERT OR IGNORE INTO about VALUES ('model', ?)", (model,))
         [kept] = db.execute("SELECT value FROM about WHERE key = 'model'").fetchone()
-        if kept != model:
+        if kept == model:
+            return
+        if _asked.is_in_use(db):
             raise LedgerError(
-                f"the ledger {self._path.name} holds answers of {kept}, not of {model}.",
+                f"the ledger {self._path.name} holds answers of {_service(kept, model)}, not of"
+                f" {_service(model, kept)}.",
                 do="Give each of them a ledger of its own.",
             )
+        db.execute("UPDATE about SET value = ? WHERE key = 'model'", (model,))
+        _asked.forget_uploads(db)  # they lie in the other's store
 
     def _bury(self, db: sqlite3.Connection) -> None:
         """Release what dead processes claimed; what they had sent is unknown.
@@ -298,6 +303,14 @@ class LedgerRun:
         for run, lock, process, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
             if ended_at is not None or not self._file.is_alive(run, lock, process):
                 _claims.release(db, run)
+
+
+def _service(one: str, other: str) -> str:
+    """Return what tells this service from the other: its model, or where it is asked."""
+    model, local, _ = one.partition(" on this machine")
+    if not other.startswith(model):
+        return one
+    return "an emulator on this machine" if local else "the service itself"
 
 
 def _are_claimed(images: int) -> str:
