@@ -45,7 +45,7 @@ def split(content: bytes, step: int | None = None) -> list[Row]:
         (f"\n  \n# {URL}\n  #{URL}\n{URL}\n".encode(), [(5, URL)]),
         (f"{URL}#part\n".encode(), [(1, f"{URL}#part")]),
         ("http://a.example/人.jpg\n".encode(), [(1, "http://a.example/人.jpg")]),
-        (f"{URL}\u2028{URL}\n".encode(), [(1, f"{URL}\u2028{URL}")]),
+        (f"{URL}\u2028x\n".encode(), [(1, f"{URL}\u2028x")]),
         (b"not a url\n", [(1, "not a url")]),
     ],
 )

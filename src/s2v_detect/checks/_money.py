@@ -153,9 +153,7 @@ class Budget:
                 do="Raise max_cost to go on; what was answered is kept (by check_all: in this"
                 " error's .outcomes).",
             )
-            spent.do_in_command = (
-                "Raise --max-cost to go on; what was answered is kept, in the output or the ledger."
-            )
+            spent.do_in_command = "Raise --max-cost to go on; what was answered is in the output."
             raise spent
 
     def settle(self, *, paid: int) -> None:
