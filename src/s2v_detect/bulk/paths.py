@@ -222,8 +222,12 @@ class OwnFilesNow:
         ]
 
     def __contains__(self, path: Path) -> bool:
-        if _file_at(path) in self._files:
+        if _file_at(path) in self._files or self._may_come(path):
             return True
+        is_link = os.path.islink(path)  # noqa: PTH114  # Path.is_symlink raises for a long name
+        return is_link and self._may_come(_real(path))
+
+    def _may_come(self, path: Path) -> bool:
         name = _folded(path.name)
         folders = [folders for names, folders in self._names if names.fullmatch(name)]
         return bool(folders) and any(_folder_of(path) in each for each in folders)
