@@ -5,6 +5,7 @@ import io
 import sqlite3
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,7 +64,7 @@ class Linked(BaseModel):
 
 def of_sqlite() -> list[Any]:
     """Rows of a database."""
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         database.row_factory = sqlite3.Row
         return database.execute("SELECT 7 AS id, ? AS url", (URL,)).fetchall()
 
