@@ -26,6 +26,13 @@ _LIST = 2
 _FIRST_ROWS = 100
 
 
+class _Look(NamedTuple):
+    """What the first rows of a sheet tell: reading a sheet is long, so each is looked at once."""
+
+    likeness: int
+    has_images: bool
+
+
 class Chosen(NamedTuple):
     """The sheet that is the list."""
 
@@ -47,30 +54,26 @@ def chosen_sheet(file: BinaryIO, wanted: str | None, column: str | None) -> Chos
     sheet = Sheet(file, first)
     if not (others or hidden):
         return Chosen(sheet)
-    alike = _alike(sheet, column)
-    if alike < _LIST and others:
-        part = _better(file, first, alike, others, column)
-        if part != first:
-            rest = [each for each in sheets if each != part]
-            too = [each for each in others if each != part and _has_images(Sheet(file, each))]
-            return Chosen(Sheet(file, part), names_of(rest), _names(too))
+    alike = _look_at(sheet, column).likeness
+    looks = [(each, _look_at(Sheet(file, each), column)) for each in others]
+    part = _better(first, alike, looks) if alike < _LIST and others else first
+    too = tuple(each.name for each, look in looks if each != part and look.has_images)
+    if part != first:
+        rest = [each for each in sheets if each != part]
+        return Chosen(Sheet(file, part), names_of(rest), too)
     if not alike and column is None:
         _refuse_hidden(file, hidden)
-    too = [each for each in others if _has_images(Sheet(file, each))]
     # A hidden sheet is no choice, until it is seen that nothing else may be the list.
     names = names_of([*others, *hidden]) if others or not alike else ""
-    return Chosen(sheet, names, _names(too))
+    return Chosen(sheet, names, too)
 
 
-def _better(
-    file: BinaryIO, first: SheetPart, alike: int, others: list[SheetPart], column: str | None
-) -> SheetPart:
+def _better(first: SheetPart, alike: int, looks: list[tuple[SheetPart, _Look]]) -> SheetPart:
     """Return the sheet that looks more like a list than the first one, or else the first."""
-    found = {each.name: _alike(Sheet(file, each), column) for each in others}
-    most = max(found.values())
+    most = max(look.likeness for _, look in looks)
     if most <= alike:
         return first
-    better = [each for each in others if found[each.name] == most]
+    better = [each for each, look in looks if look.likeness == most]
     if alike == 0 and len(better) == 1:
         return better[0]
     may_be = names_of([first, *better] if alike else better)
@@ -83,22 +86,15 @@ def _better(
 def _refuse_hidden(file: BinaryIO, hidden: list[SheetPart]) -> None:
     """Raise `InputError` where only a hidden sheet has images."""
     for each in hidden:
-        if _has_images(Sheet(file, each)):
+        if _look_at(Sheet(file, each), None).has_images:
             raise InputError(
                 f"No sheet that is shown has images, but a hidden sheet {each.name!r} has some."
                 f" Give --sheet {each.name!r}, or the name of the sheet that is meant."
             )
 
 
-def _names(sheets: list[SheetPart]) -> tuple[str, ...]:
-    return tuple(each.name for each in sheets)
-
-
-def _has_images(sheet: Sheet) -> bool:
-    rows = islice(sheet.rows(), _FIRST_ROWS)
-    return any(is_address(cell) for row in rows for cell in held_in(sheet, *row))
-
-
-def _alike(sheet: Sheet, column: str | None) -> int:
+def _look_at(sheet: Sheet, column: str | None) -> _Look:
     rows = list(islice(sheet.rows(), _FIRST_ROWS))
-    return likeness([cells for _, cells in rows], [held_in(sheet, *row) for row in rows], column)
+    held = [held_in(sheet, *row) for row in rows]
+    has_images = any(is_address(cell) for cells in held for cell in cells)
+    return _Look(likeness([cells for _, cells in rows], held, column), has_images)
