@@ -21,7 +21,7 @@ from typing import Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._shared_list import SharedList, usable_folder
-from s2v_detect.limiters._turns import SharedLine, Sharing
+from s2v_detect.limiters._turns import SharedLine
 from s2v_detect.limiters._waiting_list import Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -88,26 +88,19 @@ class HostLimiter(SharedLine):
             self._list.alone.own.throttled(now, retry_after_s)
         self._list.tell(lambda line: line.throttled(now, retry_after_s))
 
-    def forecast_s(self, lane: Lane = "bulk") -> float:
-        """Return the seconds that a request joining `lane` now would wait, as far as known."""
-        if math.isinf(self.rate):
-            return 0.0
-        with self._mutex:
-            waiting = [len(self._waiting[each]) for each in LANES]
-            return self._list.view().forecast_s(LANES.index(lane), waiting)
-
     @property
     def lost(self) -> str:
         """Why this process paces by itself; empty where it does not."""
         return "" if self._shared is None else self._shared.lost
 
-    def sharing(self) -> Sharing:
-        """Return how many processes share this line, and what the account gives it."""
-        if math.isinf(self.rate):
-            return Sharing()
-        with self._mutex:
-            given_per_s = self._list.view().given_per_s
-            return Sharing(len(self._list.living()), self._list.met(), given_per_s)
+    def _view(self) -> WaitingList:
+        return self._list.view()
+
+    def _living(self) -> list[int]:
+        return self._list.living()
+
+    def _others_met(self) -> int:
+        return self._list.met()
 
     def _named(self, name: str) -> Self:
         return type(self)(
@@ -157,21 +150,14 @@ class HostLimiter(SharedLine):
             pause_s = min(2 * pause_s, 16 * _LOCK_PAUSE_S)
 
     def _asked(self, line: WaitingList, lane: Lane, who: object) -> _Answer:
-        waiting = self._waiting[lane]
-        wish = self._wishes[lane] or self._new_wish(line, lane, who)
-        wish = wish._replace(waiting=len(waiting) + self._coming(lane))
-        if lane != "bulk":  # whoever is the head now
-            wish = wish._replace(place=waiting[who])
-        behind = self._behind(lane, who)
-        following = None if behind is None else self._new_wish(line, lane, behind)
+        def new_wish(lane: Lane, who: object, waiting: int) -> Wish:
+            place = line.now if lane == "bulk" else self._waiting[lane][who]
+            return Wish(line.owner, LANES.index(lane), waiting, place)
+
+        wish, following = self._wishes_now(lane, who, new_wish)
         self._list.drop_the_dead(line)
         not_before = self._list.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
-
-    def _new_wish(self, line: WaitingList, lane: Lane, who: object) -> Wish:
-        place = line.now if lane == "bulk" else self._waiting[lane][who]
-        waiting = max(1, len(self._waiting[lane]) - 1) + self._coming(lane)
-        return Wish(line.owner, LANES.index(lane), waiting, place)
 
     def _asked_alone(self, lane: Lane) -> _Answer:
         start, round_s = self._list.look_alone()

@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol, Self
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Wish, alone_at
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish, alone_at
 from s2v_detect.models import LANES, Lane
 from s2v_detect.options import is_number
 
@@ -160,6 +160,21 @@ class SharedLine(ABC):
             raise
         return _SharedTurn(self, lane, claim)
 
+    def forecast_s(self, lane: Lane = "bulk") -> float:
+        """Return the seconds that a request joining `lane` now would wait, as far as known."""
+        if math.isinf(self.rate):
+            return 0.0
+        with self._mutex:
+            waiting = [len(self._waiting[each]) for each in LANES]
+            return self._view().forecast_s(LANES.index(lane), waiting)
+
+    def sharing(self) -> Sharing:
+        """Return how many processes share this line, and what the account gives it."""
+        if math.isinf(self.rate):
+            return Sharing()
+        with self._mutex:
+            return Sharing(len(self._living()), self._others_met(), self._view().given_per_s)
+
     def expect(self, lane: Lane, whose: object, count: int) -> None:
         """Tell the other processes that so many more will ask, beside those who have asked."""
         with self._mutex:
@@ -168,6 +183,18 @@ class SharedLine(ABC):
     @abstractmethod
     def _named(self, name: str) -> Self:
         """Return a line of this name, and else like this one."""
+
+    @abstractmethod
+    def _view(self) -> WaitingList:
+        """Return the list as it is, or was seen last. The caller holds the mutex."""
+
+    @abstractmethod
+    def _living(self) -> list[int]:
+        """Return the owners that use the line now, this process among them, in one order of all."""
+
+    @abstractmethod
+    def _others_met(self) -> int:
+        """Return how many others have used the line since this process opened it."""
 
     @abstractmethod
     async def _look(self, lane: Lane, who: object) -> Claim | None:
@@ -199,10 +226,6 @@ class SharedLine(ABC):
         }
         self._wishes: dict[Lane, Wish | None] = dict.fromkeys(LANES)
 
-    def _coming(self, lane: Lane) -> int:
-        """Return how many will ask, beside those who have asked."""
-        return sum(self._expected[lane].values())
-
     def _now(self) -> float:
         """Return the time on the clock of the list."""
         return self._clock()
@@ -231,9 +254,21 @@ class SharedLine(ABC):
         if (wait_s := at - self._now()) > TICK_S:
             await asyncio.sleep(wait_s)
 
-    def _behind(self, lane: Lane, who: object) -> object | None:
-        """Return who will be the lane's head after this one."""
-        return next((each for each in self._waiting[lane] if each is not who), None)
+    def _wishes_now(
+        self, lane: Lane, who: object, new_wish: Callable[[Lane, object, int], Wish]
+    ) -> tuple[Wish, Wish | None]:
+        """Return the lane's wish, of its head now, and that of whoever is the head next.
+
+        `new_wish` makes one: of a lane and who waits in it, with so many of the lane behind it.
+        """
+        waiting = self._waiting[lane]
+        count = len(waiting) + sum(self._expected[lane].values())
+        wish, known = new_wish(lane, who, count), self._wishes[lane]
+        if known is not None:
+            place = known.place if lane == "bulk" else wish.place
+            wish = known._replace(waiting=count, place=place)
+        behind = next((each for each in waiting if each is not who), None)
+        return wish, None if behind is None else new_wish(lane, behind, count - 1)
 
     def _wish_alone(self, owner: int, lane: Lane, start: float, round_s: float) -> Wish | None:
         """Return None where a process that is alone may have the start; else when it looks again.

@@ -46,7 +46,7 @@ from s2v_detect.limiters._redis._script import (
     lesson_of_a_429,
     look,
 )
-from s2v_detect.limiters._turns import Alone, SharedLine, Sharing
+from s2v_detect.limiters._turns import Alone, SharedLine
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -123,20 +123,6 @@ class RedisLimiter(SharedLine):
             self._alone.own.throttled(at, retry_after_s)
         self._teach(at, retry_after_s, _TRIES)
 
-    def forecast_s(self, lane: Lane = "bulk") -> float:
-        """Return the seconds that a request joining `lane` now would wait, as last heard."""
-        if math.isinf(self.rate):
-            return 0.0
-        with self._mutex:
-            waiting = [len(self._waiting[each]) for each in LANES]
-            return self._line().forecast_s(LANES.index(lane), waiting)
-
-    def sharing(self) -> Sharing:
-        """Return how many processes were seen on this line in the last 10 s, as last heard."""
-        with self._mutex:
-            given_per_s = self._line().given_per_s
-            return Sharing(len(self._living()), len(self._met - {self._owner}), given_per_s)
-
     def _named(self, name: str) -> Self:
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
         return type(self)(self._redis, self.rate, self.per_s, name=name, **more)
@@ -208,15 +194,7 @@ class RedisLimiter(SharedLine):
 
     def _wanted(self, lane: Lane, who: object) -> tuple[object, ...]:
         """Return the work of a look. The caller holds the mutex."""
-        waiting = self._waiting[lane]
-        count = len(waiting) + self._coming(lane)
-        wish = (self._wishes[lane] or self._new_wish(lane, who, count))._replace(waiting=count)
-        if lane != "bulk":  # whoever is the head now
-            wish = wish._replace(place=self._arrived_at(lane, who))
-        behind = self._behind(lane, who)
-        following = None
-        if behind is not None:
-            following = self._new_wish(lane, behind, max(1, count - 1))
+        wish, following = self._wishes_now(lane, who, self._new_wish)
         not_before = -math.inf
         if self._gap_s() < self.per_s / self.rate:
             not_before = self._alone.own.start_at(self._now())
@@ -335,9 +313,12 @@ class RedisLimiter(SharedLine):
         members = () if self._seen is None else self._seen.shared.members
         return min((member.gap_s for member in members), default=self.per_s / self.rate)
 
-    def _line(self) -> WaitingList:
+    def _view(self) -> WaitingList:
         """Return the list as it was heard of last."""
         return WaitingList(self._seen.shared if self._seen else None, self._me(), is_new=True)
+
+    def _others_met(self) -> int:
+        return len(self._met - {self._owner})
 
     def _living(self) -> list[int]:
         """Return the owners that were seen lately, or sleep to a far turn, in the order of all."""
