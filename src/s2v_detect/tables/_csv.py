@@ -32,7 +32,7 @@ from typing import Literal, NamedTuple
 from s2v_detect.images import trimmed
 from s2v_detect.tables._cut import ENDINGS, SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
-from s2v_detect.tables._head import Said, head_of, is_decisive
+from s2v_detect.tables._head import head_of, is_decisive, said_by
 from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
 from s2v_detect.tables._rows import EXCERPT, InputError, Row, is_address, row_of, unmarked
@@ -91,6 +91,7 @@ class CsvRows:
         self._place = 0
         self._is_begun = False
         self._header_row = header_row
+        self._said = said_by(header_row)
         self._firsts: list[_First] = []
         self._lines: Sequence[TextLine] = ()
 
@@ -274,12 +275,6 @@ class CsvRows:
         self._firsts.append(first)
         if is_decisive([each.cells for each in self._firsts], self._wanted, self._said):
             self._decide(rows)
-
-    @property
-    def _said(self) -> Said:
-        if self._header_row is None:
-            return None
-        return "header" if self._header_row else "none"
 
     def _decide(self, rows: list[Row]) -> None:
         """Know the header and the column, and give the rows that waited for that."""

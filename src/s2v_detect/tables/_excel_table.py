@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from s2v_detect._waiting import in_thread
-from s2v_detect.tables._head import MOST_FIRST, head_of, held_in
+from s2v_detect.tables._head import MOST_FIRST, head_of, held_in, said_by
 from s2v_detect.tables._rows import InputError, Row, address_row, is_address, row_of
 
 _BATCH = 1000
@@ -91,7 +91,7 @@ class ExcelTable:
                 for _, row in firsts
             ],
             self._wanted,
-            None if self._header_row is None else "header" if self._header_row else "none",
+            said_by(self._header_row),
             searched=len(firsts),
             held=[held_in(sheet, number, cells) for number, cells in firsts],
             numbers=[number for number, _ in firsts],

@@ -32,6 +32,13 @@ Said = Literal["header", "none"] | None
 Cells = Sequence[object]
 
 
+def said_by(header_row: int | None) -> Said:
+    """Return what `--header-row` says of the first row from there on."""
+    if header_row is None:
+        return None
+    return "header" if header_row else "none"
+
+
 class Head(NamedTuple):
     """What the first rows of a table tell."""
 
