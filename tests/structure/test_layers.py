@@ -32,11 +32,12 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("bulk", ["bulk"]),
     ("report", ["report"]),
     ("emulator", ["emulator", "testing"]),
+    ("integrations", ["integrations"]),
     ("cli", ["cli"]),
     ("program", ["__main__"]),
 ]
 FLOOR = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms}
-EDGES = ["tables", "bulk", "report", "emulator", "testing", "cli"]
+EDGES = ["tables", "bulk", "report", "emulator", "testing", "integrations", "cli"]
 INNER = ["limiters", "wire", "images", "ledger", "checks"]
 MOST_MODULES = 12  # of a room below the edges, and of the root; beside its `__init__`
 
