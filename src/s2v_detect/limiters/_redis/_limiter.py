@@ -70,9 +70,10 @@ class RedisLimiter(SharedLine):
 
     Where the server does not answer within 0.3 s, each process goes on alone with its part of the
     rate, and says so once in the log; nothing is raised. A process that has never reached the
-    server knows of no others, and has the whole rate. A process that alone can't reach a server which
-    others reach adds its part to their rate: `on_lost="stop"` waits instead. Only a server that refuses the user or the
-    password at the first call is a `ConfigurationError`, of the first check.
+    server knows of no others, and has the whole rate. A process that can't reach a server which
+    the others reach adds its part to their rate: `on_lost="stop"` waits instead. Only a server
+    that refuses the user or the password at the first call is a `ConfigurationError`, of the
+    first check.
 
     Args:
         redis: a URL (`redis://`, `rediss://` for TLS, `unix://`; user and password in it), or a
