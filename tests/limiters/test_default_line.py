@@ -177,6 +177,33 @@ def test_a_user_without_a_home_has_no_line_below_the_present_folder(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("system", "state_home", "expected"),
+    [
+        ("linux", None, "home/.local/state"),
+        ("linux", "", "home/.local/state"),
+        ("linux", "relative", "home/.local/state"),
+        ("linux", "given", "given"),
+        ("freebsd14", None, "home/.local/state"),
+        ("darwin", None, "home/Library/Application Support"),
+        ("darwin", "given", "given"),
+    ],
+)
+def test_the_lines_are_where_the_system_keeps_a_program_s_state(
+    lines: Path, monkeypatch: pytest.MonkeyPatch, system: str, state_home: str | None, expected: str
+) -> None:
+    """The same folder for every environment of a user, whatever is installed in it."""
+    root = lines.parent
+    monkeypatch.delenv("S2V_DETECT_STATE_DIR")
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setenv("HOME", str(root / "home"))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    if state_home is not None:
+        given = str(root / "given") if state_home == "given" else state_home
+        monkeypatch.setenv("XDG_STATE_HOME", given)
+    assert _folder.state_folder(None) == root / expected / "s2v-detect" / "lines"
+
+
 def test_the_environment_puts_the_line_into_redis(
     lines: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:

@@ -73,7 +73,6 @@ ROOMS_OF: dict[str, set[str]] = {
     "tenacity": {"checks", "options"},
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
-    "platformdirs": {"limiters"},
     "redis": {"limiters"},
     "pyarrow": {"tables", "cli"},
     "chardet": {"tables"},

@@ -2,7 +2,7 @@
 
 What may live here: the pace (`_pacing`), whose turn it is (`_waiting_list`), and the limiters that
 wait. A limiter knows no request and no client, and an account is a hash to it (`_accounts`).
-`platformdirs` is imported late, at the first line of a machine; `redis` at the first one in Redis.
+`redis` is imported late, at the first line in Redis.
 """
 
 from s2v_detect.limiters._accounts import default_limiter, line_of, shared_line

@@ -84,12 +84,25 @@ def boot() -> bytes:
 def _own_folder() -> Path:
     folder = Path(os.environ.get(FOLDER_VARIABLE, "").strip())
     if folder == Path():
-        from platformdirs import user_state_path  # noqa: PLC0415  # 3 ms, for the first line only
-
-        folder = user_state_path("s2v-detect", appauthor=False) / "lines"
+        folder = _state_home() / "s2v-detect" / "lines"
     if not folder.is_absolute():  # as of a user without a home: each folder would have a line
         raise OSError(f"{folder} is no absolute path")
     return folder
+
+
+def _state_home() -> Path:
+    """Return where the system keeps a program's state for this user: the rule of XDG, and Apple's.
+
+    platformdirs is not asked: its releases differ (a relative folder, macOS), and two environments
+    of one machine would have two lines. Its import takes longer than all else of the first line.
+    """
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if given.is_absolute():  # the rule says that a relative one counts for nothing
+        return given
+    is_apple = sys.platform == "darwin"
+    home = "~/Library/Application Support" if is_apple else "~/.local/state"
+    # Not Path.expanduser: that raises where nobody knows the user's home, as in a container.
+    return Path(os.path.expanduser(home))  # noqa: PTH111  # as above
 
 
 def _kind_of_disk(folder: Path) -> str:

@@ -71,9 +71,8 @@ class HostLimiter(SharedLine):
         super().__init__(rate, per_s, name, clock)
         self._directory = directory
         if not math.isinf(rate):
-            usable_folder(directory)  # one that can't be used is told now
-            if name is not None:
-                _ = self._list
+            # A folder that can't be used is told now.
+            _ = usable_folder(directory) if name is None else self._list
 
     def __repr__(self) -> str:
         named = "" if self.name is None else f", name={self.name!r}"
