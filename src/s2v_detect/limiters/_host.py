@@ -135,7 +135,7 @@ class HostLimiter(SharedLine):
         pause_s = _LOCK_PAUSE_S
         while True:
             with self._mutex:
-                is_done, answer = shared.changed(lambda line: self._asked(line, lane, who))
+                is_done, answer = shared.changed(lambda line: self._asked(shared, line, lane, who))
                 if answer is None and self._clock() >= until:
                     shared.go_alone("whoever holds its lock does not go on")
                     is_done, answer = True, self._asked_alone(lane)
@@ -148,14 +148,14 @@ class HostLimiter(SharedLine):
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311  # no secret
             pause_s = min(2 * pause_s, 16 * _LOCK_PAUSE_S)
 
-    def _asked(self, line: WaitingList, lane: Lane, who: object) -> _Answer:
+    def _asked(self, shared: SharedList, line: WaitingList, lane: Lane, who: object) -> _Answer:
         def new_wish(lane: Lane, who: object, waiting: int) -> Wish:
             place = line.now if lane == "bulk" else self._waiting[lane][who]
             return Wish(line.owner, LANES.index(lane), waiting, place)
 
         wish, following = self._wishes_now(lane, who, new_wish)
-        self._list.drop_the_dead(line)
-        not_before = self._list.start_by_own_rate(line)
+        shared.drop_the_dead(line)
+        not_before = shared.start_by_own_rate(line)
         return line.look(wish, not_before=not_before, following=following)
 
     def _asked_alone(self, lane: Lane) -> _Answer:
@@ -173,10 +173,10 @@ class HostLimiter(SharedLine):
             self._list.tell(lambda line: line.leave(wish))
 
     def _tell_left(self, claim: Claim) -> None:
-        at = self._clock()
+        at, shared = self._clock(), self._list
         with self._mutex:
-            self._list.alone.left(at)
-        self._list.tell(lambda line: line.left(claim, at))
+            shared.alone.left(at)
+            shared.tell(lambda line: line.left(claim, at))
 
     def _tell_withdrawn(self, claim: Claim) -> None:
         self._list.tell(lambda line: line.withdrawn(claim))

@@ -103,7 +103,8 @@ class LifeSign:
     def __init__(self, folder: Path, name: str) -> None:
         self.owner = secrets.randbits(64)
         self._folder, self._name = folder, name
-        self._path = self._path_of(self.owner)
+        self._stem = str(folder / name)  # a `Path` makes its text anew at every look
+        self._path = Path(self._path_of(self.owner))
         self._descriptor, self._inode = _CLOSED, 0
         self.renew()
         self._tidy_up()
@@ -142,8 +143,8 @@ class LifeSign:
         _close(self._descriptor, self._inode)
         self._descriptor = _CLOSED
 
-    def _path_of(self, owner: int) -> Path:
-        return self._folder / f"{self._name}-{owner:016x}{_PROCESS}"
+    def _path_of(self, owner: int) -> str:
+        return f"{self._stem}-{owner:016x}{_PROCESS}"
 
     def _is_there(self) -> bool:
         try:
@@ -193,12 +194,13 @@ def _close(descriptor: int, inode: int) -> None:
 
 def _is_at(opened: os.stat_result, path: str) -> bool:
     try:
-        return os.path.samestat(opened, os.lstat(path))
+        found = os.lstat(path)
     except FileNotFoundError:
         return False
+    return found.st_ino == opened.st_ino and found.st_dev == opened.st_dev
 
 
-def _was_removed(path: Path) -> bool:
+def _was_removed(path: Path | str) -> bool:
     """Whether nobody held a file, and it is gone now."""
     try:
         descriptor = os.open(path, os.O_RDWR | _NO_WAIT)
@@ -210,7 +212,7 @@ def _was_removed(path: Path) -> bool:
         if not _lock(descriptor):
             return False
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)  # noqa: PTH108  # a text where it is asked for at every look
         return True
     finally:
         os.close(descriptor)

@@ -261,13 +261,17 @@ class SharedLine(ABC):
 
         `new_wish` makes one: of a lane and who waits in it, with so many of the lane behind it.
         """
-        waiting = self._waiting[lane]
-        count = len(waiting) + sum(self._expected[lane].values())
+        waiting, count = self._waiting[lane], len(self._waiting[lane])
+        if expected := self._expected[lane]:
+            count += sum(expected.values())
         wish, known = new_wish(lane, who, count), self._wishes[lane]
         if known is not None:
             place = known.place if lane == "bulk" else wish.place
-            wish = known._replace(waiting=count, place=place)
-        behind = next((each for each in waiting if each is not who), None)
+            wish = Wish(known.owner, known.lane, count, place, known.due, known.passed)
+        in_line = iter(waiting)
+        behind = next(in_line, None)
+        if behind is who:
+            behind = next(in_line, None)
         return wish, None if behind is None else new_wish(lane, behind, count - 1)
 
     def _wish_alone(self, owner: int, lane: Lane, start: float, round_s: float) -> Wish | None:

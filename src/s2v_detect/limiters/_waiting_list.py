@@ -228,8 +228,11 @@ class WaitingList:
 
     def next_owner(self) -> int | None:
         """Return whose wish is due next, of those who are asleep; None where nobody else waits."""
-        asleep = [each for each in self._wishes if each.owner != self.owner and each.due > self.now]
-        return min(asleep, key=attrgetter("due")).owner if asleep else None
+        whose, soonest = None, math.inf
+        for owner, _, _, _, due, _ in self._wishes:
+            if self.now < due < soonest and owner != self.owner:
+                whose, soonest = owner, due
+        return whose
 
     def without(self, owner: int) -> None:
         """Drop what a dead process wished. One that lives after all comes back with its place."""
