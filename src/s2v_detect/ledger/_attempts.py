@@ -1,18 +1,28 @@
-"""What is written of one request, and what its end adds to the counts of its image.
+"""What is written of one request, and what its end adds to the counts of its image and its day.
 
 A request is closed by the run that made it. Where another run has closed it, because it took that
 run for a dead one, the closing is corrected: what happened counts, and not who was first.
+
+A day (of China Standard Time, as in the vendor's bill) has its counts in a row of its own, so that
+what the account has spent in a month is 31 rows, and not all its requests. A request that has not
+ended is in no day: it may leave now. It counts into every day and month until it has ended.
 """
 
 import secrets
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from s2v_detect._redaction import text_of
+from s2v_detect._service import BILLING_ZONE, PRICE_CNY
+from s2v_detect.errors import BudgetSpent, budget_spent
 from s2v_detect.ledger._entries import AttemptOutcome
 from s2v_detect.ledger._file import process_name
 from s2v_detect.ledger._schema import VERSION
+from s2v_detect.options import Cap
 
 _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "sent": {},
@@ -68,6 +78,76 @@ class Ended:
     """As how many it was billed, if it was."""
 
 
+class Reached(NamedTuple):
+    """A day or month of the account that has no room for one request more."""
+
+    cap: Cap
+    spent: int
+    """Images that are paid for, or may be; those under way among them."""
+    under_way: int
+    """Of them the requests of the asking run that have not ended: these may leave room."""
+
+    def as_error(self, now: float) -> BudgetSpent:
+        """Return what is told where none of them is under way."""
+        period, until = self.cap.period, self.cap.until
+        day = "" if period == "day" else f"on {until.day} {until:%B} "
+        error = budget_spent(
+            f"the CNY {self.cap.amount} a {period} of max_cost, of which CNY"
+            f" {self.spent * PRICE_CNY} is spent or may be, by all who write this ledger",
+            f"The next {period} begins {day}at 00:00 China Standard Time, in"
+            f" {_lasting(until.timestamp() - now)}: go on then, or raise max_cost's per_{period}",
+        )
+        error.begins_anew_at = until
+        return error
+
+
+def _lasting(seconds: float) -> str:
+    """Return the time until then, rounded up: who comes back after it is never too early."""
+    minutes = max(1, int(-(-seconds // 60)))
+    days, minutes = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(minutes, 60)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def reached(db: sqlite3.Connection, caps: Sequence[Cap], run: int, number: int) -> Reached | None:
+    """Return which cap leaves no room for a run's request of that number; None: there is room."""
+    if not caps:
+        return None
+    under_way, own = db.execute(
+        "SELECT count(*), count(CASE WHEN run = ? THEN 1 END) FROM attempt"
+        " WHERE outcome = 'sent' AND NOT (run = ? AND number = ?)",
+        (run, run, number),
+    ).fetchone()
+    found = None
+    for cap in caps:
+        [ended] = db.execute(
+            "SELECT coalesce(sum(billed + unknown), 0) FROM day WHERE day >= ?",
+            (cap.since.isoformat(),),
+        ).fetchone()
+        if int(ended) + under_way >= cap.requests:
+            found = Reached(cap, int(ended) + under_way, own)  # the one that is last to begin anew
+    return found
+
+
+def book(db: sqlite3.Connection, sent_at: float, outcome: AttemptOutcome, images: int) -> None:
+    """Add what was paid, or may have been, for a request that has ended to its day's counts."""
+    if outcome not in ("billed", "unknown"):
+        return
+    day = datetime.fromtimestamp(sent_at // 1, BILLING_ZONE).date().isoformat()
+    db.execute("INSERT INTO day (day) VALUES (?) ON CONFLICT (day) DO NOTHING", (day,))
+    add = f"UPDATE day SET {outcome} = {outcome} + ? WHERE day = ?"  # noqa: S608  # one of the two
+    db.execute(add, (images, day))
+
+
+def book_unknown(db: sqlite3.Connection, run: int) -> None:
+    """Count what a run has sent without an answer in its days, as unknown."""
+    sent = "SELECT sent_at FROM attempt WHERE run = ? AND outcome = 'sent'"
+    for (sent_at,) in db.execute(sent, (run,)).fetchall():
+        book(db, sent_at, "unknown", 1)
+
+
 def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
     """Return what a request was until now; None where there is nothing to close.
 
@@ -86,9 +166,16 @@ def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> At
         number,
         claim.identity,
     )
+    before = db.execute(
+        "SELECT sent_at FROM attempt WHERE run = ? AND number = ?", (claim.run, number)
+    ).fetchone()
     known: tuple[AttemptOutcome, ...] = ("sent", "unknown")
     for was in known:
         if db.execute(_CLOSE, (*values, was)).rowcount:
+            if was == "unknown":
+                book(db, before[0], "unknown", -1)
+            sent_at = before[0] if ended.left_at is None else ended.left_at
+            book(db, sent_at, ended.outcome, ended.images if ended.outcome == "billed" else 1)
             return was
     return None
 
@@ -153,6 +240,7 @@ def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
             claim.identity,
         ),
     )
+    book(db, ended.left_at or now, ended.outcome, ended.images)
 
 
 def _text(value: str | None) -> str | None:

@@ -16,6 +16,7 @@ from s2v_detect.ledger import _attempts, _damage
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
 from s2v_detect.models import Verdict
+from s2v_detect.options import Budget
 
 LIVE_STATES = ("asked", "sent")
 _BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
@@ -80,10 +81,17 @@ def held_by(db: sqlite3.Connection, run: int) -> Held:
     return Held(*row)
 
 
-def send(db: sqlite3.Connection, claim: Claim, number: int) -> None:
-    """Write `sent`, before the bytes leave."""
+def send(
+    db: sqlite3.Connection, claim: Claim, number: int, budget: Budget
+) -> _attempts.Reached | None:
+    """Write `sent`, before the bytes leave; where the account's budget has no room, return that.
+
+    Nobody else writes between the look and the writing: two processes never take the same room.
+    """
     refuse_ended(db, claim.run)
     now = time.time()
+    if (reached := _attempts.reached(db, budget.caps_at(now), claim.run, number)) is not None:
+        return reached
     updated = db.execute(
         "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
         " WHERE identity = ? AND run = ?",
@@ -99,6 +107,7 @@ def send(db: sqlite3.Connection, claim: Claim, number: int) -> None:
         " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
         (claim.run, number, now, claim.identity),
     )
+    return None
 
 
 def refuse_ended(db: sqlite3.Connection, run: int) -> None:
@@ -231,6 +240,7 @@ def release(db: sqlite3.Connection, run: int) -> None:
     """
     _damage.refuse_damaged_claims(db, run)
     now = time.time()
+    _attempts.book_unknown(db, run)
     db.execute(
         "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id IN"
         " (SELECT image FROM attempt WHERE run = ? AND outcome = 'sent')",

@@ -16,7 +16,7 @@ from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, 
 from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
-from s2v_detect.options import is_number
+from s2v_detect.options import NO_BUDGET, Budget, is_number
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
 
@@ -38,7 +38,7 @@ class Ledger:
     Args:
         path: an SQLite file, made when a client opens it. A local disk: network disks lose locks.
         name: what the runs of a client belong to, such as the output they write. All runs of one
-            name are one *lineage*: they share `max_cost`, and only one of them goes at a time.
+            name are one *lineage*: they share `max_cost`'s total, and only one goes at a time.
         max_age_s: answers older than this are asked for again (and paid again). Default: never.
         refresh: ask again, and pay again, for all that was answered before this object was made.
         is_new_start: begin a new lineage under the same name.
@@ -89,11 +89,11 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def begin(self, model: str) -> LedgerRun:
+    def begin(self, model: str, budget: Budget = NO_BUDGET) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The file is made."""
         was_open = self._writer is not None
         writer = self._opened(creates=True)
-        opening = Opening(self.name, model, self._is_new_start, self.is_fresh)
+        opening = Opening(self.name, model, self._is_new_start, self.is_fresh, budget)
         try:
             self._run = LedgerRun(writer, self.path, opening)
         except BaseException:

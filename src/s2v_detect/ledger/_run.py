@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _asked, _claims, _damage
-from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended
+from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended, Reached
 from s2v_detect.ledger._claims import Settled
 from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._file import process_name
 from s2v_detect.ledger._schema import VERSION
 from s2v_detect.ledger._writer import Batch, Job, Work, Writer
 from s2v_detect.models import Spend, Verdict
+from s2v_detect.options import Budget
 
 _log = logging.getLogger("s2v_detect")
 
@@ -103,8 +104,6 @@ _LOOK_AGAIN_S = 0.5
 _TELL_AFTER_S = 10.0
 """How long an image waits for another run before that is told: two runs side by side wait less."""
 
-_log = logging.getLogger("s2v_detect")
-
 
 @dataclass(frozen=True)
 class Opening:
@@ -115,6 +114,7 @@ class Opening:
     is_new_start: bool
     is_fresh: Callable[[LedgerEntry], bool]
     """Whether a recorded answer will do."""
+    budget: Budget
 
 
 class LedgerRun:
@@ -180,11 +180,16 @@ class LedgerRun:
         """Return a check's place in this run."""
         return Claim(image, identity, self.id, self.lineage)
 
-    async def send(self, claim: Claim) -> None:
-        """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
+    async def send(self, claim: Claim) -> Reached | None:
+        """Return None when `sent` is durable: the bytes may leave. At a `LedgerError` they may not.
+
+        Nor where the budget of the account's day or month has no room: that is returned then.
+        """
         self._sent += 1
         claim.attempt, claim.left_at = self._sent, None
-        await self._here().do(partial(_claims.send, claim=claim, number=claim.attempt))
+        budget = self._opening.budget
+        work = partial(_claims.send, claim=claim, number=claim.attempt, budget=budget)
+        return await self._here().do(work)
 
     def end_attempt(self, claim: Claim, ended: Ended) -> None:
         """Have a request's end recorded; nobody waits for it."""
