@@ -473,7 +473,7 @@ async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
     emulator: Emulator, urls: Urls, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fails while requests are under way: outcomes come, then the error."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # its disk is what is replaced
+    from s2v_detect.ledger._sqlite import _store  # noqa: PLC0415  # its disk is what is replaced
 
     class Disk:
         """A connection whose commits fail when told to."""
@@ -491,8 +491,8 @@ async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
         def close(self) -> None:
             self._real.close()
 
-    connected, fails = _writer.connected, []
-    monkeypatch.setattr(_writer, "connected", Disk)
+    connected, fails = _store.connected, []
+    monkeypatch.setattr(_store, "connected", Disk)
     emulator.when("*", Pass(latency_s=0.3))
     outcomes = []
     async with emulator.client(ledger=path, limiter=FAST) as client:
@@ -527,9 +527,9 @@ def test_what_is_no_amount_is_refused() -> None:
 
 def test_the_ledger_is_as_durable_as_the_disk(path: Path) -> None:
     """Every commit synced, and no write-ahead log."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # its connection is what is looked at
+    from s2v_detect.ledger._sqlite import _store  # noqa: PLC0415  # its connection is what is looked at
 
-    db = _writer.connected(path, creates=True)
+    db = _store.connected(path, creates=True)
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
     db.close()

@@ -20,9 +20,9 @@ MODEL = "wan2.2-s2v-detect on this machine"
 
 def buried(path: Path, run: int) -> None:
     """Another run takes that one for dead, as it did where lock files were tidied up."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # the connection that keeps the checksums
+    from s2v_detect.ledger._sqlite import _store  # noqa: PLC0415  # the connection that keeps the checksums
 
-    db = _writer.connected(path, creates=False)
+    db = _store.connected(path, creates=False)
     db.execute("BEGIN IMMEDIATE")
     _claims.release(db, run)
     db.execute("COMMIT")

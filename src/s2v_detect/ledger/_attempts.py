@@ -5,14 +5,12 @@ run for a dead one, the closing is corrected: what happened counts, and not who 
 """
 
 import secrets
-import sqlite3
 import time
 from dataclasses import dataclass
 
 from s2v_detect._redaction import text_of
+from s2v_detect.ledger._database import Database, process_name
 from s2v_detect.ledger._entries import AttemptOutcome
-from s2v_detect.ledger._file import process_name
-from s2v_detect.ledger._schema import VERSION
 
 _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "sent": {},
@@ -43,6 +41,8 @@ class Claim:
     identity: str
     run: int
     lineage: int
+    version: int
+    """That of the tables which the run writes."""
     attempt: int = 0
     """The number of its last request in the run."""
     left_at: float | None = None
@@ -68,7 +68,7 @@ class Ended:
     """As how many it was billed, if it was."""
 
 
-def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
+def close(db: Database, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
     """Return what a request was until now; None where there is nothing to close.
 
     An `unknown` one is closed too: it was another run that wrote so, for one that it took for dead.
@@ -102,17 +102,20 @@ def change(was: AttemptOutcome, ended: Ended) -> dict[str, int]:
     return added
 
 
-def count(db: sqlite3.Connection, claim: Claim, added: dict[str, int]) -> None:
+def count(db: Database, claim: Claim, added: dict[str, int]) -> None:
     """Add to an image's counts, where they are those of this lineage."""
     if added:
-        changes = ", ".join(f"{name} = max(0, {name} + {times:d})" for name, times in added.items())
+        changes = ", ".join(
+            f"{name} = CASE WHEN {name} + {times:d} < 0 THEN 0 ELSE {name} + {times:d} END"
+            for name, times in added.items()
+        )
         db.execute(
             f"UPDATE image SET {changes} WHERE identity = ? AND lineage = ?",  # noqa: S608  # ours
             (claim.identity, claim.lineage),
         )
 
 
-def is_known(db: sqlite3.Connection, claim: Claim, number: int) -> bool:
+def is_known(db: Database, claim: Claim, number: int) -> bool:
     """Whether a request is in the file."""
     found = db.execute(
         "SELECT 1 FROM attempt JOIN image ON image.id = attempt.image"
@@ -122,14 +125,16 @@ def is_known(db: sqlite3.Connection, claim: Claim, number: int) -> bool:
     return found.fetchone() is not None
 
 
-def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
-    """Write a request that the file knows nothing of: an older copy was put in its place."""
+def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
+    """Write a request that the books know nothing of.
+
+    An older copy was put in the file's place, or another server took over that had not heard of it.
+    """
     now = time.time()
     db.execute(
-        "INSERT OR IGNORE INTO run"
-        " (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
-        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?)",
-        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, VERSION),
+        "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING",
+        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, claim.version),
     )
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"

@@ -4,7 +4,6 @@ Every function is work for the writer and takes its connection. What could not b
 again; done twice, none of them counts anything twice.
 """
 
-import sqlite3
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,9 +11,10 @@ from typing import NamedTuple
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
 from s2v_detect.images import is_own
-from s2v_detect.ledger import _attempts, _damage
+from s2v_detect.ledger import _attempts
 from s2v_detect.ledger._attempts import Claim, Ended
-from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
+from s2v_detect.ledger._database import Database
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, sound_entry
 from s2v_detect.models import Verdict
 
 LIVE_STATES = ("asked", "sent")
@@ -30,13 +30,13 @@ class Settled:
     elapsed_s: float
 
 
-def entry_of(db: sqlite3.Connection, identity: str) -> LedgerEntry | None:
+def entry_of(db: Database, identity: str) -> LedgerEntry | None:
     """Return what is recorded of an image."""
     row = db.execute(_BY_IDENTITY, (identity,)).fetchone()
-    return _damage.entry_of(row) if row else None
+    return sound_entry(row) if row else None
 
 
-def take(db: sqlite3.Connection, claim: Claim, entry: LedgerEntry | None) -> None:
+def take(db: Database, claim: Claim, entry: LedgerEntry | None) -> None:
     """Write `asked`: from now on no other run asks for this image."""
     refuse_ended(db, claim.run)
     now = time.time()
@@ -70,38 +70,41 @@ class Held(NamedTuple):
     since: float
 
 
-def held_by(db: sqlite3.Connection, run: int) -> Held:
+def held_by(db: Database, run: int) -> Held:
     """Return what a run claims, by how many images, and since when."""
     row = db.execute(
-        "SELECT coalesce((SELECT process FROM run WHERE id = ?), '?'), count(*),"
+        "SELECT coalesce((SELECT process FROM run WHERE id = ?), 'unknown'), count(*),"
         " coalesce(min(at), 0) FROM image WHERE run = ? AND state IN ('asked', 'sent')",
         (run, run),
     ).fetchone()
     return Held(*row)
 
 
-def send(db: sqlite3.Connection, claim: Claim, number: int) -> None:
+def send(db: Database, claim: Claim, number: int) -> None:
     """Write `sent`, before the bytes leave."""
     refuse_ended(db, claim.run)
     now = time.time()
-    updated = db.execute(
-        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
-        " WHERE identity = ? AND run = ?",
-        (now, claim.identity, claim.run),
+    written = db.execute(
+        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
+        " SELECT run, ?, id, ?, 'sent' FROM image WHERE identity = ? AND run = ?"
+        " ON CONFLICT DO NOTHING",
+        (number, now, claim.identity, claim.run),
     )
-    if not updated.rowcount:
+    if not written.rowcount:
+        if _attempts.is_known(db, claim, number):
+            return  # done already
         raise LedgerError(
             f"another run of the ledger has {shown(claim.image)} now.",
             do="Give each copy of a ledger a name of its own, and start again.",
         )
     db.execute(
-        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
-        " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
-        (claim.run, number, now, claim.identity),
+        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
+        " WHERE identity = ? AND run = ?",
+        (now, claim.identity, claim.run),
     )
 
 
-def refuse_ended(db: sqlite3.Connection, run: int) -> None:
+def refuse_ended(db: Database, run: int) -> None:
     """Raise `LedgerError` where the run is over in the ledger: it was taken for a dead one."""
     row = db.execute("SELECT ended_at FROM run WHERE id = ?", (run,)).fetchone()
     if row is None or row[0] is not None:
@@ -112,7 +115,7 @@ def refuse_ended(db: sqlite3.Connection, run: int) -> None:
         )
 
 
-def end_attempt(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> None:
+def end_attempt(db: Database, claim: Claim, number: int, ended: Ended) -> None:
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
     was = _attempts.close(db, claim, number, ended)
     if was is None:
@@ -127,19 +130,19 @@ def end_attempt(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended)
         db.execute(
             "UPDATE image SET state = CASE WHEN check_pass IS NULL THEN 'not sent'"
             " ELSE 'answered' END, error = NULL"
-            " WHERE identity = ? AND run = ? AND state = 'unknown' AND NOT doubts",
+            " WHERE identity = ? AND run = ? AND state = 'unknown' AND doubts = 0",
             (claim.identity, claim.run),
         )
 
 
-def upload(db: sqlite3.Connection, claim: Claim, url: str, at: float) -> None:
+def upload(db: Database, claim: Claim, url: str, at: float) -> None:
     """Write where in the vendor's store an image is."""
     db.execute(
         "UPDATE image SET upload = ?, uploaded_at = ? WHERE identity = ?", (url, at, claim.identity)
     )
 
 
-def answer(db: sqlite3.Connection, claim: Claim, settled: Settled, verdict: Verdict) -> None:
+def answer(db: Database, claim: Claim, settled: Settled, verdict: Verdict) -> None:
     """Write `answered`, before anyone hears of it.
 
     Whatever became of the run meanwhile: an answer is never dropped. Where another run asks for the
@@ -158,29 +161,31 @@ def answer(db: sqlite3.Connection, claim: Claim, settled: Settled, verdict: Verd
         "UPDATE image SET state = CASE WHEN run <> ? AND state IN ('asked', 'sent') THEN state"
         " ELSE 'answered' END, at = ?, answered_at = ?, answered_by = ?, elapsed_s = ?,"
         " check_pass = ?, humanoid = ?, code = ?, message = ?, request_id = ?, error = NULL,"
-        " doubts = 0, paid = paid + ? * (lineage = ?), unsure = max(0, unsure + ? * (lineage = ?))"
-        " WHERE identity = ?",
+        " doubts = 0, paid = CASE WHEN lineage = ? THEN paid + ? ELSE paid END,"
+        " unsure = CASE WHEN lineage <> ? THEN unsure WHEN unsure + ? < 0 THEN 0"
+        " ELSE unsure + ? END WHERE identity = ?",
         (
             claim.run,
             now,
             now,
             claim.run,
             settled.elapsed_s,
-            verdict.check_pass,
-            verdict.humanoid,
+            int(verdict.check_pass),
+            None if verdict.humanoid is None else int(verdict.humanoid),
             _text(verdict.code),
             _text(verdict.message),
             _text(verdict.request_id),
+            claim.lineage,
             added.get("paid", 0),
             claim.lineage,
             added.get("unsure", 0),
-            claim.lineage,
+            added.get("unsure", 0),
             claim.identity,
         ),
     )
 
 
-def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: DetectError) -> None:
+def give_up(db: Database, claim: Claim, settled: Settled, error: DetectError) -> None:
     """Write that a claimed image ended without an answer; an older answer of it stays."""
     end_attempt(db, claim, settled.number, settled.ended)
     now = time.time()
@@ -207,7 +212,7 @@ def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: Detec
     )
 
 
-def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
+def skip(db: Database, claim: Claim, reason: str) -> None:
     """Write `skipped`: the service would not take it, and it was never sent."""
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, message, error)"
@@ -224,12 +229,11 @@ def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
     )
 
 
-def release(db: sqlite3.Connection, run: int) -> None:
+def release(db: Database, run: int) -> None:
     """Write what a run left open, when it is over: by its end, or by its death.
 
     What it had sent without an answer is unknown from here on.
     """
-    _damage.refuse_damaged_claims(db, run)
     now = time.time()
     db.execute(
         "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id IN"
@@ -241,9 +245,9 @@ def release(db: sqlite3.Connection, run: int) -> None:
         (now, run),
     )
     db.execute(
-        "UPDATE image SET at = ?, error = CASE WHEN doubts THEN 'OutcomeUnknown' END,"
+        "UPDATE image SET at = ?, error = CASE WHEN doubts > 0 THEN 'OutcomeUnknown' END,"
         " state = CASE WHEN check_pass IS NOT NULL THEN 'answered'"
-        " WHEN doubts THEN 'unknown' ELSE 'not sent' END"
+        " WHEN doubts > 0 THEN 'unknown' ELSE 'not sent' END"
         " WHERE run = ? AND state IN ('asked', 'sent')",
         (now, run),
     )

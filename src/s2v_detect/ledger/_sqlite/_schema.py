@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from s2v_detect.images import kept_as
-from s2v_detect.ledger._damage import CHECKSUM, checksum
-from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
-from s2v_detect.ledger._file import hold, is_locked, is_running, let_go
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, checksum
+from s2v_detect.ledger._sqlite._damage import CHECKSUM
+from s2v_detect.ledger._sqlite._file import hold, is_locked, is_running, let_go
 
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
