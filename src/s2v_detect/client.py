@@ -35,7 +35,7 @@ from s2v_detect.checks import (
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Asking, Getter, Subjects, own_identity
-from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
+from s2v_detect.ledger import AnyLedger, Aside, LedgerRun, begun, ended, ledger_at
 from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import (
@@ -72,7 +72,7 @@ class ClientOptions(TypedDict, total=False):
     timeout_s: float
     max_in_flight: int
     on_unknown: OnUnknown
-    ledger: Ledger | str | os.PathLike[str] | None
+    ledger: AnyLedger | str | os.PathLike[str] | None
     max_cost: Decimal | float | str | None
     max_outage_s: float | None
     preflight: Preflight | None
@@ -100,7 +100,7 @@ class DetectClient(AsyncOnly):
         on_unknown: what to do when a request was sent and its answer was lost, so that it may have
             been billed: `"resend"` asks once more and counts both at full price in
             `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
-        ledger: a `Ledger`, or the file of one: every request is recorded there before it leaves
+        ledger: a `Ledger` or `PostgresLedger`, or its place: every request is recorded there first,
             and every answer before it is told, and what was answered before costs nothing.
         max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
             `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
@@ -144,7 +144,7 @@ class DetectClient(AsyncOnly):
         timeout_s: float = 60.0,
         max_in_flight: int = 300,
         on_unknown: OnUnknown = "resend",
-        ledger: Ledger | str | os.PathLike[str] | None = None,
+        ledger: AnyLedger | str | os.PathLike[str] | None = None,
         max_cost: Decimal | float | str | None = None,
         max_outage_s: float | None = 3600.0,
         preflight: Preflight | None = None,
@@ -175,7 +175,7 @@ class DetectClient(AsyncOnly):
         self._on_unknown: OnUnknown = on_unknown
         self._max_cost = money(max_cost)
         self._max_outage_s = outage_bound(max_outage_s)
-        self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._ledger = ledger_at(ledger) if isinstance(ledger, str | os.PathLike) else ledger
         self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
         self._books = Books()

@@ -7,12 +7,27 @@ user holds, `_recording` the face that a check writes to. Where the rows are is 
 `_sqlite/` a file, `_postgres/` a server; `psycopg` is imported late there.
 """
 
+import os
+from typing import Any
+
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.ledger._ledger import AnyLedger
+from s2v_detect.ledger._postgres import PostgresLedger, is_address
 from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
 from s2v_detect.ledger._sqlite import Ledger, is_open_ledger
+
+
+def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
+    """Return the ledger at a place: an address such as `postgresql://…`, else the path of a file.
+
+    Example:
+        >>> ledger_at("screening.db")
+        Ledger('screening.db', name='')
+    """
+    return PostgresLedger(place, **options) if is_address(place) else Ledger(place, **options)
+
 
 __all__ = [
     "UNRECORDED",
@@ -25,9 +40,12 @@ __all__ = [
     "LedgerEntry",
     "LedgerRun",
     "LedgerSpend",
+    "PostgresLedger",
     "Recorded",
     "Recording",
     "begun",
     "ended",
+    "is_address",
     "is_open_ledger",
+    "ledger_at",
 ]

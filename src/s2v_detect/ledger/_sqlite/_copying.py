@@ -3,6 +3,7 @@
 import os
 import secrets
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -16,17 +17,32 @@ def rewrite(db: Database) -> None:
 
 
 def copy(db: Database, ledger: Path, target: Path, *, replaces: bool) -> None:
-    """Write a copy as the ledger is at this moment. It appears whole, and for its owner alone.
+    """Write a copy as the ledger is at this moment."""
+    with suppress(OSError):
+        if target.samefile(ledger):
+            raise LedgerError(f"{target.name} is the ledger itself.", do="Give another name.")
 
-    What it replaces is a file, and no ledger but an older copy of this one.
+    def write(made: Path) -> None:
+        db.execute("VACUUM INTO ?", (made.as_uri(),))  # a name of any bytes
+
+    write_whole(db, target, write, replaces=replaces)
+
+
+def write_whole(
+    db: Database, target: Path, write: Callable[[Path], None], *, replaces: bool
+) -> None:
+    """Have a copy of a ledger in a file. It appears whole, and for its owner alone.
+
+    What it replaces is a file, and no ledger but an older copy of this one. `write` fills a new
+    file that is empty.
     """
-    _refuse_target(ledger, target, replaces=replaces)
+    _refuse_target(target, replaces=replaces)
     target = Path(os.path.realpath(target))  # a link stays one
     _refuse_another_ledger(db, target)
     made = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        db.execute("VACUUM INTO ?", (made.as_uri(),))  # a name of any bytes
+        write(made)
         descriptor = os.open(made, os.O_RDWR)
         try:
             os.fsync(descriptor)
@@ -46,10 +62,7 @@ def copy(db: Database, ledger: Path, target: Path, *, replaces: bool) -> None:
             made.unlink()
 
 
-def _refuse_target(ledger: Path, target: Path, *, replaces: bool) -> None:
-    with suppress(OSError):
-        if target.samefile(ledger):
-            raise LedgerError(f"{target.name} is the ledger itself.", do="Give another name.")
+def _refuse_target(target: Path, *, replaces: bool) -> None:
     journal = target.with_name(f"{target.name}-journal")
     with suppress(OSError):
         if journal.stat().st_size:
