@@ -40,6 +40,8 @@ class PostgresServer:
             self.port = free.getsockname()[1]
         made = ["-D", str(folder / "data"), "-U", "books", "-A", "trust", "--no-sync"]
         self._run("initdb", *made, "--no-instructions", "-E", "UTF8", "--locale=C")
+        rules = folder / "data" / "pg_hba.conf"  # who is called so needs a password
+        rules.write_text(f"host all guarded all scram-sha-256\n{rules.read_text()}")
         self._options = [
             f"-p {self.port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=60",
             "-c shared_buffers=16MB -c max_wal_size=64MB",
@@ -60,6 +62,16 @@ class PostgresServer:
         with psycopg.connect(f"{self.url}/postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"{self.url}/{name}"
+
+    def files_of(self, database: str) -> list[bytes]:
+        """What lies on the disk of a database."""
+        with psycopg.connect(f"{self.url}/{database}") as connection:
+            row = connection.execute(
+                "SELECT oid FROM pg_database WHERE datname = %s", (database,)
+            ).fetchone()
+        assert row
+        folder = self._folder / "data" / "base" / str(row[0])
+        return [path.read_bytes() for path in folder.iterdir() if path.is_file()]
 
     def start(self) -> None:
         """Have it run."""

@@ -18,7 +18,6 @@ from s2v_detect import (
     DetectClient,
     Event,
     HostLimiter,
-    Ledger,
     LocalLimiter,
     Preflight,
     RedisLimiter,
@@ -26,6 +25,7 @@ from s2v_detect import (
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.cli._terminal import STANDARD, seconds_of
+from s2v_detect.ledger import AnyLedger
 
 _log = logging.getLogger("s2v_detect")
 
@@ -144,7 +144,7 @@ class Account:
         *,
         folder: Path,
         on_event: Callable[[Event], None],
-        ledger: Ledger | None = None,
+        ledger: AnyLedger | None = None,
         max_cost: str | None = None,
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""

@@ -4,87 +4,24 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _asked, _claims
 from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended
 from s2v_detect.ledger._claims import Settled
-from s2v_detect.ledger._database import Database, Job, Work, process_name
+from s2v_detect.ledger._database import Database, process_name
 from s2v_detect.ledger._entries import LedgerEntry, utc
-from s2v_detect.ledger._writer import Batch, Writer
+from s2v_detect.ledger._writer import LoopWriter, Writer
 from s2v_detect.models import Spend, Verdict
 
 _log = logging.getLogger("s2v_detect")
 
 T = TypeVar("T")
-
-
-class LoopWriter:
-    """Hands a writer, from one event loop, all that comes up in one step of the loop together.
-
-    One wake-up of the writer's thread and one of the loop's for all of them: one by one they would
-    cost more than the writing.
-    """
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._loop = asyncio.get_running_loop()
-        self._pending: list[_AwaitedJob] = []
-        self._is_failing = False
-
-    async def do(self, work: Callable[[Database], T], *, is_owed: bool = False) -> T:
-        """Return what a piece of work brings, when it is durable. Raises `LedgerError`."""
-        result: T = await self._put(work, is_owed=is_owed)
-        return result
-
-    def owe(self, work: Work) -> None:
-        """Have something recorded that has happened; nobody waits for it."""
-        self._put(work, is_owed=True).add_done_callback(self._log_failure)
-
-    def _put(self, work: Work, *, is_owed: bool) -> asyncio.Future[Any]:
-        if not self._pending:
-            self._loop.call_soon(self._hand_in)
-        job = _AwaitedJob(work, self._loop.create_future(), is_owed=is_owed)
-        self._pending.append(job)
-        return job.future
-
-    def _hand_in(self) -> None:
-        jobs, self._pending = self._pending, []
-        self._writer.hand_in(Batch(jobs, self._tell_from_the_thread, writes=True))
-
-    def _tell_from_the_thread(self, jobs: Sequence[Job]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_tell, jobs)
-
-    def _log_failure(self, future: asyncio.Future[Any]) -> None:
-        """Log the first of a row of failures: a full disk fails everything that is owed."""
-        error = None if future.cancelled() else future.exception()
-        if error is not None and not self._is_failing:
-            _log.error("%s What is owed to it is tried again with the next write.", error)
-        self._is_failing = error is not None
-
-
-class _AwaitedJob(Job):
-    __slots__ = ("future",)
-
-    def __init__(self, work: Work, future: asyncio.Future[Any], *, is_owed: bool) -> None:
-        super().__init__(work, is_owed=is_owed)
-        self.future = future
-
-
-def _tell(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        if not isinstance(job, _AwaitedJob) or job.future.done():
-            continue
-        if job.fault is None:
-            job.future.set_result(job.result)
-        else:
-            job.future.set_exception(job.fault)
 
 
 _OPEN_RUNS = """

@@ -4,7 +4,7 @@ import psycopg
 from psycopg import errors
 
 from s2v_detect._redaction import bare
-from s2v_detect.errors import ConfigurationError, DetectError, LedgerError
+from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger._postgres._connection import SCHEMA, Address
 from s2v_detect.ledger._postgres._schema import (
     VERSION,
@@ -25,7 +25,9 @@ _SETUP: tuple[tuple[str, str], ...] = (
     ("failed to resolve host", "Give the right host"),
     ("certificate", "Give the server's certificate (sslrootcert), or the right host"),
 )
-"""What libpq says of faults that no waiting mends; a connection that fails has no code."""
+"""What is said of faults that no waiting mends."""
+_OF_SETUP = (None, "28000", "28P01", "3D000")
+"""A connection that fails has no code."""
 _PASSING = (
     psycopg.OperationalError,  # the connection, a server that stops or begins, a lock, a full disk
     psycopg.InterfaceError,  # the connection is closed already
@@ -43,8 +45,8 @@ def as_error(error: BaseException, address: Address) -> DetectError:
     """Return what is told of a server, whatever it or libpq said."""
     if isinstance(error, DetectError):
         return error
-    kind, what, do = _words_for(error, address)
-    told = kind(
+    what, do = _words_for(error, address)
+    told = LedgerError(
         f"the ledger {address.shown} can't be used, {what}.",
         do=f"{do}; nothing is sent that can't be recorded.",
     )
@@ -52,7 +54,7 @@ def as_error(error: BaseException, address: Address) -> DetectError:
     return told
 
 
-def _words_for(error: BaseException, address: Address) -> tuple[type[DetectError], str, str]:
+def _words_for(error: BaseException, address: Address) -> tuple[str, str]:
     match error:
         case NoLedger():
             words = ("there is no ledger in its database", "Give the database of an earlier run")
@@ -79,20 +81,20 @@ def _words_for(error: BaseException, address: Address) -> tuple[type[DetectError
         case errors.DiskFull():
             words = ("the server's disk is full", "Make room, and start again")
         case psycopg.Error():
-            return _words_of_server(error, address)
+            words = _words_of_server(error, address)
         case _:
             words = (f"{type(error).__name__}: {error}", "Look at the server")
-    return LedgerError, *words
+    return words
 
 
-def _words_of_server(error: psycopg.Error, address: Address) -> tuple[type[DetectError], str, str]:
+def _words_of_server(error: psycopg.Error, address: Address) -> tuple[str, str]:
     said = _said(error, address)
     for part, do in _SETUP:
-        if error.sqlstate in (None, "28000", "28P01", "3D000") and part in said:
-            return ConfigurationError, said, do
+        if error.sqlstate in _OF_SETUP and part in said:
+            return said, do
     if is_passing(error):
-        return LedgerError, said, "See that the server runs and can be reached, and start again"
-    return LedgerError, f"the server says: {said}", "Look at the server's log"
+        return said, "See that the server runs and can be reached, and start again"
+    return f"the server says: {said}", "Look at the server's log"
 
 
 def _said(error: psycopg.Error, address: Address) -> str:

@@ -54,10 +54,11 @@ class PostgresLedger(AnyLedger):
         is_new_start: begin a new lineage under the same name.
 
     Raises:
-        ConfigurationError: an argument of another kind, an address that can't be read, a user or a
-            database that the server refuses; the extra is missing.
-        LedgerError: from every method: no ledger there, a newer version, a server that is away. It
-            never happens between a request that was sent and its record.
+        ConfigurationError: an argument of another kind, an address that can't be read; the extra is
+            missing.
+        LedgerError: from every method: no ledger there, a newer version, a user or database that
+            the server refuses, a server that is away. It never happens between a request that was
+            sent and its record.
 
     Example:
         >>> PostgresLedger("postgresql://books@db.example/screening", name="autumn")
