@@ -27,11 +27,12 @@ from s2v_detect.errors import (
 from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend, PostgresLedger
 from s2v_detect.limiters import HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Verdict
-from s2v_detect.options import Preflight, RetryPolicy
+from s2v_detect.options import Budget, Preflight, RetryPolicy
 
 __all__ = [
     "AccessDenied",
     "BadRequest",
+    "Budget",
     "BudgetSpent",
     "Busy",
     "Checked",

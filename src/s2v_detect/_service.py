@@ -4,6 +4,7 @@ Sources: [page] the API page of wan2.2-s2v-detect; [doc] another page or the Ope
 vendor; [sdk] its Python SDK 2.0.2; [seen] other people's code. Gathered in November 2026.
 """
 
+from datetime import timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ CHECK_PATH = "/services/aigc/image2video/face-detect"  # [page]
 REQUESTS_PER_S = 5.0  # [page] for the account and this model: all its users, workspaces and keys
 CREDENTIALS_PER_S = 100.0  # [doc] for uploads, for the account and the model
 PRICE_CNY = Decimal("0.004")  # [page] for every image answered, pass or reject
+BILLING_ZONE = timezone(timedelta(hours=8))  # [doc] a day of a bill is one of China Standard Time
 
 WORKSPACE_HEADER = "X-DashScope-WorkSpace"  # [sdk]
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"  # [doc] "enable", for oss:// images only

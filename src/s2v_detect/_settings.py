@@ -65,6 +65,7 @@ _MEANT = {
     ),
     "ledger": ("db", "database", "cache", "checkpoint"),
     "max_cost": ("budget", "cost", "max_spend", "max_price"),
+    "max_cost=Budget(per_day=2)": ("per_day", "per_month", "max_cost_per_day", "daily_budget"),
     "http_client": ("client", "session", "transport", "proxy", "proxies", "verify", "headers"),
     "on_event": ("callback", "on_progress", "progress", "on_result", "hook"),
     "image": ("column", "field", "getter", "url_key", "image_key", "image_url"),

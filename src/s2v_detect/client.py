@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from decimal import Decimal
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self, TypedDict
@@ -18,9 +17,9 @@ from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strang
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import AsyncOnly, running_loop, unhurried
 from s2v_detect.checks import (
+    Allowance,
     Books,
     Breaker,
-    Budget,
     Flights,
     Items,
     Line,
@@ -30,7 +29,6 @@ from s2v_detect.checks import (
     Watch,
     Window,
     look_by,
-    money,
     refuse_no_items,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
@@ -39,9 +37,12 @@ from s2v_detect.ledger import AnyLedger, Aside, LedgerRun, begun, ended, ledger_
 from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import (
+    Amount,
+    Budget,
     OnUnknown,
     Preflight,
     RetryPolicy,
+    budget_of,
     outage_bound,
     refuse_no_patience,
 )
@@ -73,7 +74,7 @@ class ClientOptions(TypedDict, total=False):
     max_in_flight: int
     on_unknown: OnUnknown
     ledger: AnyLedger | str | os.PathLike[str] | None
-    max_cost: Decimal | float | str | None
+    max_cost: Budget | Amount | None
     max_outage_s: float | None
     preflight: Preflight | None
     allow_http: bool
@@ -102,12 +103,11 @@ class DetectClient(AsyncOnly):
             `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
         ledger: a `Ledger` or `PostgresLedger`, or its place: every request is recorded there first,
             and every answer before it is told, and what was answered before costs nothing.
-        max_cost: CNY that may be spent, to the fen. What is in flight or unknown counts in full;
-            `BudgetSpent` is raised rather than pass it. With a ledger that has a name it spans all
-            runs of that name, else this client since it was made.
-        max_outage_s: seconds that a stream waits for the end of an outage of the service (or of the
-            store), from its beginning. Then the stream raises the outage's last error. None: for
-            ever. It alone bounds an outage: the time of `retry` does not run in it.
+        max_cost: CNY that may be spent, to the fen; or a `Budget`, for a day and a month too. What
+            is in flight or unknown counts in full; `BudgetSpent` is raised rather than pass it. It
+            spans all runs of a ledger that has a name, else this client since it was made.
+        max_outage_s: seconds that a stream waits for the end of an outage of the service or store;
+            then it raises the outage's last error. None: for ever. `retry` does not bound an outage.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
         allow_http: use a base URL that is `http` and not of this network, where anybody on the way
@@ -145,7 +145,7 @@ class DetectClient(AsyncOnly):
         max_in_flight: int = 300,
         on_unknown: OnUnknown = "resend",
         ledger: AnyLedger | str | os.PathLike[str] | None = None,
-        max_cost: Decimal | float | str | None = None,
+        max_cost: Budget | Amount | None = None,
         max_outage_s: float | None = 3600.0,
         preflight: Preflight | None = None,
         allow_http: bool = False,
@@ -173,7 +173,7 @@ class DetectClient(AsyncOnly):
         self._model = model
         self._retry = retry
         self._on_unknown: OnUnknown = on_unknown
-        self._max_cost = money(max_cost)
+        self._budget = budget_of(max_cost, has_ledger=ledger is not None)
         self._max_outage_s = outage_bound(max_outage_s)
         self._ledger = ledger_at(ledger) if isinstance(ledger, str | os.PathLike) else ledger
         self._preflight = preflight
@@ -210,7 +210,7 @@ class DetectClient(AsyncOnly):
         run = None
         try:
             if self._ledger:
-                run = await begun(self._ledger, origin)
+                run = await begun(self._ledger, origin, self._budget)
             self._endpoint.open()
             self._flights = Flights(self._session(run, loop))
         except BaseException:
@@ -362,8 +362,8 @@ class DetectClient(AsyncOnly):
         return self._flights
 
     def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
-        spend = self._books.spend
-        spent = run.spent() if run and self._ledger and self._ledger.name else spend
+        spent = run.spent() if run and self._ledger and self._ledger.name else self._books.spend
+        total = None if run and run.has_total else self._budget.total  # else the ledger holds it
         subjects = Subjects(
             self._endpoint, self._model, self._credential_line, allow_private=self.allows_private
         )
@@ -382,7 +382,7 @@ class DetectClient(AsyncOnly):
                 max_outage_s=self._max_outage_s,
             ),
             store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
-            budget=Budget(self._max_cost, spent=spent.billed + spent.unknown),
+            allowance=Allowance(total, spent=spent.billed + spent.unknown),
             look=look_by(self._preflight),
             run=run,
             aside=Aside(),

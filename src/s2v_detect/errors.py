@@ -20,7 +20,7 @@ A message is two sentences: what happened to which image, and what to do. Keys, 
 queries and bodies are in none of them.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
 from s2v_detect._redaction import redacted, shown
@@ -214,9 +214,14 @@ class Busy(DetectError):
 
 
 class BudgetSpent(DetectError):
-    """One more request might pass `max_cost`. Not sent or billed; a stream stops."""
+    """One more request might pass `max_cost`. Not sent or billed; a stream stops.
+
+    `begins_anew_at` is when the next day or month begins (China Standard Time), where it is the
+    amount of one that is reached.
+    """
 
     stops_run = True
+    begins_anew_at: datetime | None = None
 
 
 class LedgerError(DetectError):
@@ -300,6 +305,17 @@ def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
     error.stops_run = True
     error.billed = "no"  # that of the last request is another image's
     return error
+
+
+def budget_spent(what: str, do: str) -> BudgetSpent:
+    """Return the error of a check that the budget has no room for. `do` has no full stop."""
+    spent = BudgetSpent(
+        f"not sent, one more request might pass {what}.",
+        do=f"{do}; what was answered is kept (by check_all: in this error's .outcomes).",
+    )
+    do_in_command = do.replace("max_cost", "--max-cost").replace("'s per_", "-per-")
+    spent.do_in_command = f"{do_in_command}; what was answered is in the output."
+    return spent
 
 
 def cut_off(*, left: bool) -> DetectError:

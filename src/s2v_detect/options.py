@@ -1,18 +1,23 @@
-"""The rules that a user gives to a client: how it asks again, and how it looks before it asks."""
+"""The rules that a user gives to a client: how it asks, how it looks, what it spends."""
 
 import math
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeGuard
 
 from pydantic import (
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidationInfo,
     field_serializer,
+    field_validator,
     model_validator,
 )
 from tenacity import RetryCallState
 
+from s2v_detect._service import BILLING_ZONE, PRICE_CNY
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.models import Value
 
@@ -59,6 +64,38 @@ def outage_bound(max_outage_s: float | None) -> float:
             do="Give the seconds that a stream waits for the end of an outage; None is for ever.",
         )
     return float(max_outage_s) if max_outage_s < _FOREVER_S else math.inf
+
+
+Amount = Decimal | float | str
+"""CNY; 0.1 is meant as a tenth."""
+
+_MOST_CNY = Decimal(10) ** 15
+"""More than anybody has: a higher amount is as good, and this one's requests can be counted."""
+
+
+def amount_of(name: str, value: object) -> Decimal | None:
+    """Return an amount in CNY as it was meant; None is none. Raises `ConfigurationError`."""
+    if value is None:
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ConfigurationError(
+            f"{name} is {value!r}.", do="Give an amount in CNY, such as 12.50."
+        )
+    return amount
+
+
+def requests_within(amount: Decimal) -> int:
+    """Return how many images an amount pays for.
+
+    Example:
+        >>> requests_within(Decimal("0.0079")), requests_within(Decimal(1))
+        (1, 250)
+    """
+    return int(min(amount, _MOST_CNY) // PRICE_CNY)
 
 
 def may_resend(lost: int, on_unknown: OnUnknown) -> bool:
@@ -210,3 +247,100 @@ class RetryPolicy(_Rules):
         if not 0 < self.first_wait_s <= self.longest_wait_s < math.inf:
             raise _senseless(self, "0 < first_wait_s <= longest_wait_s must hold, in seconds")
         return self
+
+
+Period = Literal["day", "month"]
+
+
+class Cap(NamedTuple):
+    """What the account may spend in one day or month, as it is at a moment."""
+
+    period: Period
+    amount: Decimal
+    """CNY."""
+    since: date
+    """The first day of the period; a day is one of China Standard Time."""
+    until: datetime
+    """When the next one begins."""
+
+    @property
+    def requests(self) -> int:
+        """How many images it pays for."""
+        return requests_within(self.amount)
+
+
+class Budget(_Rules):
+    """What may be spent, in CNY: in all, and by the account in a day or a month.
+
+    `DetectClient(max_cost=…)` takes one; an amount alone is its `total`. None of the amounts is
+    ever passed: what is in flight or unknown counts in full, and `BudgetSpent` ends a stream.
+
+    A day's and a month's amount are of the *account*, as the ledger knows it: all that any process
+    and any run has spent and recorded in the ledger's file counts, and is reserved there before a
+    request leaves. So they need a ledger, and hold for those who share it. Days and months are
+    those of China Standard Time (UTC+8), as in the vendor's bills, by the clock of the machine.
+    What is recorded for a later time than now (a clock was set back) counts too.
+
+    Example:
+        >>> budget = Budget(total="12.50", per_day=2)
+        >>> budget.per_day, budget.per_month
+        (Decimal('2'), None)
+    """
+
+    total: Decimal | None = None
+    """In all: by the runs of a ledger's name, or by the client since it was made."""
+    per_day: Decimal | None = None
+    """By the account, as the ledger knows it, in one day."""
+    per_month: Decimal | None = None
+    """By the account, as the ledger knows it, in one month of the calendar."""
+
+    if TYPE_CHECKING:  # an amount may be written in several ways, and is kept in one
+
+        def __init__(
+            self,
+            *,
+            total: Amount | None = None,
+            per_day: Amount | None = None,
+            per_month: Amount | None = None,
+        ) -> None: ...
+
+    @field_validator("total", "per_day", "per_month", mode="before")
+    @classmethod
+    def _is_amount(cls, value: object, info: ValidationInfo) -> Decimal | None:
+        return amount_of(f"{cls.__name__}.{info.field_name}", value)
+
+    def caps_at(self, now: float) -> list[Cap]:
+        """Return what the account may spend in the day and the month of a time (POSIX seconds)."""
+        today = datetime.fromtimestamp(now // 1, BILLING_ZONE).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
+        first = today.replace(day=1)
+        next_month = (first + timedelta(days=31)).replace(day=1)
+        periods: list[tuple[Period, Decimal | None, datetime, datetime]] = [
+            ("day", self.per_day, today, today + timedelta(days=1)),
+            ("month", self.per_month, first, next_month),
+        ]
+        return [
+            Cap(period, amount, since.date(), until)
+            for period, amount, since, until in periods
+            if amount is not None
+        ]
+
+
+NO_BUDGET = Budget.model_construct()
+"""`Budget()`, not built before its first use: as the client's other rules."""
+
+
+def budget_of(max_cost: object, *, has_ledger: bool) -> Budget:
+    """Return what a client may spend. Raises `ConfigurationError` for what can't be held."""
+    if max_cost is None:
+        return NO_BUDGET
+    if not isinstance(max_cost, Budget):
+        return Budget(total=amount_of("max_cost", max_cost))
+    if not has_ledger and not (max_cost.per_day is None and max_cost.per_month is None):
+        raise ConfigurationError(
+            "max_cost has an amount a day or a month, and there is no ledger: a restart would"
+            " forget what was spent.",
+            do='Give ledger="screening.db", one file for all that spend from this account.',
+        )
+    return max_cost

@@ -65,6 +65,9 @@ OPTIONS = (
     ("--max-cost", "0.02"),
     ("--max-cost", "0.0121", "--fresh"),
     ("--max-cost", "0", "--refresh"),
+    ("--max-cost-per-day", "0.02"),
+    ("--max-cost-per-month", "0.03", "--max-cost", "0.05", "--fresh"),
+    ("--max-cost-per-day", "0.04", "--max-cost-per-month", "0.024", "--refresh"),
 )
 EARLIER = ((), ("--on-unknown", "keep"), ("--refresh",))
 LISTS = st.lists(st.sampled_from(ROWS), max_size=20).filter(

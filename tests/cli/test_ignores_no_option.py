@@ -52,7 +52,14 @@ IDLE = [
     # Of what is known from before.
     *[
         ("run", "in.csv", "-o", "-", *option)
-        for option in (("--retry-failed",), ("--refresh",), ("--max-age-days", "3"), ("--fresh",))
+        for option in (
+            ("--retry-failed",),
+            ("--refresh",),
+            ("--max-age-days", "3"),
+            ("--fresh",),
+            ("--max-cost-per-day", "2"),
+            ("--max-cost-per-month", "0"),
+        )
     ],
     (*RUN, "--refresh", "--max-age-days", "3"),
     # Of the other commands.

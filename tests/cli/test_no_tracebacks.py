@@ -30,8 +30,8 @@ def lines_with_numbers() -> Iterator[tuple[str, ...]]:
     """Every option that takes a number, with every number."""
     for number in NUMBERS:
         for option in (
-            "--rate", "--max-cost", "--max-in-flight", "--timeout-s", "--max-age-days", "--sample",
-            "--seed",
+            "--rate", "--max-cost", "--max-cost-per-day", "--max-in-flight", "--timeout-s",
+            "--max-age-days", "--sample", "--seed",
         ):  # fmt: skip
             # A time-out of no time leaves it unknown what was billed: asked for once.
             yield (*RUN, *FAST, "--on-unknown", "keep", f"{option}={number}")

@@ -8,6 +8,7 @@ import pytest
 
 from s2v_detect.cli import main
 
+AMOUNTS = ("--max-cost", "--max-cost-per-day", "--max-cost-per-month")
 NO_AMOUNTS = (
     "abc",
     "",
@@ -55,7 +56,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*RUN, "more.txt"), "more.txt"),
         ((*RUN, "--rate", "0"), "--rate"),
         *[((*RUN, f"--rate={rate}"), "--rate") for rate in ("nan", "-1", "x", "", "5/s")],
-        *[((*RUN, f"--max-cost={amount}"), "--max-cost") for amount in NO_AMOUNTS],
+        *[((*RUN, f"{option}={amount}"), option) for option in AMOUNTS for amount in NO_AMOUNTS],
         ((*RUN, "--max-in-flight", "0"), "--max-in-flight"),
         ((*RUN, "--timeout-s", "0"), "--timeout-s"),
         ((*RUN, "--on-unknown", "guess"), "--on-unknown"),

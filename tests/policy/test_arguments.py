@@ -18,6 +18,7 @@ import pytest
 import trio
 
 from s2v_detect import (
+    Budget,
     ClientOptions,
     ConfigurationError,
     DetectClient,
@@ -186,6 +187,7 @@ WRONG: list[tuple[str, Any]] = [
     ("max_cost", float("nan")),
     ("max_cost", -1),
     ("max_cost", "12,50"),
+    ("max_cost", Budget(per_day=2)),
     ("on_event", "print"),
     ("on_event", watch_later),
     ("api_key", 5),
@@ -222,6 +224,8 @@ UNKNOWN: list[tuple[str, str]] = [
     ("modle", "Give model,"),
     ("budget", "Give max_cost,"),
     ("max_costs", "Give max_cost,"),
+    ("max_cost_per_day", "Give max_cost=Budget(per_day=2),"),
+    ("per_month", "Give max_cost=Budget(per_day=2),"),
     ("max_outage", "Give max_outage_s,"),
     ("ledgers", "Give ledger,"),
     ("cache", "Give ledger,"),

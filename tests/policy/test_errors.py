@@ -13,7 +13,7 @@ import s2v_detect
 from s2v_detect import errors
 from s2v_detect._service import Meaning
 from s2v_detect._settings import from_env, sealed
-from s2v_detect.checks import Budget
+from s2v_detect.checks import Allowance
 from s2v_detect.errors import (
     BudgetSpent,
     Busy,
@@ -127,7 +127,7 @@ def no_workspace() -> DetectError:
 def spent() -> DetectError:
     """A budget of nothing."""
     with pytest.raises(BudgetSpent) as raised:
-        Budget(Decimal(0), spent=0).refuse_if_spent()
+        Allowance(Decimal(0), spent=0).refuse_if_spent()
     return raised.value
 
 

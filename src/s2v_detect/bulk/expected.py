@@ -6,16 +6,16 @@ asked for again. Here are the three in their order. What only an answer can tell
 image that is asked for again after a fault, and what a look would skip.
 """
 
+import time
 from collections import Counter
-from decimal import Decimal
 from hashlib import blake2b
 
-from s2v_detect import ImageSkipped, LedgerEntry
+from s2v_detect import Budget, ImageSkipped, LedgerEntry, Spend
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk.skips import Skips
 from s2v_detect.images import identity_within
 from s2v_detect.ledger import AnyLedger
-from s2v_detect.options import OnUnknown, may_resend
+from s2v_detect.options import OnUnknown, may_resend, requests_within
 from s2v_detect.tables import Row
 
 _KINDS = ("rows", "faulty", "duplicates", "known", "asked")
@@ -60,9 +60,19 @@ class Expected:
             entry = None if row.fault else entries.get(row.key)
             self.counts[self._kind_of(row, entry)] += 1
 
-    def spent(self) -> Decimal:
-        """Return what the run's lineage has spent of its budget, in CNY. Blocks."""
-        return self._ledger.spend().cost_at_most if self._ledger else Decimal(0)
+    def room_in(self, budget: Budget) -> int | None:
+        """Return how many requests a budget has room for now; None: it has no bound. Blocks."""
+        rooms = []
+        if budget.total is not None:
+            spend = self._ledger.spend() if self._ledger else Spend()
+            rooms.append(requests_within(budget.total) - spend.billed - spend.unknown)
+        caps = budget.caps_at(time.time())
+        days = self._ledger.statement() if self._ledger and caps else []
+        for cap in caps:
+            since = cap.since.isoformat()
+            spent = sum(each.billed + each.unknown for each in days if each.day >= since)
+            rooms.append(cap.requests - spent)
+        return max(0, min(rooms)) if rooms else None
 
     def spend_at_most(self, requests: int) -> None:
         """Let only so many be asked for."""

@@ -11,15 +11,15 @@ command.
 from s2v_detect.checks._breaker import Breaker
 from s2v_detect.checks._flights import Flights, Patience
 from s2v_detect.checks._line import Line
-from s2v_detect.checks._money import Books, Budget, Watch, money
+from s2v_detect.checks._money import Allowance, Books, Watch
 from s2v_detect.checks._session import Session, look_by
 from s2v_detect.checks._stream import OutcomeStream, refuse_no_items
 from s2v_detect.checks._window import Items, Window
 
 __all__ = [
+    "Allowance",
     "Books",
     "Breaker",
-    "Budget",
     "Flights",
     "Items",
     "Line",
@@ -29,6 +29,5 @@ __all__ = [
     "Watch",
     "Window",
     "look_by",
-    "money",
     "refuse_no_items",
 ]

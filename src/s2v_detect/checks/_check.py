@@ -186,7 +186,7 @@ class Check:
         finally:
             self.place.stage = "rest"
             session.breaker.end(passage, in_doubt=costs.unknown > unknown)
-            session.budget.settle(paid=costs.at_most - at_most)
+            session.allowance.settle(paid=costs.at_most - at_most)
         return verdict
 
     async def _turn(self, lane: Lane) -> tuple[Turn, Passage]:
@@ -198,7 +198,7 @@ class Check:
         session = self._session
         while True:
             try:
-                session.budget.refuse_if_spent()
+                session.allowance.refuse_if_spent()
                 passage = await self._passage(lane)
                 try:
                     turn = await self._paid_turn(lane)
@@ -211,15 +211,15 @@ class Check:
                 return turn, passage
             turn.withdrawn()  # the outage began while it stood in line
             self._recording.withdraw()
-            session.budget.settle(paid=0)
+            session.allowance.settle(paid=0)
 
     async def _paid_turn(self, lane: Lane) -> Turn:
         session = self._session
-        await session.budget.hold()
+        await session.allowance.hold()
         try:
             return await session.line.turn(lane, self._recording)
         except BaseException:  # as above
-            session.budget.settle(paid=0)
+            session.allowance.settle(paid=0)
             raise
 
     async def _passage(self, lane: Lane) -> Passage:

@@ -1,8 +1,9 @@
 """What was spent, what may still be, and the events for whoever watches.
 
-`max_cost`: a request is made only if it can be paid for whatever becomes of the others. What is in
-flight counts at full price, and so does what is unknown. At the limit a request waits for those in
-flight to settle; when none is left and there is still no room, the budget is spent.
+A budget's total: a request is made only if it can be paid for whatever becomes of the others. What
+is in flight counts at full price, and so does what is unknown. At the limit a request waits for
+those in flight to settle; when none is left and there is still no room, the budget is spent. What
+the account may spend in a day or a month is known to the ledger alone, and is held there.
 """
 
 import asyncio
@@ -10,12 +11,13 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.errors import Billed, BudgetSpent, ConfigurationError, ImageSkipped
+from s2v_detect.errors import Billed, ImageSkipped, budget_spent
 from s2v_detect.models import Event, EventKind, Lane, Spend
+from s2v_detect.options import requests_within
 
 _log = logging.getLogger("s2v_detect")
 
@@ -124,16 +126,12 @@ NO_BILL = Bill("no", Decimal(0), Decimal(0))
 """That of a check that had its answer from another's request, or from the ledger."""
 
 
-_MOST_CNY = Decimal(10) ** 15
-"""More than anybody has: a higher budget is as good, and this one's requests can be counted."""
+class Allowance:
+    """How many requests may still be paid for, of a budget's total."""
 
-
-class Budget:
-    """How many requests may still be paid for."""
-
-    def __init__(self, max_cost: Decimal | None, *, spent: int) -> None:
-        self._most = None if max_cost is None else int(min(max_cost, _MOST_CNY) // PRICE_CNY)
-        self._max_cost = max_cost
+    def __init__(self, total: Decimal | None, *, spent: int) -> None:
+        self._total = total
+        self._most = None if total is None else requests_within(total)
         self._spent = spent
         self._held = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -147,14 +145,8 @@ class Budget:
 
     def refuse_if_spent(self) -> None:
         """Raise `BudgetSpent` where there is no room, and nothing in flight that may leave any."""
-        if self._is_full and not self._held:
-            spent = BudgetSpent(
-                f"not sent, one more request might pass max_cost (CNY {self._max_cost}).",
-                do="Raise max_cost to go on; what was answered is kept (by check_all: in this"
-                " error's .outcomes).",
-            )
-            spent.do_in_command = "Raise --max-cost to go on; what was answered is in the output."
-            raise spent
+        if self._total is not None and self._is_full and not self._held:
+            raise budget_spent(f"max_cost (CNY {self._total})", "Raise max_cost to go on")
 
     def settle(self, *, paid: int) -> None:
         """Let go of a held request: so many images were paid for (perhaps), or none."""
@@ -183,18 +175,3 @@ class Budget:
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
-
-
-def money(max_cost: Decimal | float | str | None) -> Decimal | None:
-    """Return a budget in CNY as it was meant: 0.1 is a tenth."""
-    if max_cost is None:
-        return None
-    try:
-        amount = Decimal(str(max_cost))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise ConfigurationError(
-            f"max_cost is {max_cost!r}.", do="Give an amount in CNY, such as 12.50."
-        )
-    return amount

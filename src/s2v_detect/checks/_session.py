@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from s2v_detect.checks._breaker import Breaker
 from s2v_detect.checks._line import Line
-from s2v_detect.checks._money import Books, Budget, Watch
+from s2v_detect.checks._money import Allowance, Books, Watch
 from s2v_detect.images import Subjects
 from s2v_detect.ledger import UNRECORDED, Aside, LedgerRun, Recorded, Recording
 from s2v_detect.limiters import Limiter
@@ -35,7 +35,7 @@ class Session:
     """Open while the service does not answer."""
     store_breaker: Breaker
     """Open while nothing can be uploaded."""
-    budget: Budget
+    allowance: Allowance
     look: Look | None
     run: LedgerRun | None
     """The ledger's, where there is one."""

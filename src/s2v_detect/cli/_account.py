@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from s2v_detect import (
+    Budget,
     ConfigurationError,
     DetectClient,
     Event,
@@ -91,6 +92,29 @@ class EmulatorMissing(Exception):
     """The extra `emulator` is not installed."""
 
 
+AMOUNT = Parameter(validator=is_amount)
+
+
+@dataclass(frozen=True)
+class Spending:
+    """The options of a run that say what it may cost."""
+
+    _: KW_ONLY
+    max_cost: Annotated[str | None, AMOUNT] = None
+    """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
+    max_cost_per_day: Annotated[str | None, AMOUNT] = None
+    """CNY that all who write this ledger may spend in a day of China Standard Time."""
+    max_cost_per_month: Annotated[str | None, AMOUNT] = None
+    """CNY that all who write this ledger may spend in a month, as --max-cost-per-day."""
+
+    @property
+    def budget(self) -> Budget:
+        """What a client may spend."""
+        return Budget(
+            total=self.max_cost, per_day=self.max_cost_per_day, per_month=self.max_cost_per_month
+        )
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Sending:
@@ -145,7 +169,7 @@ class Account:
         folder: Path,
         on_event: Callable[[Event], None],
         ledger: AnyLedger | None = None,
-        max_cost: str | None = None,
+        budget: Budget | None = None,
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""
         async with (
@@ -161,7 +185,7 @@ class Account:
                 on_unknown=self.on_unknown,
                 preflight=self._rules(),
                 ledger=ledger,
-                max_cost=max_cost,
+                max_cost=budget,
                 max_outage_s=_outage_s(sending.max_outage),
                 on_event=on_event,
             ) as client,

@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
-from decimal import Decimal
 from math import isfinite
 
 from rich.console import Console
@@ -105,9 +104,9 @@ async def _counted(rows: Input | Files, expected: Expected, plan: Plan) -> dict[
     try:
         async for batch in source.batches():
             await asyncio.to_thread(expected.take, batch)
-        if plan.max_cost is not None:
-            money = Decimal(plan.max_cost) - await asyncio.to_thread(expected.spent)
-            expected.spend_at_most(int(max(money, Decimal(0)) / PRICE_CNY))
+        room = await asyncio.to_thread(expected.room_in, plan.budget)
+        if room is not None:
+            expected.spend_at_most(room)
     finally:
         expected.close()
     return dict(expected.counts)

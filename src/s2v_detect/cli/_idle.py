@@ -81,6 +81,8 @@ def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
         Idle("--refresh", plan.refresh, has_no_ledger, ledger),
         Idle("--max-age-days", plan.max_age_days is not None, has_no_ledger, ledger),
         Idle("--fresh", plan.fresh, has_no_ledger, ledger),
+        Idle("--max-cost-per-day", plan.max_cost_per_day is not None, has_no_ledger, ledger),
+        Idle("--max-cost-per-month", plan.max_cost_per_month is not None, has_no_ledger, ledger),
         Idle("--max-age-days", plan.max_age_days is not None, plan.refresh, refresh),
     ]
 

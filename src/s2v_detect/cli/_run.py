@@ -33,7 +33,7 @@ from s2v_detect.bulk import (
     refuse_conflicts,
     steady_folder,
 )
-from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, is_amount
+from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, Spending
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -54,8 +54,8 @@ _DAY_S = 86_400
 
 @Parameter(name="*", group="Run")
 @dataclass(frozen=True)
-class Plan:
-    """The options of a run that say what is asked, and what is kept."""
+class Plan(Spending):
+    """The options of a run that say what is asked, what it may cost, and what is kept."""
 
     _: KW_ONLY
     column: str | None = None
@@ -83,8 +83,6 @@ class Plan:
     ledger: LedgerPlace | None = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout. On a server
     machines share one: postgresql://USER@HOST/DATABASE, its password in PGPASSWORD or ~/.pgpass."""
-    max_cost: Annotated[str | None, Parameter(validator=is_amount)] = None
-    """CNY that the runs of this output may spend in all, such as 12.50. Never passed."""
     retry_failed: Annotated[bool, _FLAG] = False
     """Ask again for images that failed in an earlier run of this output."""
     refresh: Annotated[bool, _FLAG] = False
@@ -201,7 +199,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             console=console,
             folder=Path() if source == STANDARD else steady_folder(source),
             ledger=ledger,
-            max_cost=plan.max_cost,
+            budget=plan.budget,
             retry_failed=plan.retry_failed or plan.fresh,
             identity_column=plan.identity_column,
             on_event=events.write if events else None,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from s2v_detect import DetectClient, Event, Spend
+from s2v_detect import Budget, DetectClient, Event, Spend
 from s2v_detect.bulk import Output, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
@@ -85,7 +85,7 @@ class Screening:
     """Whose files the emulator serves."""
     sending: Sending
     ledger: AnyLedger | None = None
-    max_cost: str | None = None
+    budget: Budget | None = None
     retry_failed: bool = False
     identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
@@ -106,7 +106,7 @@ class Screening:
             folder=self.folder,
             on_event=self._watcher(tally),
             ledger=self.ledger,
-            max_cost=self.max_cost,
+            budget=self.budget,
         ) as client:
             output = self.open_output()
             try:

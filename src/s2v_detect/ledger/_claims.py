@@ -16,6 +16,7 @@ from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._database import Database
 from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, sound_entry
 from s2v_detect.models import Verdict
+from s2v_detect.options import Budget
 
 LIVE_STATES = ("asked", "sent")
 _BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
@@ -80,10 +81,21 @@ def held_by(db: Database, run: int) -> Held:
     return Held(*row)
 
 
-def send(db: Database, claim: Claim, number: int) -> None:
-    """Write `sent`, before the bytes leave."""
+def send(
+    db: Database, claim: Claim, number: int, budget: Budget, *, has_total: bool
+) -> _attempts.Reached | None:
+    """Write `sent`, before the bytes leave; where the budget has no room, return that.
+
+    Nobody else writes between the look and the writing: two processes never take the same room.
+    `has_total`: the budget's total is to be looked at here, for all runs of the lineage.
+    """
     refuse_ended(db, claim.run)
     now = time.time()
+    reached = _attempts.reached(db, budget.caps_at(now), claim.run, number)
+    if reached is None and has_total and budget.total is not None:
+        reached = _attempts.reached_in_all(db, budget.total, claim, number)
+    if reached is not None:
+        return reached
     written = db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, outcome)"
         " SELECT run, ?, id, ?, 'sent' FROM image WHERE identity = ? AND run = ?"
@@ -92,7 +104,7 @@ def send(db: Database, claim: Claim, number: int) -> None:
     )
     if not written.rowcount:
         if _attempts.is_known(db, claim, number):
-            return  # done already
+            return None  # done already
         raise LedgerError(
             f"another run of the ledger has {shown(claim.image)} now.",
             do="Give each copy of a ledger a name of its own, and start again.",
@@ -102,6 +114,7 @@ def send(db: Database, claim: Claim, number: int) -> None:
         " WHERE identity = ? AND run = ?",
         (now, claim.identity, claim.run),
     )
+    return None
 
 
 def refuse_ended(db: Database, run: int) -> None:
@@ -235,6 +248,7 @@ def release(db: Database, run: int) -> None:
     What it had sent without an answer is unknown from here on.
     """
     now = time.time()
+    _attempts.book_unknown(db, run)
     db.execute(
         "UPDATE image SET unsure = unsure + 1, doubts = doubts + 1 WHERE id IN"
         " (SELECT image FROM attempt WHERE run = ? AND outcome = 'sent')",

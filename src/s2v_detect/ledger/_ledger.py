@@ -16,7 +16,7 @@ from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, 
 from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
 from s2v_detect.models import Image, Spend, Verdict
-from s2v_detect.options import is_number
+from s2v_detect.options import NO_BUDGET, Budget, is_number
 
 _CHUNK = 500  # images in one question; SQLite takes 32,766, and others may want to write meanwhile
 
@@ -77,11 +77,12 @@ class AnyLedger(ABC):
     ) -> None:
         self.close()
 
-    def begin(self, model: str) -> LedgerRun:
+    def begin(self, model: str, budget: Budget = NO_BUDGET) -> LedgerRun:
         """Return a run that may write: what a client does when it opens. The ledger is made."""
         was_open = self._writer is not None
         writer = self._opened(creates=True)
-        opening = Opening(self.name, model, self._is_new_start, self.is_fresh, self._is_alone)
+        new = self._is_new_start
+        opening = Opening(self.name, model, new, self.is_fresh, budget, self._is_alone)
         try:
             self._run = LedgerRun(writer, opening)
         except BaseException:

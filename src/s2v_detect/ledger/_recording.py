@@ -13,16 +13,20 @@ from s2v_detect.ledger._entries import LedgerEntry
 from s2v_detect.ledger._ledger import AnyLedger
 from s2v_detect.ledger._run import LedgerRun
 from s2v_detect.models import Verdict
+from s2v_detect.options import Budget
+
+_LOOK_AGAIN_S = 0.1
+"""How often to look at a limit whether there is room: for the time of an answer at most."""
 
 _OUTCOMES = {"yes": "billed", "no": "free", "unknown": "unknown"}
 
 
-async def begun(ledger: AnyLedger, model: str) -> LedgerRun:
+async def begun(ledger: AnyLedger, model: str, budget: Budget) -> LedgerRun:
     """Return a run of the ledger; one that nobody waits for any more is ended at once.
 
     In a thread: the file may be another process's for a moment, and what died is succeeded.
     """
-    beginning = task_of(asyncio.to_thread(ledger.begin, model), "s2v-detect opening")
+    beginning = task_of(asyncio.to_thread(ledger.begin, model, budget), "s2v-detect opening")
     try:
         return await asyncio.shield(beginning)
     except asyncio.CancelledError:  # the thread goes on
@@ -76,7 +80,12 @@ class Recording(Protocol):
         """Return what is known of the image, and whether it answers; else it is claimed."""
 
     async def send(self) -> None:
-        """Return when it is durable that the bytes may leave."""
+        """Return when it is durable that the bytes may leave.
+
+        That reserves them in the budget of the account's day and month, for all processes. Raises
+        `BudgetSpent` where there is no room, and nothing of this client's under way that may leave
+        some.
+        """
 
     def uploaded(self, url: str) -> None:
         """Record where in the store the image is now."""
@@ -145,7 +154,11 @@ class Recorded:
         return await self._run.ask(self._claim, self._aside)
 
     async def send(self) -> None:
-        await self._run.send(self._claim)
+        # At the limit of a day or a month: what this client has under way may leave room.
+        while (reached := await self._run.send(self._claim)) is not None:
+            if not reached.under_way:
+                raise reached.as_error(time.time())
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def uploaded(self, url: str) -> None:
         self._run.uploaded(self._claim, url)

@@ -12,12 +12,13 @@ from typing import TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _asked, _claims
-from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended
+from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended, Reached
 from s2v_detect.ledger._claims import Settled
 from s2v_detect.ledger._database import Database, process_name
 from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._writer import LoopWriter, Writer
 from s2v_detect.models import Spend, Verdict
+from s2v_detect.options import Budget
 
 _log = logging.getLogger("s2v_detect")
 
@@ -40,8 +41,6 @@ _LOOK_AGAIN_S = 0.5
 _TELL_AFTER_S = 10.0
 """How long an image waits for another run before that is told: two runs side by side wait less."""
 
-_log = logging.getLogger("s2v_detect")
-
 
 @dataclass(frozen=True)
 class Opening:
@@ -52,6 +51,7 @@ class Opening:
     is_new_start: bool
     is_fresh: Callable[[LedgerEntry], bool]
     """Whether a recorded answer will do."""
+    budget: Budget
     is_alone: bool = True
     """Whether no other run of its name may go at the same time."""
 
@@ -78,6 +78,11 @@ class LedgerRun:
         except BaseException:
             self._store.let_go(self.id)
             raise
+
+    @property
+    def has_total(self) -> bool:
+        """Whether a budget's total is held here, for several runs of its name at a time."""
+        return bool(self._opening.name) and not self._opening.is_alone
 
     async def ask(
         self, claim: Claim, aside: AbstractContextManager[None]
@@ -120,11 +125,15 @@ class LedgerRun:
         """Return a check's place in this run."""
         return Claim(image, identity, self.id, self.lineage, self._store.version)
 
-    async def send(self, claim: Claim) -> None:
-        """Return when `sent` is durable: the bytes may leave. At a `LedgerError` they may not."""
+    async def send(self, claim: Claim) -> Reached | None:
+        """Return None when `sent` is durable: the bytes may leave. At a `LedgerError` they may not.
+
+        Nor where the budget of the account's day or month has no room: that is returned then.
+        """
         self._sent += 1
         claim.attempt, claim.left_at = self._sent, None
-        await self._here().do(partial(_claims.send, claim=claim, number=claim.attempt))
+        work = partial(self._send, claim=claim, number=claim.attempt)
+        return await self._here().do(work)
 
     def end_attempt(self, claim: Claim, ended: Ended) -> None:
         """Have a request's end recorded; nobody waits for it."""
@@ -182,6 +191,14 @@ class LedgerRun:
                 return entry, True, False
         _claims.take(db, claim, entry)
         return entry, False, False
+
+    def _send(self, db: Database, claim: Claim, number: int) -> Reached | None:
+        send = partial(_claims.send, db, claim, number, self._opening.budget)
+        reached = send(has_total=self.has_total)
+        if reached is None or not reached.under_way:
+            return reached
+        self._bury(db)  # what is under way may be a dead run's
+        return send(has_total=self.has_total)
 
     def _begin(self, db: Database) -> bool:
         """Whether the run has begun; else the one before it may be dead, and has to be waited for.

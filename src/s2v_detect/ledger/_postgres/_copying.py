@@ -15,7 +15,8 @@ _PIECE = 1000
 _REQUEST = "run, number, image, sent_at, ended_at, outcome"
 _OF: dict[str, tuple[tuple[str, ...], str]] = {
     "about": (("key",), "key, value"),
-    "run": (("id",), "id, lineage, name, token, process, started_at, ended_at, output"),
+    "run": (("id",), "id, lineage, name, token, process, started_at, ended_at, output, spent"),
+    "day": (("day",), "day, billed, unknown"),
     "image": (("id",), f"{CHECKED}, uploaded_at"),
     "attempt": (
         ("run", "number"),

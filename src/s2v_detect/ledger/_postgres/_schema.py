@@ -34,11 +34,18 @@ CREATE TABLE run (
   ended_at double precision,
   lock text,
   output text,
-  schema integer
+  schema integer,
+  spent bigint NOT NULL DEFAULT 0
 );
 CREATE INDEX run_name ON run (name);
 CREATE INDEX run_lineage ON run (lineage);
 CREATE INDEX run_open ON run (id) WHERE ended_at IS NULL;
+
+CREATE TABLE day (
+  day text COLLATE "C" PRIMARY KEY,
+  billed integer NOT NULL DEFAULT 0,
+  unknown integer NOT NULL DEFAULT 0
+);
 
 CREATE TABLE lease (
   run bigint PRIMARY KEY,

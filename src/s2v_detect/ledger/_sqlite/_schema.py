@@ -13,7 +13,7 @@ from s2v_detect.ledger._sqlite._file import hold, is_locked, is_running, let_go
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
 
-VERSION = 4
+VERSION = 5
 
 # An image's row is its present state. `run` holds the claim while it is asked or sent; `lineage` is
 # whoever paid last (a run and its restarts), with what it paid: `paid` requests for certain,
@@ -107,6 +107,28 @@ CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 4 BEGIN
   SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
 END;
 """,
+    # What was paid, or may have been, for the requests that have ended: of each run, and of each day
+    # of China Standard Time. A budget is asked about before each request.
+    5: """
+CREATE TABLE day (
+  day TEXT PRIMARY KEY,
+  billed INTEGER NOT NULL DEFAULT 0,
+  unknown INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+INSERT INTO day
+SELECT date(CAST((sent_at + 28800) / 86400 AS INTEGER) * 86400, 'unixepoch') AS sent_on,
+  sum(CASE outcome WHEN 'billed' THEN images ELSE 0 END), sum(outcome = 'unknown')
+FROM attempt WHERE outcome IN ('billed', 'unknown') GROUP BY sent_on;
+ALTER TABLE run ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET spent = (
+  SELECT coalesce(sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END), 0)
+  FROM attempt WHERE run = run.id AND outcome IN ('billed', 'unknown')
+);
+DROP TRIGGER older_release;
+CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 5 BEGIN
+  SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
+END;
+""",
 }
 """SQL that brings a ledger of the version before to this one. A new file goes all the way: what an
 old one goes through is tried with every new one."""
@@ -178,7 +200,8 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     for script in steps:
         for statement in _statements(script):
             connection.execute(statement)
-    _fold_identities(connection)
+    if version < 4:  # noqa: PLR2004  # they are in their present form since then
+        _fold_identities(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
