@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 from tests.ledgers import Place
-from tests.postgres_servers import PostgresServer, postgres_server
 from tests.redis_servers import redis_server
 
+from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
 
 

@@ -107,7 +107,7 @@ class DetectClient(AsyncOnly):
             is in flight or unknown counts in full; `BudgetSpent` is raised rather than pass it. It
             spans all runs of a ledger that has a name, else this client since it was made.
         max_outage_s: seconds that a stream waits for the end of an outage of the service or store;
-            then it raises the outage's last error. None: for ever. `retry` does not bound an outage.
+            then it raises the outage's last error. None: for ever. `retry` does not bound it.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
         allow_http: use a base URL that is `http` and not of this network, where anybody on the way

@@ -7,16 +7,17 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from tests.ledgers import LEASE_S
-from tests.postgres_servers import PostgresServer, postgres_server
 
+from _postgres_server import PostgresServer, postgres_server
 from s2v_detect import (
+    BudgetSpent,
     ConfigurationError,
     Ledger,
     LedgerError,
@@ -24,7 +25,7 @@ from s2v_detect import (
     PostgresLedger,
     Verdict,
 )
-from s2v_detect.emulator import Emulator, Pass
+from s2v_detect.emulator import Emulator, Error, Pass
 from s2v_detect.ledger import Ended
 from s2v_detect.ledger._postgres import _schema, _store
 from s2v_detect.ledger._postgres._connection import Address, given_text, kept_text
@@ -292,6 +293,52 @@ def test_processes_of_one_name_are_one_lineage_at_the_same_time(dsn: str) -> Non
     assert len({run.lineage for run in runs}) == 1
     for ledger in ledgers:
         ledger.close()
+
+
+@pytest.mark.parametrize("answer", [Pass(latency_s=0.02), Error(400, "InvalidURL", latency_s=0.02)])
+async def test_the_total_of_a_name_is_one_number_for_all_its_processes(
+    emulator: Emulator, urls: Urls, dsn: str, answer: Any
+) -> None:
+    """At the same time: the last room is one's alone, and what comes back free leaves room."""
+    emulator.when("*", answer)
+
+    async def screen(number: int) -> list[str]:
+        ledger = PostgresLedger(dsn, name="autumn")
+        kinds: list[str] = []
+        async with emulator.client(ledger=ledger, limiter=FAST, max_cost="0.04") as client:
+            with suppress(BudgetSpent):
+                async for outcome in client.aiter_check(urls(60)[20 * number : 20 * number + 20]):
+                    kinds.append(outcome.kind)
+        ledger.close()
+        return kinds
+
+    kinds = [kind for each in await asyncio.gather(*map(screen, range(3))) for kind in each]
+    is_free = isinstance(answer, Error)
+    assert len(kinds) == emulator.requests == (60 if is_free else 10)
+    assert emulator.billed == (0 if is_free else 10)
+    with PostgresLedger(dsn, name="autumn") as ledger:
+        assert ledger.spend().billed == emulator.billed
+
+
+async def test_what_a_dead_process_had_under_way_holds_nobody_up_at_the_limit(
+    emulator: Emulator, dsn: str
+) -> None:
+    """It is unknown when its lease is over, and counts in full."""
+    dead = PostgresLedger(dsn, name="autumn", lease_s=1.0)
+    run = dead.begin(MODEL)
+    claim = run.claim(URL, URL)
+    await run.ask(claim, nullcontext())
+    await run.send(claim)
+    store: Any = dead._writer.store  # type: ignore[union-attr]  # noqa: SLF001  # no other way
+    store._runs = {}  # noqa: SLF001  # as a process that died
+    ledger = PostgresLedger(dsn, name="autumn", lease_s=1.0)
+    async with emulator.client(ledger=ledger, max_cost="0.004") as client:
+        with pytest.raises(BudgetSpent):
+            await client.check("https://images.example/2.jpg")
+    assert emulator.requests == 0
+    assert ledger.spend().unknown == 1
+    ledger.close()
+    dead.close()
 
 
 # --- its tables --------------------------------------------------------------------------------

@@ -37,15 +37,14 @@ class Address:
     """Where a server is, as libpq takes it; its password is in no message."""
 
     def __init__(self, dsn: str) -> None:
-        try:
-            given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
-        except psycopg.ProgrammingError:
-            # Without its cause: libpq repeats what it could not read, a password among that.
+        given = _read(dsn)
+        if given is None:
+            # With nothing behind it: libpq repeats what it could not read, a password among that.
             raise ConfigurationError(
                 "the ledger's address can't be read.",
                 do="Give postgresql://user@host:5432/database; signs such as @ or / in a user or"
                 " password are written as %40 or %2F.",
-            ) from None
+            )
         self._password = given.get("password", "")
         self._options = _OPTIONS | given | {"client_encoding": "UTF8"}
         self.shown = _shown(given)
@@ -68,6 +67,13 @@ class Address:
     def without_password(self, text: str) -> str:
         """Return a message of the server's, or libpq's, as it may be shown."""
         return text.replace(self._password, "…") if self._password else text
+
+
+def _read(dsn: str) -> dict[str, str] | None:
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    except psycopg.ProgrammingError:
+        return None
 
 
 def _shown(given: dict[str, str]) -> str:

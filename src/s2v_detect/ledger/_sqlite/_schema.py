@@ -107,8 +107,8 @@ CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 4 BEGIN
   SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
 END;
 """,
-    # What was paid, or may have been, for the requests that have ended: of each run, and of each day
-    # of China Standard Time. A budget is asked about before each request.
+    # What was paid, or may have been, for the requests that have ended: of each run, and of each
+    # day of China Standard Time. A budget is asked about before each request.
     5: """
 CREATE TABLE day (
   day TEXT PRIMARY KEY,

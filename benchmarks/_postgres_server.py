@@ -1,4 +1,4 @@
-"""A real PostgreSQL for a test: made in a folder of its own, started on a free port.
+"""A real PostgreSQL: made in a folder of its own, started on a free port.
 
 The server refuses to run as root: there it runs as `postgres`, whom its package has made.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 _AS = ["runuser", "-u", "postgres", "--"]
-_NEEDED = "These tests need a PostgreSQL: apt-get install postgresql"
+_NEEDED = "A PostgreSQL is needed: apt-get install postgresql"
 
 
 def programs() -> Path:
