@@ -19,6 +19,7 @@ from s2v_detect.models import Verdict
 from s2v_detect.options import Budget
 
 LIVE_STATES = ("asked", "sent")
+_PIECE = 500
 _BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
@@ -61,6 +62,17 @@ def take(db: Database, claim: Claim, entry: LedgerEntry | None) -> None:
             " paid = 0, unsure = 0, attempts = 0, elapsed_s = 0 WHERE id = ?",
             (now, claim.run, claim.lineage, entry.id),
         )
+
+
+def taken(db: Database, identities: list[str]) -> dict[str, int]:
+    """Return which of these images are being asked for, and by which run."""
+    found: dict[str, int] = {}
+    for first in range(0, len(identities), _PIECE):
+        piece = identities[first : first + _PIECE]
+        marks = ", ".join("?" * len(piece))
+        live = f"SELECT identity, run FROM image WHERE identity IN ({marks})"  # noqa: S608  # question marks
+        found |= dict(db.execute(f"{live} AND state IN ('asked', 'sent')", piece).fetchall())
+    return found
 
 
 class Held(NamedTuple):

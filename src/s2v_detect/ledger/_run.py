@@ -69,6 +69,10 @@ class LedgerRun:
         self.lineage = 0
         self._sent = 0
         self._looked_at = 0.0
+        self._waiting: set[str] = set()
+        """The images that another run has, and somebody here waits for."""
+        self._taken: dict[str, int] = {}
+        """Which of them are whose, as it was seen last."""
         self._told: set[int] = set()
         """The runs for which a long wait was told."""
         writer.do(self._store.refuse_damage)  # nothing waits for it but another's commit
@@ -100,26 +104,45 @@ class LedgerRun:
 
     async def _ask_again(self, claim: Claim) -> tuple[LedgerEntry | None, bool]:
         began = asyncio.get_running_loop().time()
-        while True:
-            await asyncio.sleep(_LOOK_AGAIN_S)
-            now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
-                self._looked_at = now
-                await self._here().do(self._bury)
-            entry, is_answer, is_taken = await self._here().do(partial(self._ask, claim=claim))
-            if not is_taken:
-                return entry, is_answer
-            if entry is not None and entry.run not in self._told and now - began >= _TELL_AFTER_S:
-                self._told.add(entry.run)
-                what = await self._here().do(partial(_claims.held_by, run=entry.run))
-                _log.warning(
-                    "%s in the ledger %s by another run (process %s), since %s: these wait for"
-                    " that run, and all others go on. If it is stopped, continue it or end it.",
-                    _are_claimed(what.images),
-                    self._store.name,
-                    what.process,
-                    utc(what.since).isoformat(timespec="seconds"),
-                )
+        self._waiting.add(claim.identity)
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                now = asyncio.get_running_loop().time()
+                if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
+                    self._looked_at = now
+                    self._taken = await self._here().do(self._look)
+                run = self._taken.get(claim.identity)
+                if run is None:
+                    ask = partial(self._ask, claim=claim)
+                    entry, is_answer, is_taken = await self._here().do(ask)
+                    if not is_taken:
+                        return entry, is_answer
+                elif run not in self._told and now - began >= _TELL_AFTER_S:
+                    self._told.add(run)
+                    await self._tell_of(run)
+        finally:
+            self._waiting.discard(claim.identity)
+
+    def _look(self, db: Database) -> dict[str, int]:
+        """Return which of the images that are waited for are asked for by which other run.
+
+        Together: each by itself, hundreds of them would hold up whoever asks for them.
+        """
+        self._bury(db)
+        taken = _claims.taken(db, list(self._waiting))
+        return {identity: run for identity, run in taken.items() if run != self.id}
+
+    async def _tell_of(self, run: int) -> None:
+        what = await self._here().do(partial(_claims.held_by, run=run))
+        _log.warning(
+            "%s in the ledger %s by another run (process %s), since %s: these wait for"
+            " that run, and all others go on. If it is stopped, continue it or end it.",
+            _are_claimed(what.images),
+            self._store.name,
+            what.process,
+            utc(what.since).isoformat(timespec="seconds"),
+        )
 
     def claim(self, image: str, identity: str) -> Claim:
         """Return a check's place in this run."""

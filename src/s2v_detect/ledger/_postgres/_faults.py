@@ -23,6 +23,7 @@ _SETUP: tuple[tuple[str, str], ...] = (
     ('role "', "Give a user that the server has"),
     ("could not translate host name", "Give the right host"),
     ("failed to resolve host", "Give the right host"),
+    ("not known", "Give the right host"),  # a resolver's own words
     ("certificate", "Give the server's certificate (sslrootcert), or the right host"),
 )
 """What is said of faults that no waiting mends."""
