@@ -22,7 +22,7 @@ from pathlib import Path
 from _serving import emulator_process, urls
 from s2v_detect import DetectClient, LocalLimiter
 from s2v_detect.emulator import Emulator, Error, Pass
-from s2v_detect.ledger import _writer
+from s2v_detect.ledger._sqlite import _store
 
 CHECKS = 3000
 PAIRS = 5
@@ -79,7 +79,7 @@ async def paced(folder: Path) -> None:
 
 def fill(path: Path) -> None:
     """Make a ledger in which every row was answered by an earlier run of the output."""
-    db = _writer.connected(path, creates=True)
+    db = _store.connected(path, creates=True)
     db.execute("PRAGMA synchronous = OFF")
     db.execute("BEGIN")
     db.execute("INSERT INTO about VALUES ('model', 'wan2.2-s2v-detect on this machine')")

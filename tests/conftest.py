@@ -1,11 +1,14 @@
 """What most tests begin with: an emulator in their own event loop, and addresses to check."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
+from tests.ledgers import Place
 from tests.redis_servers import redis_server
 
+from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
 
 
@@ -49,3 +52,22 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
     """A client of that Redis, which blocks."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, one for all tests of a process. It is there, or they fail.
+
+    No disk is waited for: what a test kills is the server, and not the machine.
+    """
+    with postgres_server("-c fsync=off") as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a new ledger is to be: in a file, and in a database of a server."""
+    if request.param == "file":
+        return tmp_path / "l.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database()

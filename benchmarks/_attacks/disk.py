@@ -7,7 +7,7 @@ from _attacks.failing_disk import ERRORS, Disk, failing, threads
 from _attacks.found import Found, Try
 from s2v_detect import Ledger, LedgerError, LocalLimiter
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _writer
+from s2v_detect.ledger._sqlite import _store
 
 IMAGES = 12
 LAST = (1, 12, 10**9)  # calls that fail
@@ -28,7 +28,7 @@ def attack(found: Found, tries: int) -> None:
             images = [f"https://images.example/{one.number}-{n}.jpg" for n in range(IMAGES)]
             disk = Disk(one.chance.randrange(3, CALLS), lasts, error)
             before = emulator.billed
-            _writer.make(path)
+            _store.make(path)
             with failing(disk):
                 one.run(_whole(one, emulator, path, images), LedgerError)
             _closed(one, path)

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import apsw
 
-from s2v_detect.ledger import _writer
+from s2v_detect.ledger._sqlite import _store
 
 _names = itertools.count()
 _ERRORS = {"IOERR": apsw.IOError, "FULL": apsw.FullError, "READONLY": apsw.ReadOnlyError}
@@ -135,13 +135,13 @@ def failing(disk: Disk) -> Iterator[None]:
     def connected(path: Path, *, creates: bool) -> Any:
         connection: Any = Connection(path, vfs.name)
         try:
-            _writer.configure(connection, path, creates=creates)
+            _store.configure(connection, path, creates=creates)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    with patch.object(_writer, "connected", connected):
+    with patch.object(_store, "connected", connected):
         yield
 
 

@@ -19,7 +19,7 @@ IMAGES = 40
 SCREENING = """
 import asyncio, os, sys
 from s2v_detect import DetectClient, LocalLimiter
-from s2v_detect.ledger import _file
+from s2v_detect.ledger._sqlite import _file
 
 async def main(base_url, key, path, then, locks, rate):
     _file._HAS_BYTE_LOCKS = locks == "byte" and _file._HAS_BYTE_LOCKS

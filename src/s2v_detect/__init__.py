@@ -24,7 +24,7 @@ from s2v_detect.errors import (
     ServiceError,
     ServiceUnavailable,
 )
-from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
+from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend, PostgresLedger
 from s2v_detect.limiters import HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Verdict
 from s2v_detect.options import Budget, Preflight, RetryPolicy
@@ -56,6 +56,7 @@ __all__ = [
     "Outcome",
     "OutcomeStream",
     "OutcomeUnknown",
+    "PostgresLedger",
     "Preflight",
     "RateLimited",
     "RedisLimiter",

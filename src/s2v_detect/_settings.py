@@ -34,7 +34,7 @@ from s2v_detect._service import (
 )
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.images import is_local
-from s2v_detect.ledger import Ledger
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.options import OnUnknown, Preflight, RetryPolicy, is_number
 
 P = ParamSpec("P")
@@ -161,9 +161,10 @@ def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None
         raise ConfigurationError(
             f"retry is {retry!r}.", do="Give RetryPolicy(max_attempts=3), say, or leave it out."
         )
-    if ledger is not None and not isinstance(ledger, Ledger | str | os.PathLike):
+    if ledger is not None and not isinstance(ledger, AnyLedger | str | os.PathLike):
         raise ConfigurationError(
-            f"ledger is {ledger!r}.", do="Give a `Ledger`, or the path of its file."
+            f"ledger is {ledger!r}.",
+            do="Give a `Ledger`, or the path of its file; or a `PostgresLedger`, or its address.",
         )
     if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
         raise ConfigurationError(

@@ -33,7 +33,7 @@ from s2v_detect.checks import (
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
 from s2v_detect.images import Asking, Getter, Subjects, own_identity
-from s2v_detect.ledger import Aside, Ledger, LedgerRun, begun, ended
+from s2v_detect.ledger import AnyLedger, Aside, LedgerRun, begun, ended, ledger_at
 from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
 from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
 from s2v_detect.options import (
@@ -73,7 +73,7 @@ class ClientOptions(TypedDict, total=False):
     timeout_s: float
     max_in_flight: int
     on_unknown: OnUnknown
-    ledger: Ledger | str | os.PathLike[str] | None
+    ledger: AnyLedger | str | os.PathLike[str] | None
     max_cost: Budget | Amount | None
     max_outage_s: float | None
     preflight: Preflight | None
@@ -101,14 +101,13 @@ class DetectClient(AsyncOnly):
         on_unknown: what to do when a request was sent and its answer was lost, so that it may have
             been billed: `"resend"` asks once more and counts both at full price in
             `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
-        ledger: a `Ledger`, or the file of one: every request is recorded there before it leaves
+        ledger: a `Ledger` or `PostgresLedger`, or its place: every request is recorded there first,
             and every answer before it is told, and what was answered before costs nothing.
         max_cost: CNY that may be spent, to the fen; or a `Budget`, for a day and a month too. What
             is in flight or unknown counts in full; `BudgetSpent` is raised rather than pass it. It
             spans all runs of a ledger that has a name, else this client since it was made.
-        max_outage_s: seconds that a stream waits for the end of an outage of the service (or of the
-            store), from its beginning. Then the stream raises the outage's last error. None: for
-            ever. It alone bounds an outage: the time of `retry` does not run in it.
+        max_outage_s: seconds that a stream waits for the end of an outage of the service or store;
+            then it raises the outage's last error. None: for ever. `retry` does not bound it.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would
             surely refuse. Default: no look.
         allow_http: use a base URL that is `http` and not of this network, where anybody on the way
@@ -145,7 +144,7 @@ class DetectClient(AsyncOnly):
         timeout_s: float = 60.0,
         max_in_flight: int = 300,
         on_unknown: OnUnknown = "resend",
-        ledger: Ledger | str | os.PathLike[str] | None = None,
+        ledger: AnyLedger | str | os.PathLike[str] | None = None,
         max_cost: Budget | Amount | None = None,
         max_outage_s: float | None = 3600.0,
         preflight: Preflight | None = None,
@@ -176,7 +175,7 @@ class DetectClient(AsyncOnly):
         self._on_unknown: OnUnknown = on_unknown
         self._budget = budget_of(max_cost, has_ledger=ledger is not None)
         self._max_outage_s = outage_bound(max_outage_s)
-        self._ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._ledger = ledger_at(ledger) if isinstance(ledger, str | os.PathLike) else ledger
         self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
         self._books = Books()
@@ -364,6 +363,7 @@ class DetectClient(AsyncOnly):
 
     def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
         spent = run.spent() if run and self._ledger and self._ledger.name else self._books.spend
+        total = None if run and run.has_total else self._budget.total  # else the ledger holds it
         subjects = Subjects(
             self._endpoint, self._model, self._credential_line, allow_private=self.allows_private
         )
@@ -382,7 +382,7 @@ class DetectClient(AsyncOnly):
                 max_outage_s=self._max_outage_s,
             ),
             store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
-            allowance=Allowance(self._budget.total, spent=spent.billed + spent.unknown),
+            allowance=Allowance(total, spent=spent.billed + spent.unknown),
             look=look_by(self._preflight),
             run=run,
             aside=Aside(),

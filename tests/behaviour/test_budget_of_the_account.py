@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ledgers import Place, ledger_in
 
 from s2v_detect import (
     Budget,
@@ -78,7 +79,7 @@ async def screened(client: DetectClient, images: Iterable[str]) -> list[Outcome[
 
 @pytest.mark.parametrize("most", [0, 1, 25, 26])
 async def test_two_runs_on_one_ledger_never_pass_a_day_together(
-    emulator: Emulator, urls: Urls, path: Path, most: int
+    emulator: Emulator, urls: Urls, place: Place, most: int
 ) -> None:
     """Each with a connection of its own, and other images; lost answers count in full."""
     emulator.when("*", Pass(latency_s=0.01))
@@ -86,7 +87,7 @@ async def test_two_runs_on_one_ledger_never_pass_a_day_together(
     emulator.when("*/8.jpg", Cut(billed=False), Pass())
 
     async def run(name: str) -> int:
-        ledger = Ledger(path, name=name)
+        ledger = ledger_in(place, name=name)
         async with emulator.client(ledger=ledger, limiter=FAST, max_cost=a_day(most)) as client:
             await screened(client, [f"{url}?{name}" for url in urls(60)])
         ledger.close()
@@ -95,7 +96,7 @@ async def test_two_runs_on_one_ledger_never_pass_a_day_together(
     spent = await asyncio.gather(run("one"), run("other"))
     assert sum(spent) == most
     assert emulator.billed <= most
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert sum(day.billed + day.unknown for day in ledger.statement()) == most
 
 
@@ -120,10 +121,10 @@ async def test_no_restart_and_no_other_name_forgets_what_was_spent(
     assert emulator.billed == 3
 
 
-async def test_what_is_unknown_counts_in_full(emulator: Emulator, path: Path) -> None:
+async def test_what_is_unknown_counts_in_full(emulator: Emulator, place: Place) -> None:
     """An answer that was lost, kept as it is; and the request that asks for it again."""
     emulator.when("*/lost.jpg", Cut(billed=False))
-    keep: Any = {"ledger": path, "limiter": FAST, "max_cost": a_day(2)}
+    keep: Any = {"ledger": place, "limiter": FAST, "max_cost": a_day(2)}
     async with emulator.client(on_unknown="keep", **keep) as client:
         with pytest.raises(OutcomeUnknown):
             await client.check("https://images.example/lost.jpg")
@@ -138,21 +139,21 @@ async def test_what_is_unknown_counts_in_full(emulator: Emulator, path: Path) ->
 
 
 async def test_an_image_whose_answer_was_lost_is_not_asked_again_past_the_budget(
-    emulator: Emulator, path: Path
+    emulator: Emulator, place: Place
 ) -> None:
     """And the error says that it may have been billed."""
     emulator.when("*", Cut(billed=True), Pass())
-    async with emulator.client(ledger=path, limiter=FAST, max_cost=a_day(1)) as client:
+    async with emulator.client(ledger=place, limiter=FAST, max_cost=a_day(1)) as client:
         with pytest.raises(BudgetSpent) as raised:
             await client.check("https://images.example/1.jpg")
     assert raised.value.billed == "unknown"
     assert (emulator.requests, client.spend.unknown) == (1, 1)
 
 
-async def test_what_comes_back_free_leaves_room(emulator: Emulator, path: Path) -> None:
+async def test_what_comes_back_free_leaves_room(emulator: Emulator, place: Place) -> None:
     """At the limit a request waits for those under way; the stream before it had no bill."""
     emulator.when("*/bad.jpg", Error(400, "InvalidURL", latency_s=0.2))
-    async with emulator.client(ledger=path, limiter=FAST, max_cost=a_day(1)) as client:
+    async with emulator.client(ledger=place, limiter=FAST, max_cost=a_day(1)) as client:
         bad = asyncio.ensure_future(client.check("https://images.example/bad.jpg"))
         while not emulator.requests:
             await asyncio.sleep(0)
@@ -165,16 +166,18 @@ async def test_what_comes_back_free_leaves_room(emulator: Emulator, path: Path) 
     assert (emulator.billed, emulator.requests) == (1, 2)
 
 
-async def test_a_turn_that_is_withdrawn_gives_its_room_back(emulator: Emulator, path: Path) -> None:
+async def test_a_turn_that_is_withdrawn_gives_its_room_back(
+    emulator: Emulator, place: Place
+) -> None:
     """Who leaves the line was reserved for: nobody had the room, and then another has it."""
     slow, budget = LocalLimiter(1, 3600), a_day(2)
     async with (
-        emulator.client(ledger=Ledger(path), limiter=slow, max_cost=budget) as one,
-        emulator.client(ledger=Ledger(path), limiter=FAST, max_cost=budget) as other,
+        emulator.client(ledger=ledger_in(place), limiter=slow, max_cost=budget) as one,
+        emulator.client(ledger=ledger_in(place), limiter=FAST, max_cost=budget) as other,
     ):
         await one.check("https://images.example/1.jpg")
         waiting = asyncio.ensure_future(one.check("https://images.example/2.jpg"))
-        with Ledger(path) as ledger:
+        with ledger_in(place) as ledger:
             while not list(ledger.all_entries("sent")):
                 await asyncio.sleep(0.01)
             with pytest.raises(BudgetSpent):  # by another run, which has nothing under way
@@ -197,7 +200,7 @@ async def test_a_turn_that_is_withdrawn_gives_its_room_back(emulator: Emulator, 
     ],
 )
 async def test_a_stream_that_crosses_midnight_goes_on_with_the_new_days_amount(
-    emulator: Emulator, path: Path, clock: Clock, budget: Budget, ended: tuple[int, str]
+    emulator: Emulator, place: Place, clock: Clock, budget: Budget, ended: tuple[int, str]
 ) -> None:
     """That of the month and the total stay. Eight images before midnight, the rest after it."""
 
@@ -208,7 +211,7 @@ async def test_a_stream_that_crosses_midnight_goes_on_with_the_new_days_amount(
             yield f"https://images.example/{number}.jpg"
 
     billed, words = ended
-    client = emulator.client(ledger=path, limiter=FAST, max_cost=budget, max_in_flight=1)
+    client = emulator.client(ledger=place, limiter=FAST, max_cost=budget, max_in_flight=1)
     async with client:
         with pytest.raises(BudgetSpent, match=words):
             async for _ in client.aiter_check(images()):
@@ -220,11 +223,11 @@ async def test_a_stream_that_crosses_midnight_goes_on_with_the_new_days_amount(
 
 
 async def test_a_clock_that_is_set_back_gives_nothing_back(
-    emulator: Emulator, urls: Urls, path: Path, clock: Clock
+    emulator: Emulator, urls: Urls, place: Place, clock: Clock
 ) -> None:
     """What is recorded for a later time has been spent all the same."""
     clock.now += 3 * DAY_S
-    async with emulator.client(ledger=path, limiter=FAST, max_cost=a_day(3)) as client:
+    async with emulator.client(ledger=place, limiter=FAST, max_cost=a_day(3)) as client:
         await screened(client, urls(9))
         clock.now -= 3 * DAY_S
         with pytest.raises(BudgetSpent):

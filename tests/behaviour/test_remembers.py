@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ledgers import LEASE_S, Place, ledger_in
 
 from s2v_detect import (
     BudgetSpent,
@@ -52,18 +53,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "screening.db"
 
 
-async def test_an_answered_image_is_free_the_second_time(emulator: Emulator, path: Path) -> None:
+async def test_an_answered_image_is_free_the_second_time(emulator: Emulator, place: Place) -> None:
     """In another client, in another spelling; the verdict is the same."""
     emulator.when("*", Reject("InvalidFile.NoHuman"))
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         first = await client.check(URL)
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         again = await client.check("HTTPS://Images.Example:443/1.jpg#face")
         assert (client.spend.known, client.spend.billed) == (1, 0)
     assert (first.source, again.source, again.billed) == ("service", "ledger", "no")
     assert (again.code, again.request_id) == (first.code, first.request_id)
     assert emulator.requests == 1
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         [attempt] = ledger.attempts(URL)
         assert (attempt.outcome, attempt.request_id) == ("billed", first.request_id)
         assert ledger.known([URL, "https://images.example/2.jpg"]) == {URL: again}
@@ -71,13 +72,13 @@ async def test_an_answered_image_is_free_the_second_time(emulator: Emulator, pat
 
 @pytest.mark.real_time
 async def test_many_rows_with_repeats_are_one_bill_an_image(
-    emulator: Emulator, urls: Urls, path: Path
+    emulator: Emulator, urls: Urls, place: Place
 ) -> None:
     """Wherever the repeats stand, and however they are spelled."""
     chance = random.Random(3)
     items = urls(700) + [url.replace("https", "HTTPS") for url in chance.choices(urls(700), k=300)]
     chance.shuffle(items)
-    async with emulator.client(ledger=path, limiter=FAST) as client:
+    async with emulator.client(ledger=place, limiter=FAST) as client:
         outcomes = [outcome async for outcome in client.aiter_check(items)]
         assert client.spend.known + client.spend.shared == 300
     assert sorted(outcome.index for outcome in outcomes) == list(range(1000))
@@ -85,48 +86,48 @@ async def test_many_rows_with_repeats_are_one_bill_an_image(
     assert emulator.billed == 700
 
 
-async def test_old_answers_are_asked_for_again_if_wanted(emulator: Emulator, path: Path) -> None:
+async def test_old_answers_are_asked_for_again_if_wanted(emulator: Emulator, place: Place) -> None:
     """`max_age_s`, and `refresh`; the older answer is kept until the newer one is here."""
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         await client.check(URL)
-    async with emulator.client(ledger=Ledger(path, max_age_s=3600)) as client:
+    async with emulator.client(ledger=ledger_in(place, max_age_s=3600)) as client:
         assert (await client.check(URL)).source == "ledger"
     emulator.when("*", Error(400, "InvalidURL"), Reject("InvalidFile.FacePose"))
-    async with emulator.client(ledger=Ledger(path, refresh=True)) as client:
+    async with emulator.client(ledger=ledger_in(place, refresh=True)) as client:
         with pytest.raises(ImageUnusable, match=r"fetch|URL"):
             await client.check(URL)
-        with Ledger(path) as ledger:
+        with ledger_in(place) as ledger:
             assert ledger.known([URL])[URL].check_pass
         assert (await client.check(URL)).code == "InvalidFile.FacePose"
         assert (await client.check(URL)).source == "ledger"
 
 
 async def test_the_older_answer_is_known_while_a_newer_one_is_asked_for(
-    emulator: Emulator, path: Path
+    emulator: Emulator, place: Place
 ) -> None:
     """Nobody is told that a paid answer is not there, in the seconds that another one takes."""
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         await client.check(URL)
     emulator.when("*", Trickle(over_s=0.5))
-    async with emulator.client(ledger=Ledger(path, refresh=True)) as client:
+    async with emulator.client(ledger=ledger_in(place, refresh=True)) as client:
         asked = asyncio.create_task(client.check(URL))
         while len(emulator.arrivals) < 2:
             await asyncio.sleep(0.01)
-        with Ledger(path) as ledger:
+        with ledger_in(place) as ledger:
             assert ledger.entries([URL])[URL].state == "sent"
             assert ledger.known([URL])[URL].check_pass
         await asked
 
 
-async def test_every_end_is_recorded(emulator: Emulator, path: Path) -> None:
+async def test_every_end_is_recorded(emulator: Emulator, place: Place) -> None:
     """Skipped, failed, unknown; each with its requests."""
     emulator.when("*/failed.jpg", Error(400, "InvalidURL"))
     emulator.when("*/lost.jpg", Cut(billed=True))
     items = [f"https://images.example/{name}.jpg" for name in ("failed", "lost", "good")]
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         outcomes = [o async for o in client.aiter_check([*items, "no url"], ordered=True)]
     assert [outcome.kind for outcome in outcomes] == ["failed", "failed", "checked", "skipped"]
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         states = {e.image: (e.state, e.error) for e in ledger.all_entries()}
         lost = ledger.attempts(items[1])
         [spend] = ledger.statement()
@@ -140,9 +141,9 @@ async def test_every_end_is_recorded(emulator: Emulator, path: Path) -> None:
     assert (spend.requests, spend.billed, spend.unknown) == (3, 1, 1)
 
 
-async def test_an_image_whose_turn_never_came_is_not_sent(emulator: Emulator, path: Path) -> None:
+async def test_an_image_whose_turn_never_came_is_not_sent(emulator: Emulator, place: Place) -> None:
     """Cancelled in line, or no connection: nothing is in doubt."""
-    async with emulator.client(ledger=path, limiter=LocalLimiter(1)) as client:
+    async with emulator.client(ledger=place, limiter=LocalLimiter(1)) as client:
         await client.check(URL)
         waiting = asyncio.ensure_future(client.check("https://images.example/2.jpg"))
         await asyncio.sleep(0.05)
@@ -150,10 +151,10 @@ async def test_an_image_whose_turn_never_came_is_not_sent(emulator: Emulator, pa
         await asyncio.wait([waiting])
     once = RetryPolicy(max_attempts=1)
     nowhere = "http://127.0.0.1:9/api/v1"
-    async with DetectClient("sk-1", base_url=nowhere, ledger=path, retry=once) as client:
+    async with DetectClient("sk-1", base_url=nowhere, ledger=place, retry=once) as client:
         with pytest.raises(ConfigurationError, match="refuses connections"):
             await client.check("https://images.example/3.jpg")
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         states = {entry.image[-5]: entry.state for entry in ledger.all_entries()}
         outcomes = {a.outcome for n in (2, 3) for a in ledger.attempts(f"{URL[:-5]}{n}.jpg")}
     assert states == {"1": "answered", "2": "not sent", "3": "not sent"}
@@ -161,51 +162,51 @@ async def test_an_image_whose_turn_never_came_is_not_sent(emulator: Emulator, pa
 
 
 async def test_a_lost_answer_is_asked_for_again_once_across_restarts(
-    emulator: Emulator, path: Path
+    emulator: Emulator, place: Place
 ) -> None:
     """Until somebody allows more, or writes it off."""
     emulator.when("*", Cut(billed=True))
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         with pytest.raises(OutcomeUnknown):
             await client.check(URL)
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         with pytest.raises(OutcomeUnknown, match="not asked again"):
             await client.check(URL)
     assert emulator.requests == 1
     for _ in range(2):
-        async with emulator.client(ledger=path) as client:
+        async with emulator.client(ledger=place) as client:
             with pytest.raises(OutcomeUnknown):
                 await client.check(URL)
     assert emulator.requests == 2
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert ledger.allow_resend([URL]) == 1
     emulator.when("*", Pass())
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         assert (await client.check(URL)).check_pass
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert [a.outcome for a in ledger.attempts(URL)] == ["unknown", "unknown", "billed"]
 
 
-async def test_unknown_images_can_be_written_off(emulator: Emulator, path: Path) -> None:
+async def test_unknown_images_can_be_written_off(emulator: Emulator, place: Place) -> None:
     """They are failed from then on; their requests stay perhaps billed."""
     emulator.when("*", Cut(billed=True))
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         with pytest.raises(OutcomeUnknown):
             await client.check(URL)
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert ledger.write_off() == 1
         assert ledger.entries([URL])[URL].state == "failed"
         assert ledger.statement()[0].unknown == 1
 
 
 async def test_two_clients_on_one_ledger_never_ask_for_one_image_at_once(
-    emulator: Emulator, urls: Urls, path: Path
+    emulator: Emulator, urls: Urls, place: Place
 ) -> None:
     """The one that comes second waits for the other's answer."""
     emulator.when("*", Pass(latency_s=0.05))
 
     async def screen() -> int:
-        async with emulator.client(ledger=path, limiter=FAST) as client:
+        async with emulator.client(ledger=place, limiter=FAST) as client:
             return len([o async for o in client.aiter_check(urls(60)) if isinstance(o, Checked)])
 
     assert list(await asyncio.gather(screen(), screen())) == [60, 60]
@@ -215,8 +216,11 @@ async def test_two_clients_on_one_ledger_never_ask_for_one_image_at_once(
 HOLDING = """
 import asyncio, sys
 from s2v_detect import DetectClient
+from s2v_detect.ledger import is_address, ledger_at
 async def main():
-    async with DetectClient(sys.argv[2], base_url=sys.argv[1], ledger=sys.argv[3]) as client:
+    lease = {"lease_s": float(sys.argv[5])} if is_address(sys.argv[3]) else {}
+    ledger = ledger_at(sys.argv[3], **lease)
+    async with DetectClient(sys.argv[2], base_url=sys.argv[1], ledger=ledger) as client:
         print("open", flush=True)
         await client.check(sys.argv[4])
 asyncio.run(main())
@@ -225,15 +229,16 @@ asyncio.run(main())
 
 @pytest.mark.real_time
 async def test_a_process_that_died_holding_an_image_blocks_nobody(
-    emulator: Emulator, path: Path
+    emulator: Emulator, place: Place
 ) -> None:
     """Neither one that starts nor one that waits for it; what it had sent is unknown."""
     emulator.when("*", Silent(billed=True), Pass())
-    words = [sys.executable, "-c", HOLDING, emulator.base_url, emulator.api_key, str(path), URL]
+    account = [emulator.base_url, emulator.api_key]
+    words = [sys.executable, "-c", HOLDING, *account, str(place), URL, str(LEASE_S)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE)  # noqa: ASYNC220, S603  # our own script
     while not emulator.requests:
         await asyncio.sleep(0.01)
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         waiting = asyncio.ensure_future(client.check(URL))
         await asyncio.sleep(0.1)
         assert not waiting.done()
@@ -241,41 +246,42 @@ async def test_a_process_that_died_holding_an_image_blocks_nobody(
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert (await waiting).check_pass
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert [a.outcome for a in ledger.attempts(URL)] == ["unknown", "billed"]
-    assert not list(path.parent.glob("*-run-*"))
+    if isinstance(place, Path):
+        assert not list(place.parent.glob("*-run-*"))
 
 
-async def test_one_name_is_one_run_at_a_time(emulator: Emulator, path: Path) -> None:
+async def test_one_name_is_one_run_at_a_time(emulator: Emulator, place: Place) -> None:
     """Two would write one output, and share one budget unseen."""
-    async with emulator.client(ledger=Ledger(path, name="out")):
+    async with emulator.client(ledger=ledger_in(place, name="out")):
         with pytest.raises(LedgerError, match="already"):
-            async with emulator.client(ledger=Ledger(path, name="out")):
+            async with emulator.client(ledger=ledger_in(place, name="out")):
                 pass
-    async with emulator.client(ledger=Ledger(path, name="out")):
+    async with emulator.client(ledger=ledger_in(place, name="out")):
         pass
 
 
-async def test_a_ledger_is_of_one_model(emulator: Emulator, path: Path) -> None:
+async def test_a_ledger_is_of_one_model(emulator: Emulator, place: Place) -> None:
     """Its answers would be taken for another's; before the first request it is of none."""
-    async with emulator.client(ledger=path, model="a third"):
+    async with emulator.client(ledger=place, model="a third"):
         pass
-    async with emulator.client(ledger=path) as client:
+    async with emulator.client(ledger=place) as client:
         await client.check("http://a.example/1.jpg")
     with pytest.raises(LedgerError, match="another"):
-        async with emulator.client(ledger=path, model="another"):
+        async with emulator.client(ledger=place, model="another"):
             pass
 
 
 @pytest.mark.parametrize("max_in_flight", [1, 300])
 async def test_the_budget_is_never_passed(
-    emulator: Emulator, urls: Urls, path: Path, max_in_flight: int
+    emulator: Emulator, urls: Urls, place: Place, max_in_flight: int
 ) -> None:
     """In flight and unknown ones count in full, the runs of one name together."""
     emulator.when("*", Pass(latency_s=0.01))
     emulator.when("*/7.jpg", Cut(billed=True), Pass())
     for max_cost, most in (("0.0999", 24), (0.2, 50)):
-        ledger = Ledger(path, name="out")
+        ledger = ledger_in(place, name="out")
         client = emulator.client(
             ledger=ledger, limiter=FAST, max_cost=max_cost, max_in_flight=max_in_flight
         )
@@ -314,13 +320,13 @@ async def test_a_budget_without_a_ledger_is_the_clients_own(emulator: Emulator) 
 )
 @pytest.mark.parametrize("leave", ["stop", "close", "cancel"])
 async def test_what_was_left_before_its_retry_has_not_failed(
-    emulator: Emulator, tmp_path: Path, answer: Throttle | Error, leave: str
+    emulator: Emulator, place: Place, answer: Throttle | Error, leave: str
 ) -> None:
     """Stopped, closed or left while it rested, or was answered: a run that goes on asks for it."""
     emulator.when("*", answer)
-    path, url = tmp_path / "a.db", "https://images.example/1.jpg"
+    url = "https://images.example/1.jpg"
     slow = RetryPolicy(first_wait_s=20, longest_wait_s=20)
-    async with emulator.client(ledger=path, retry=slow) as client:
+    async with emulator.client(ledger=place, retry=slow) as client:
         stream = client.aiter_check([url])
         asked = client.check(url) if leave == "cancel" else anext(stream)
         waiting = asyncio.ensure_future(asked)
@@ -339,7 +345,7 @@ async def test_what_was_left_before_its_retry_has_not_failed(
         await asyncio.wait([waiting])
         if not waiting.cancelled():
             waiting.exception()
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         [entry] = ledger.all_entries()
     assert (entry.state, entry.attempts) == ("not sent", 1)
 
@@ -402,7 +408,7 @@ async def test_an_outage_is_tried_with_one_image_at_a_time(emulator: Emulator, u
 @pytest.mark.parametrize("remembers", [False, True])
 @pytest.mark.real_time
 async def test_those_in_line_when_an_outage_begins_are_held_too(
-    emulator: Emulator, urls: Urls, path: Path, *, remembers: bool
+    emulator: Emulator, urls: Urls, place: Place, *, remembers: bool
 ) -> None:
     """A long line does not go on to knock at a dead service; nothing is lost or in doubt."""
     out = asyncio.Event()
@@ -412,7 +418,7 @@ async def test_those_in_line_when_an_outage_begins_are_held_too(
             out.set()
 
     emulator.when("*", Error(503, "ServiceUnavailable"))
-    ledger = path if remembers else None
+    ledger = place if remembers else None
     async with emulator.client(limiter=LocalLimiter(50), on_event=watch, ledger=ledger) as client:
         stream = client.aiter_check(urls(200))
         first = asyncio.ensure_future(anext(stream))
@@ -425,13 +431,15 @@ async def test_those_in_line_when_an_outage_begins_are_held_too(
     assert client.spend.billed == emulator.billed == 200
 
 
-async def test_a_gateways_page_is_unknown_in_the_ledger_too(emulator: Emulator, path: Path) -> None:
+async def test_a_gateways_page_is_unknown_in_the_ledger_too(
+    emulator: Emulator, place: Place
+) -> None:
     """502 may follow a billed call."""
     emulator.when("*", Html(502, billed=True))
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         with pytest.raises(OutcomeUnknown):
             await client.check(URL)
-    with Ledger(path) as ledger:
+    with ledger_in(place) as ledger:
         assert ledger.entries([URL])[URL].unsure == 1
 
 
@@ -473,7 +481,7 @@ async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
     emulator: Emulator, urls: Urls, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fails while requests are under way: outcomes come, then the error."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # its disk is what is replaced
+    from s2v_detect.ledger._sqlite import _store  # noqa: PLC0415  # its disk is what is replaced
 
     class Disk:
         """A connection whose commits fail when told to."""
@@ -491,8 +499,8 @@ async def test_an_answer_that_can_not_be_recorded_is_told_all_the_same(
         def close(self) -> None:
             self._real.close()
 
-    connected, fails = _writer.connected, []
-    monkeypatch.setattr(_writer, "connected", Disk)
+    connected, fails = _store.connected, []
+    monkeypatch.setattr(_store, "connected", Disk)
     emulator.when("*", Pass(latency_s=0.3))
     outcomes = []
     async with emulator.client(ledger=path, limiter=FAST) as client:
@@ -527,9 +535,9 @@ def test_what_is_no_amount_is_refused() -> None:
 
 def test_the_ledger_is_as_durable_as_the_disk(path: Path) -> None:
     """Every commit synced, and no write-ahead log."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # its connection is what is looked at
+    from s2v_detect.ledger._sqlite import _store  # noqa: PLC0415  # its connection is what is looked at
 
-    db = _writer.connected(path, creates=True)
+    db = _store.connected(path, creates=True)
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
     db.close()

@@ -13,7 +13,8 @@ from tests.ledgers import version_of
 
 from s2v_detect import Budget, Ledger, Verdict
 from s2v_detect.errors import cut_off
-from s2v_detect.ledger import Claim, Ended, LedgerRun, _attempts, _schema
+from s2v_detect.ledger import Claim, Ended, LedgerRun, _attempts
+from s2v_detect.ledger._sqlite import _schema
 
 MODEL = "a model"
 MIDNIGHT = datetime(2026, 11, 26, 16, 0, tzinfo=UTC).timestamp()

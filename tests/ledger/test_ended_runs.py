@@ -8,42 +8,39 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from tests.ledgers import Place, ledger_in
 
 from s2v_detect import Ledger, LedgerError, LocalLimiter, Verdict
 from s2v_detect.emulator import Emulator, Error, Pass
-from s2v_detect.ledger import Ended, _claims
+from s2v_detect.ledger import Ended
 
 Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))
 MODEL = "wan2.2-s2v-detect on this machine"
 
 
-def buried(path: Path, run: int) -> None:
+def buried(place: Place, run: int) -> None:
     """Another run takes that one for dead, as it did where lock files were tidied up."""
-    from s2v_detect.ledger import _writer  # noqa: PLC0415  # the connection that keeps the checksums
-
-    db = _writer.connected(path, creates=False)
-    db.execute("BEGIN IMMEDIATE")
-    _claims.release(db, run)
-    db.execute("COMMIT")
-    db.close()
+    with ledger_in(place) as ledger:
+        other = ledger.begin(MODEL)
+        other._writer.do(lambda db: other._release(db, run), writes=True)  # noqa: SLF001  # no other way
 
 
 @pytest.mark.parametrize("answer", ["pass", "error"])
 async def test_an_answer_that_comes_after_the_burial_is_kept(
-    emulator: Emulator, urls: Urls, tmp_path: Path, answer: str
+    emulator: Emulator, urls: Urls, place: Place, answer: str
 ) -> None:
     """The run ends with `LedgerError`; counts and spend are what they would have been."""
-    path, images = tmp_path / "l.db", urls(30)
+    images = urls(30)
     last = Pass(latency_s=0.4) if answer == "pass" else Error(400, "InvalidURL", latency_s=0.4)
     emulator.when("*", last)
-    ledger = Ledger(path)
+    ledger = ledger_in(place)
     async with emulator.client(ledger=ledger, limiter=LocalLimiter(25)) as client:
         outcomes: list[object] = []
         with pytest.raises(LedgerError, match="this run is over"):
             async for outcome in client.aiter_check(images):
                 if not outcomes:
-                    await asyncio.to_thread(buried, path, ledger.run)
+                    await asyncio.to_thread(buried, place, ledger.run)
                 outcomes.append(outcome)
         spend = client.spend
     requests = emulator.requests
@@ -58,23 +55,23 @@ async def test_an_answer_that_comes_after_the_burial_is_kept(
     assert (booked.billed, booked.unknown) == (spend.billed, 0) == (emulator.billed, 0)
     ledger.close()
     emulator.when("*", Pass())
-    async with emulator.client(ledger=path, limiter=FAST) as client:
+    async with emulator.client(ledger=place, limiter=FAST) as client:
         rest = [outcome async for outcome in client.aiter_check(images)]
     assert {outcome.kind for outcome in rest} == {"checked"}
     assert set(emulator.bills.values()) == {1}
 
 
 async def test_an_answer_for_an_image_that_another_run_has_now_is_kept_beside_it(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     """The other run goes on with the image; were it to die, the answer would stand."""
-    path, image = tmp_path / "l.db", "https://images.example/1.jpg"
-    first, second = Ledger(path), Ledger(path)
+    image = "https://images.example/1.jpg"
+    first, second = ledger_in(place), ledger_in(place)
     old = first.begin(MODEL)
     page = old.claim(image, image)
     await old.ask(page, nullcontext())
     await old.send(page)
-    buried(path, old.id)
+    buried(place, old.id)
     new = second.begin(MODEL)
     later = new.claim(image, image)
     assert (await new.ask(later, nullcontext()))[1] is False

@@ -20,7 +20,7 @@ from tests.processes import uncovered
 from _attacks.failing_disk import ERRORS, Disk, failing, threads
 from s2v_detect import Ledger, LedgerError, LocalLimiter
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _writer
+from s2v_detect.ledger._sqlite import _store
 
 Urls = Callable[[int], list[str]]
 FAST = LocalLimiter(float("inf"))
@@ -58,7 +58,7 @@ async def test_a_fault_of_the_disk_is_a_ledger_error_and_all_is_closed(
     others = threads()  # of ledgers that other tests have left open
     raised = 0
     new = in_memory / "new.db"
-    _writer.make(new)
+    _store.make(new)
     client = partial(emulator.client, limiter=FAST, http_client=connections)
     for place in range(10):
         path = shutil.copy(new, in_memory / f"{place}.db")

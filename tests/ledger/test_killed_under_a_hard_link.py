@@ -79,7 +79,7 @@ def test_two_names_at_one_moment_are_one_run(tmp_path: Path) -> None:
     with Ledger(other) as late:
         late.names()
         with sqlite3.connect(first) as connection:
-            _asked.use_name(connection, first)
+            _asked.keep(connection, "name in use", os.fsencode(first))
         connection.close()
         with pytest.raises(LedgerError, match="opened as"):
             late.begin("a model")

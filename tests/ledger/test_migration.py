@@ -8,7 +8,7 @@ from tests.ledgers import version_of
 
 from s2v_detect import Ledger
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _schema
+from s2v_detect.ledger._sqlite import _schema
 
 URL = "https://images.example/1.jpg"
 VERSION_1 = """

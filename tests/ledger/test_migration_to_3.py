@@ -15,7 +15,7 @@ from filelock import FileLock
 from tests.ledgers import version_of
 
 from s2v_detect import Ledger, LedgerError
-from s2v_detect.ledger import _schema
+from s2v_detect.ledger._sqlite import _schema
 
 ROWS = int(os.environ.get("MIGRATED_ROWS", "100000"))
 KILLS = 8

@@ -16,7 +16,7 @@ from tests.ledgers import version_of
 
 from s2v_detect import Ledger, LedgerEntry, LedgerError
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.ledger import _damage, _file, _schema
+from s2v_detect.ledger._sqlite import _damage, _file, _schema
 
 MODEL = "wan2.2-s2v-detect on this machine"
 RAW, ESCAPED = "https://bilder.example/ä.jpg", "https://bilder.example/%C3%A4.jpg"

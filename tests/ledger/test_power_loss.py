@@ -21,7 +21,8 @@ import apsw
 import pytest
 
 from s2v_detect import Ledger, Verdict
-from s2v_detect.ledger import Ended, LedgerRun, _writer
+from s2v_detect.ledger import Ended, LedgerRun
+from s2v_detect.ledger._sqlite import _store
 
 IMAGES = 60
 CUTS = 300
@@ -172,10 +173,10 @@ async def screened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, synchrono
 
     def connected(path: Path, *, creates: bool) -> Any:
         connection: Any = Connection(path, vfs.name, synchronous)
-        _writer.configure(connection, path, creates=creates)
+        _store.configure(connection, path, creates=creates)
         return connection
 
-    monkeypatch.setattr(_writer, "connected", connected)
+    monkeypatch.setattr(_store, "connected", connected)
     ledger = Ledger(tmp_path / "ledger.db")
     run = await asyncio.to_thread(ledger.begin, "model")
     await screen(run, disk)

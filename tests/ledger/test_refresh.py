@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from tests.ledgers import Place, ledger_in
 
-from s2v_detect import Checked, Ledger, LocalLimiter
+from s2v_detect import Checked, LocalLimiter
 from s2v_detect.emulator import Emulator
 
 FAST = LocalLimiter(float("inf"))
@@ -17,16 +17,16 @@ Urls = Callable[[int], list[str]]
 async def test_a_refresh_pays_once_for_each_image(
     emulator: Emulator,
     urls: Urls,
-    tmp_path: Path,
+    place: Place,
     monkeypatch: pytest.MonkeyPatch,
     shift_s: float,
 ) -> None:
     """Though the clock is set back by two hours, and each image comes three times."""
-    path, images = tmp_path / "l.db", urls(40)
-    async with emulator.client(ledger=path, limiter=FAST) as client:
+    images = urls(40)
+    async with emulator.client(ledger=place, limiter=FAST) as client:
         async for outcome in client.aiter_check(images):
             assert isinstance(outcome, Checked)
-    ledger = Ledger(path, refresh=True)
+    ledger = ledger_in(place, refresh=True)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + shift_s)
     for _ in range(2):  # the client may be opened anew: it is still that refresh
@@ -37,5 +37,5 @@ async def test_a_refresh_pays_once_for_each_image(
         assert set(ledger.known(images)) == set(images)
     ledger.close()
     assert emulator.billed == 80
-    async with emulator.client(ledger=Ledger(path, refresh=True), limiter=FAST) as client:
+    async with emulator.client(ledger=ledger_in(place, refresh=True), limiter=FAST) as client:
         assert (await client.check(images[0])).source == "service"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.ledgers import Place, ledger_in
 
 from s2v_detect import Checked, Ledger, LedgerError, LocalLimiter, OutcomeUnknown
 from s2v_detect.emulator import Cut, Emulator, Pass
@@ -18,9 +19,9 @@ FAST = LocalLimiter(float("inf"))
 COMMAND = [sys.executable, "-m", "s2v_detect.cli", "ledger"]
 
 
-async def screened(emulator: Emulator, path: Path, urls: list[str]) -> None:
+async def screened(emulator: Emulator, place: Place, urls: list[str]) -> None:
     """A ledger that knows these images."""
-    async with emulator.client(ledger=path, limiter=FAST) as client:
+    async with emulator.client(ledger=place, limiter=FAST) as client:
         async for outcome in client.aiter_check(urls):
             assert isinstance(outcome, Checked)
 
@@ -61,18 +62,17 @@ async def test_what_is_forgotten_is_in_no_byte_of_the_file(
 
 
 async def test_forgetting_beside_a_run_breaks_nothing(
-    emulator: Emulator, urls: Urls, tmp_path: Path
+    emulator: Emulator, urls: Urls, place: Place
 ) -> None:
     """The run goes on; what it asks for at that moment is not forgotten."""
-    path = tmp_path / "l.db"
     images = urls(60)
-    await screened(emulator, path, images[:20])
+    await screened(emulator, place, images[:20])
     emulator.when("*", Pass(latency_s=0.2))
-    async with emulator.client(ledger=path, limiter=FAST) as client:
+    async with emulator.client(ledger=place, limiter=FAST) as client:
         asked = asyncio.ensure_future(client.check(images[20]))
         while emulator.requests == 20:
             await asyncio.sleep(0.01)
-        with Ledger(path) as ledger:
+        with ledger_in(place) as ledger:
             with pytest.raises(LedgerError, match="asked for by a run now"):
                 await asyncio.to_thread(ledger.forget, [images[0], images[20]])
             assert images[0] in ledger.known(images)
@@ -82,20 +82,17 @@ async def test_forgetting_beside_a_run_breaks_nothing(
     assert emulator.billed == 70
 
 
-async def test_pruning_keeps_what_is_in_doubt(
-    emulator: Emulator, urls: Urls, tmp_path: Path
-) -> None:
+async def test_pruning_keeps_what_is_in_doubt(emulator: Emulator, urls: Urls, place: Place) -> None:
     """And says how many; a younger image stays too."""
-    path = tmp_path / "l.db"
     old, lost, new = urls(3)
-    await screened(emulator, path, [old])
+    await screened(emulator, place, [old])
     emulator.when(lost, Cut(billed=True))
-    async with emulator.client(ledger=path, on_unknown="keep") as client:
+    async with emulator.client(ledger=place, on_unknown="keep") as client:
         with pytest.raises(OutcomeUnknown, match="sent"):
             await client.check(lost)
     started = time.time()
-    await screened(emulator, path, [new])
-    with Ledger(path) as ledger:
+    await screened(emulator, place, [new])
+    with ledger_in(place) as ledger:
         assert ledger.prune(time.time() - started) == (1, 1)
         assert {entry.image: entry.state for entry in ledger.all_entries()} == {
             lost: "unknown",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from s2v_detect import Ledger, LedgerError
+from s2v_detect.ledger._sqlite._store import FileStore
 
 
 def test_nothing_is_written_into_the_other_file(tmp_path: Path) -> None:
@@ -16,7 +17,9 @@ def test_nothing_is_written_into_the_other_file(tmp_path: Path) -> None:
         shutil.copy(path, other)
         writer = ledger._writer  # noqa: SLF001  # no other way to a lost connection
         assert writer is not None
-        writer.do_alone(lambda _: writer._disconnect())  # noqa: SLF001  # as a fault does
+        store = writer.store
+        assert isinstance(store, FileStore)
+        writer.do_alone(lambda _: store._disconnect())  # noqa: SLF001  # as a fault does
         before = other.read_bytes()
         other.replace(path)
         for _ in range(3):

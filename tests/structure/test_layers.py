@@ -73,6 +73,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "tenacity": {"checks", "options"},
     "sqlite3": {"ledger"},
     "filelock": {"ledger"},
+    "psycopg": {"ledger"},
     "redis": {"limiters"},
     "pyarrow": {"tables", "cli"},
     "chardet": {"tables"},
@@ -226,6 +227,7 @@ def test_edges_use_only_the_public_names(room: str) -> None:
 def test_importing_the_package_loads_no_extra() -> None:
     """In an interpreter of its own, beyond what httpx itself loads: rich, where it is there."""
     extras = [name for name, rooms in ROOMS_OF.items() if not rooms & {"wire", "checks", "ledger"}]
+    extras.append("psycopg")
     code = (
         "import sys, httpx; before = set(sys.modules); import s2v_detect;"
         f"print([name for name in {extras} if name in set(sys.modules) - before])"

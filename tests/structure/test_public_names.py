@@ -40,6 +40,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
         s2v_detect.check_all,
         s2v_detect.HostLimiter,
         s2v_detect.LocalLimiter,
+        s2v_detect.PostgresLedger,
         s2v_detect.RedisLimiter,
         s2v_detect.RetryPolicy,
         s2v_detect.Spend,

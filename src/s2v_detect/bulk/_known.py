@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from s2v_detect import Ledger, LedgerEntry
+from s2v_detect import LedgerEntry
 from s2v_detect.images import name_of
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
 
 _FINAL = frozenset(
@@ -17,7 +18,7 @@ _OF_ITS_ADDRESS = frozenset(("ImageUnusable", "BadRequest"))
 class Known:
     """What the ledger says about the rows of one pass."""
 
-    def __init__(self, ledger: Ledger, *, retry_failed: bool) -> None:
+    def __init__(self, ledger: AnyLedger, *, retry_failed: bool) -> None:
         self._ledger = ledger
         self._retry_failed = retry_failed
         self._lineage = ledger.lineage_to_be()

@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from hashlib import blake2b
 
-from s2v_detect import Budget, ImageSkipped, Ledger, LedgerEntry, Spend
+from s2v_detect import Budget, ImageSkipped, LedgerEntry, Spend
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk.skips import Skips
 from s2v_detect.images import identity_within
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.options import OnUnknown, may_resend, requests_within
 from s2v_detect.tables import Row
 
@@ -34,7 +35,7 @@ class Expected:
 
     def __init__(
         self,
-        ledger: Ledger | None,
+        ledger: AnyLedger | None,
         *,
         retry_failed: bool,
         allow_private: bool,

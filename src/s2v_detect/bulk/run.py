@@ -19,7 +19,6 @@ from s2v_detect import (
     DetectError,
     Failed,
     ImageSkipped,
-    Ledger,
     LedgerEntry,
     OutcomeUnknown,
     Skipped,
@@ -31,6 +30,7 @@ from s2v_detect.bulk._writer import Writer
 from s2v_detect.bulk.outputs import Output
 from s2v_detect.bulk.records import known_record, outcome_record
 from s2v_detect.bulk.tally import Tally
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
 
 
@@ -87,7 +87,7 @@ class Run:
         output: Output,
         tally: Tally,
         *,
-        ledger: Ledger | None = None,
+        ledger: AnyLedger | None = None,
         retry_failed: bool = False,
         by_identity: bool = False,
         ordered: bool = False,

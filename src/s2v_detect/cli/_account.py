@@ -15,13 +15,13 @@ from s2v_detect import (
     Budget,
     DetectClient,
     Event,
-    Ledger,
     LocalLimiter,
     Preflight,
 )
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.cli._terminal import STANDARD, seconds_of
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.limiters import Limiter, default_limiter
 
 POSITIVE = Number(gt=0)
@@ -162,7 +162,7 @@ class Account:
         *,
         folder: Path,
         on_event: Callable[[Event], None],
-        ledger: Ledger | None = None,
+        ledger: AnyLedger | None = None,
         budget: Budget | None = None,
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""

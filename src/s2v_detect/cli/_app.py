@@ -16,7 +16,6 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.bulk import (
     PathError,
     as_input,
-    as_ledger,
     as_written,
     is_database,
     refuse_conflicts,
@@ -39,6 +38,7 @@ from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_plan, refuse_idl
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._own import REPORT
+from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import Plan, screen_file
 from s2v_detect.cli._screening import Unusable
@@ -189,7 +189,7 @@ def estimate(
 
 @app.command(help_epilogue=_examples.REPORT)
 def report(
-    source: Annotated[Path, Parameter(name="SOURCE")],
+    source: Annotated[LedgerPlace, Parameter(name="SOURCE")],
     /,
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o")), FILE],
@@ -205,8 +205,10 @@ def report(
         out: The page; an earlier one is replaced, no other file is.
         title: What stands at its head.
     """
-    of = as_ledger(source) if is_database(source) else as_input(source)
-    refuse_conflicts([of, as_written("the report", out, REPORT)])
+    read = used_by(source)
+    if isinstance(source, Path) and not is_database(source):
+        read = [as_input(source)]
+    refuse_conflicts([*read, as_written("the report", out, REPORT)])
     refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
 

@@ -81,7 +81,7 @@ def _end(seconds: float) -> str:
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
     ledger = plan.ledger_for(STANDARD if out is None else out)
     has_ledger = ledger is not None or out is None
-    if ledger and out and not ledger.path.exists():
+    if ledger and out and not ledger.exists():
         ledger = None  # the run will make it
     if ledger:
         try:

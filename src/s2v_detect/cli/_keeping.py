@@ -7,11 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from s2v_detect import Ledger
-from s2v_detect.bulk import as_copy, as_ledger, refuse_conflicts
+from s2v_detect.bulk import as_copy, refuse_conflicts
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import counted, printable, seconds_of, stderr_console
+from s2v_detect.ledger import ledger_at
 
 _FLAG = Parameter(negative=(), show_default=False)
 
@@ -28,7 +29,7 @@ def _is_age(_: object, age: str) -> None:
 
 
 def copy(
-    ledger: Path,
+    ledger: LedgerPlace,
     target: Annotated[Path, Parameter(name="COPY")],
     /,
     *,
@@ -36,23 +37,24 @@ def copy(
 ) -> int:
     """Copy the ledger as it is at this moment, also while a run writes it.
 
-    A plain copy of a file that is being written may be torn.
+    A plain copy of a file that is being written may be torn. The copy of a
+    ledger on a server is a file.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         target: The copy.
         force: Replace a file that is there; of ledgers, only an older copy of this one.
     """
-    refuse_conflicts([as_ledger(ledger), as_copy(target)])
+    refuse_conflicts([*used_by(ledger), as_copy(target)])
     if os.path.lexists(target) and not force:
         raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         books.copy(target, replaces=force)
     return Exit.DONE
 
 
 def forget(
-    ledger: Path, image: str, /, *more: str, by_identity: Annotated[bool, _FLAG] = False
+    ledger: LedgerPlace, image: str, /, *more: str, by_identity: Annotated[bool, _FLAG] = False
 ) -> int:
     """Remove all that leads to images: what a person may ask for whose portrait they are.
 
@@ -60,13 +62,13 @@ def forget(
     paid for them stays in the statement, without their addresses.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         image: An address, in any spelling that is the same image, or a file.
         more: More of them.
         by_identity: The images are given as in the --identity-column of their run.
     """
     images = (image, *more)
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         named = meant(images, by_identity=by_identity)
         removed = books.forget(named, by_identity=by_identity)
     unknown = len(images) - removed
@@ -75,16 +77,18 @@ def forget(
     return Exit.INCOMPLETE if unknown else Exit.DONE
 
 
-def prune(ledger: Path, /, *, older_than: Annotated[str, Parameter(validator=_is_age)]) -> int:
+def prune(
+    ledger: LedgerPlace, /, *, older_than: Annotated[str, Parameter(validator=_is_age)]
+) -> int:
     """Forget all images that nothing happened to for a time, as `forget` does.
 
     Images that are under way or unknown stay: `reconcile` settles those.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         older_than: A number of days, hours or minutes, such as 90d, 12h or 30m.
     """
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         removed, kept = books.prune(_seconds(older_than))
     stays = counted(kept, "as old stays: it is", "as old stay: they are")
     stays = f" {stays} under way or unknown." if kept else ""

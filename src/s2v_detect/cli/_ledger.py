@@ -12,19 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend
+from s2v_detect import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect._columns import LEDGER_COLUMNS, as_text, filled
 from s2v_detect._redaction import without_key
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import as_ledger, as_written, refuse_conflicts, write_table
+from s2v_detect.bulk import as_written, refuse_conflicts, write_table
 from s2v_detect.cli import _examples
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._idle import Idle, refuse_idle
 from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
+from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import counted, printable, shown_image, stderr_console
+from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
 
 _STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
@@ -44,7 +46,7 @@ for command in (copy, forget, prune):
 
 @ledger_app.command
 def show(
-    ledger: Path,
+    ledger: LedgerPlace,
     /,
     *images: str,
     by_identity: Annotated[bool, _FLAG] = False,
@@ -53,14 +55,14 @@ def show(
     """Show images with all their requests; without an image, how many are in which state.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         images: Addresses, in any spelling that is the same image, or files.
         by_identity: The images are given as in the --identity-column of their run.
         as_json: Print JSON lines.
     """
     stdout_descriptor()
     refuse_idle(_idle(images, by_identity=by_identity))
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         if not images:
             return _overview(books, as_json=as_json)
         named = meant(images, by_identity=by_identity)
@@ -81,7 +83,7 @@ def show(
 
 @ledger_app.command
 def statement(
-    ledger: Path, /, *, as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False
+    ledger: LedgerPlace, /, *, as_json: Annotated[bool, Parameter(name="--json"), _FLAG] = False
 ) -> int:
     """Print what was spent, by day and run, to lay beside the vendor's bill.
 
@@ -89,11 +91,11 @@ def statement(
     lost are unknown: at most they were billed.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         as_json: Print JSON lines.
     """
     stdout_descriptor()
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         spends = books.statement()
     if as_json:
         for spend in spends:
@@ -117,7 +119,7 @@ def statement(
 
 @ledger_app.command(help_epilogue=_EXPORT_COLUMNS)
 def export(
-    ledger: Path,
+    ledger: LedgerPlace,
     /,
     *,
     out: Annotated[str, Parameter(name=("--out", "-o"), allow_leading_hyphen=True)],
@@ -126,14 +128,14 @@ def export(
     """Write everything, one row an image. Signed addresses are written whole.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         out: CSV, TSV, JSON lines, Excel or Parquet by its ending; - is JSON lines on stdout.
         force: Replace a file that is there.
     """
     written = stdout_descriptor() if out == "-" else Path(out)
     replaces = export_over(force=force)
-    refuse_conflicts([as_ledger(ledger), as_written("the export", written, replaces)])
-    with Ledger(ledger) as books:
+    refuse_conflicts([*used_by(ledger), as_written("the export", written, replaces)])
+    with ledger_at(ledger) as books:
         rows = (_entry_fields(entry) for entry in books.all_entries())
         if out == "-":
             for row in rows:
@@ -153,7 +155,7 @@ def export(
 
 @ledger_app.command
 def reconcile(
-    ledger: Path,
+    ledger: LedgerPlace,
     /,
     *images: str,
     by_identity: Annotated[bool, _FLAG] = False,
@@ -166,7 +168,7 @@ def reconcile(
     next run asks for them once more.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger: its file, or the address of its server.
         images: Only these.
         by_identity: The images are given as in the --identity-column of their run.
         resend: Let each be asked for once more; it may be billed twice.
@@ -177,7 +179,7 @@ def reconcile(
     refuse_idle(_idle(images, by_identity=by_identity))
     console = stderr_console()
     named = meant(images, by_identity=by_identity)
-    with Ledger(ledger) as books:
+    with ledger_at(ledger) as books:
         if resend:
             count = books.allow_resend(named or None, by_identity=by_identity)
             most = count * PRICE_CNY
@@ -198,7 +200,7 @@ def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
     return [Idle("--by-identity", by_identity, not images, why)]
 
 
-def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
+def _list_unknown(books: AnyLedger, wanted: set[int] | None) -> None:
     """Print those of the wanted; None: of all."""
     table = _table("image", "lost at (UTC)", "requests", "CNY at most")
     count = 0
@@ -217,7 +219,7 @@ def _list_unknown(books: Ledger, wanted: set[int] | None) -> None:
     )
 
 
-def _overview(books: Ledger, *, as_json: bool) -> int:
+def _overview(books: AnyLedger, *, as_json: bool) -> int:
     counts = dict.fromkeys(_STATES, 0)
     for entry in books.all_entries():
         counts[entry.state] += 1

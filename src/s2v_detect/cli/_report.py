@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from s2v_detect import Ledger, LedgerEntry
+from s2v_detect import LedgerEntry
 from s2v_detect._version import missing
 from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console, tell_kept
+from s2v_detect.ledger import ledger_at
 from s2v_detect.tables import OutputError, Record, read_records
 
 
@@ -24,12 +25,12 @@ def report_writer() -> Callable[..., None]:
 
 
 def write_page(
-    source: Path,
+    source: Path | str,
     page: Path,
     *,
     title: str | None,
     note: str = "",
-    ledger: Path | None = None,
+    ledger: Path | str | None = None,
     beside: Path | None = None,
 ) -> Exit:
     """Write the report of an output or a ledger. Raises `Unusable`.
@@ -37,18 +38,22 @@ def write_page(
     Files are looked for in this folder, beside the output, and `beside` the input.
     """
     write_report = report_writer()
+    name = source.name if isinstance(source, Path) else ledger_at(source).where
+    folders = [source.parent] if isinstance(source, Path) else []
+    folders += [beside] if beside else []
     try:
-        is_ledger = source == ledger or is_database(source)  # an open ledger is not opened again
+        # An open ledger is not opened again.
+        is_ledger = isinstance(source, str) or source == ledger or is_database(source)
         books = source if is_ledger else ledger
-        records = _ledger_records(source) if is_ledger else read_records(source)
-        sent_at = _request_times(books, source) if books else None
+        records = _ledger_records(source) if is_ledger else read_records(Path(source))
+        sent_at = _request_times(books, name) if books else None
         write_report(
             records,
             page,
-            title=title or source.name,
+            title=title or name,
             note=note,
-            source=source.name,
-            beside=[Path(), source.parent, *([beside] if beside else [])],
+            source=name,
+            beside=[Path(), *folders],
             sent_at=sent_at,
             replaces=REPORT,
             on_kept=tell_kept,
@@ -57,21 +62,21 @@ def write_page(
         raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(
-            f"No report could be made of {printable(str(source))}: {error.strerror}. Give an output"
+            f"No report could be made of {printable(name)}: {error.strerror}. Give an output"
             " of a run or a ledger, and a page that can be written."
         ) from error
     stderr_console().print(f"Report: {printable(str(page))}", markup=False)
     return Exit.DONE
 
 
-def _request_times(ledger: Path, source: Path) -> Iterator[float]:
-    with Ledger(ledger) as books:
-        names = [name for name in books.names() if Path(name).name == source.name]
+def _request_times(ledger: Path | str, source: str) -> Iterator[float]:
+    with ledger_at(ledger) as books:
+        names = [name for name in books.names() if Path(name).name == source]
         yield from books.request_times(names[0] if names else None)
 
 
-def _ledger_records(path: Path) -> Iterator[Record]:
-    with Ledger(path) as ledger:
+def _ledger_records(place: Path | str) -> Iterator[Record]:
+    with ledger_at(place) as ledger:
         for entry in ledger.all_entries():
             yield _record(entry)
 

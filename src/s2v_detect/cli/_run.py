@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from s2v_detect import Ledger
 from s2v_detect.bulk import (
     Files,
     Input,
@@ -23,7 +22,6 @@ from s2v_detect.bulk import (
     Sample,
     Used,
     as_input,
-    as_ledger,
     as_output,
     as_written,
     column_names,
@@ -41,11 +39,13 @@ from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
 from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_output
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
+from s2v_detect.cli._places import LedgerPlace, ledger_named_after, used_by
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Format, InputError, OutputError, format_of
 
 _FLAG = Parameter(negative=(), show_default=False)
@@ -80,8 +80,9 @@ class Plan(Spending):
     files: Annotated[bool, _FLAG] = False
     """The column may hold paths of files, from beside INPUT; they are uploaded. Only for lists that
     you made yourself."""
-    ledger: Annotated[Path | None, FILE] = None
-    """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout."""
+    ledger: LedgerPlace | None = None
+    """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout. On a server
+    machines share one: postgresql://USER@HOST/DATABASE, its password in PGPASSWORD or ~/.pgpass."""
     retry_failed: Annotated[bool, _FLAG] = False
     """Ask again for images that failed in an earlier run of this output."""
     refresh: Annotated[bool, _FLAG] = False
@@ -116,7 +117,7 @@ class Plan(Spending):
         """Return the output, its ledger and what else a run writes."""
         used = [as_output(stdout_descriptor() if out == STANDARD else Path(out))]
         if ledger := self.ledger_of(out):
-            used.append(as_ledger(ledger))
+            used += used_by(ledger)
         others = (
             ("the summary", self.summary, SUMMARY),
             ("the report", self.report, REPORT),
@@ -144,26 +145,24 @@ class Plan(Spending):
             "header_row": self.header_row,
         }
 
-    def ledger_of(self, out: str) -> Path | None:
+    def ledger_of(self, out: str) -> Path | str | None:
         """Return where the ledger of an output is."""
         return self.ledger or (None if out == STANDARD else Path(f"{out}.ledger"))
 
-    def refuse_other_identity(self, ledger: Ledger) -> None:
+    def refuse_other_identity(self, ledger: AnyLedger) -> None:
         """Raise `Unusable` where the run would pay again and its user has not said so."""
         if not (self.fresh or self.refresh):
             refuse_other_identity(ledger, self.identity_column)
 
-    def ledger_for(self, out: str) -> Ledger | None:
-        """Return the ledger of an output, named after it."""
-        path = self.ledger_of(out)
-        if path is None:
+    def ledger_for(self, out: str) -> AnyLedger | None:
+        """Return the ledger of an output."""
+        place = self.ledger_of(out)
+        if place is None:
             return None
-        max_age_s = None if self.max_age_days is None else self.max_age_days * _DAY_S
-        name = "" if out == STANDARD else os.path.relpath(out, path.parent)
-        return Ledger(
-            path,
-            name=name.encode(errors="backslashreplace").decode(),  # a name of any bytes
-            max_age_s=max_age_s,
+        return ledger_named_after(
+            out,
+            place,
+            max_age_s=None if self.max_age_days is None else self.max_age_days * _DAY_S,
             refresh=self.refresh,
             is_new_start=self.fresh,
         )
@@ -215,7 +214,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
-        _report_on(source, out, plan.report, ledger, emulated=account.emulator)
+        _report_on(source, out, plan.report, plan.ledger_of(out), emulated=account.emulator)
     return code
 
 
@@ -227,13 +226,15 @@ def _refuse_unfinishable(out: str, plan: Plan) -> None:
     )
 
 
-def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emulated: bool) -> None:
+def _report_on(
+    source: str, out: str, page: Path, place: Path | str | None, *, emulated: bool
+) -> None:
     write_page(
-        ledger.path if ledger and is_stream(out) else Path(out),
+        place if place and is_stream(out) else Path(out),
         page,
         title=None,
         note="as the emulator counts it; nothing was billed" if emulated else "",
-        ledger=ledger.path if ledger else None,
+        ledger=place,
         beside=None if source == STANDARD else Path(source).parent,
     )
 
@@ -274,7 +275,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
 
 def output_opener(
-    name: str, rows: Input | Files, plan: Plan, ledger: Ledger | None, console: Console
+    name: str, rows: Input | Files, plan: Plan, ledger: AnyLedger | None, console: Console
 ) -> Callable[[], Output]:
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:

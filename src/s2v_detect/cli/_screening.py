@@ -8,13 +8,14 @@ from typing import Protocol
 
 from rich.console import Console
 
-from s2v_detect import Budget, DetectClient, Event, Ledger, Spend
+from s2v_detect import Budget, DetectClient, Event, Spend
 from s2v_detect.bulk import Output, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
 from s2v_detect.cli._terminal import counted, logged_on
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
 
 _EMULATED = {
@@ -83,7 +84,7 @@ class Screening:
     folder: Path
     """Whose files the emulator serves."""
     sending: Sending
-    ledger: Ledger | None = None
+    ledger: AnyLedger | None = None
     budget: Budget | None = None
     retry_failed: bool = False
     identity_column: str | None = None
@@ -98,7 +99,7 @@ class Screening:
         tally = Tally()
         if self.account.emulator:
             self.console.print(_EMULATED[self.account.answer_at(self.sending.rate)])
-            if self.ledger and self.ledger.path.exists():
+            if self.ledger and self.ledger.exists():
                 self.ledger.forget_uploads()  # its store begins empty
         async with self.account.client(
             self.sending,

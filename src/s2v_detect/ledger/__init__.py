@@ -1,20 +1,37 @@
-"""What was asked, sent, answered and billed, on a disk: the books that survive the process.
+"""What was asked, sent, answered and billed: the books that survive the process.
 
-Layers of its own, from the bottom: `_file` (whose it is, and who lives), `_damage` (checksums),
-`_schema` (its tables), `_writer` (one thread, one connection, grouped commits), `_claims` and
-`_asked` (SQL, as work for the writer), `_run` (what a client's flights write), `_ledger` (what a
-user holds), `_recording` (the face that a check writes to).
+The rules stand once, over the rows of any database (`_database` says what they ask of one): what is
+written of a request and an image (`_attempts`, `_claims`), what can be asked (`_asked`), what a
+client's flights write (`_run`), by one thread in grouped commits (`_writer`). `_ledger` is what a
+user holds, `_recording` the face that a check writes to. Where the rows are is a folder of its own:
+`_sqlite/` a file, `_postgres/` a server; `psycopg` is imported late there.
 """
+
+import os
+from typing import Any
 
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
-from s2v_detect.ledger._file import is_open_ledger
-from s2v_detect.ledger._ledger import Ledger
+from s2v_detect.ledger._ledger import AnyLedger
+from s2v_detect.ledger._postgres import PostgresLedger, is_address
 from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
+from s2v_detect.ledger._sqlite import Ledger, is_open_ledger
+
+
+def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
+    """Return the ledger at a place: an address such as `postgresql://…`, else the path of a file.
+
+    Example:
+        >>> ledger_at("screening.db")
+        Ledger('screening.db', name='')
+    """
+    return PostgresLedger(place, **options) if is_address(place) else Ledger(place, **options)
+
 
 __all__ = [
     "UNRECORDED",
+    "AnyLedger",
     "Aside",
     "Claim",
     "Ended",
@@ -23,9 +40,12 @@ __all__ = [
     "LedgerEntry",
     "LedgerRun",
     "LedgerSpend",
+    "PostgresLedger",
     "Recorded",
     "Recording",
     "begun",
     "ended",
+    "is_address",
     "is_open_ledger",
+    "ledger_at",
 ]

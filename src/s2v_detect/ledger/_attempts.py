@@ -9,20 +9,19 @@ ended is in no day: it may leave now. It counts into every day and month until i
 """
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from s2v_detect._redaction import text_of
 from s2v_detect._service import BILLING_ZONE, PRICE_CNY
 from s2v_detect.errors import BudgetSpent, budget_spent
+from s2v_detect.ledger._database import Database, process_name
 from s2v_detect.ledger._entries import AttemptOutcome
-from s2v_detect.ledger._file import process_name
-from s2v_detect.ledger._schema import VERSION
-from s2v_detect.options import Cap
+from s2v_detect.options import Cap, requests_within
 
 _COUNTED: dict[AttemptOutcome, dict[str, int]] = {
     "sent": {},
@@ -53,6 +52,8 @@ class Claim:
     identity: str
     run: int
     lineage: int
+    version: int
+    """That of the tables which the run writes."""
     attempt: int = 0
     """The number of its last request in the run."""
     left_at: float | None = None
@@ -79,20 +80,23 @@ class Ended:
 
 
 class Reached(NamedTuple):
-    """A day or month of the account that has no room for one request more."""
+    """An amount of the budget that has no room for one request more."""
 
-    cap: Cap
+    amount: Cap | Decimal
+    """That of a day or month of the account; or the total of a run's name."""
     spent: int
     """Images that are paid for, or may be; those under way among them."""
     under_way: int
-    """Of them the requests of the asking run that have not ended: these may leave room."""
+    """Of them the requests that have not ended, and are waited for: these may leave room."""
 
     def as_error(self, now: float) -> BudgetSpent:
         """Return what is told where none of them is under way."""
-        period, until = self.cap.period, self.cap.until
+        if isinstance(self.amount, Decimal):
+            return budget_spent(f"max_cost (CNY {self.amount})", "Raise max_cost to go on")
+        period, until = self.amount.period, self.amount.until
         day = "" if period == "day" else f"on {until.day} {until:%B} "
         error = budget_spent(
-            f"the CNY {self.cap.amount} a {period} of max_cost, of which CNY"
+            f"the CNY {self.amount.amount} a {period} of max_cost, of which CNY"
             f" {self.spent * PRICE_CNY} is spent or may be, by all who write this ledger",
             f"The next {period} begins {day}at 00:00 China Standard Time, in"
             f" {_lasting(until.timestamp() - now)}: go on then, or raise max_cost's per_{period}",
@@ -111,7 +115,7 @@ def _lasting(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
-def reached(db: sqlite3.Connection, caps: Sequence[Cap], run: int, number: int) -> Reached | None:
+def reached(db: Database, caps: Sequence[Cap], run: int, number: int) -> Reached | None:
     """Return which cap leaves no room for a run's request of that number; None: there is room."""
     if not caps:
         return None
@@ -131,24 +135,39 @@ def reached(db: sqlite3.Connection, caps: Sequence[Cap], run: int, number: int) 
     return found
 
 
-def book(db: sqlite3.Connection, sent_at: float, outcome: AttemptOutcome, images: int) -> None:
-    """Add what was paid, or may have been, for a request that has ended to its day's counts."""
+def reached_in_all(db: Database, total: Decimal, claim: Claim, number: int) -> Reached | None:
+    """Return that a lineage's total leaves no room for one request more; None: there is room."""
+    [ended] = db.execute(
+        "SELECT coalesce(sum(spent), 0) FROM run WHERE lineage = ?", (claim.lineage,)
+    ).fetchone()
+    [under_way] = db.execute(
+        "SELECT count(*) FROM attempt JOIN run ON run.id = attempt.run"
+        " WHERE outcome = 'sent' AND lineage = ? AND NOT (attempt.run = ? AND number = ?)",
+        (claim.lineage, claim.run, number),
+    ).fetchone()
+    spent = int(ended) + under_way
+    return Reached(total, spent, under_way) if spent >= requests_within(total) else None
+
+
+def book(db: Database, run: int, sent_at: float, outcome: AttemptOutcome, images: int) -> None:
+    """Add what was paid, or may have been, for a request that has ended to its run and its day."""
     if outcome not in ("billed", "unknown"):
         return
     day = datetime.fromtimestamp(sent_at // 1, BILLING_ZONE).date().isoformat()
     db.execute("INSERT INTO day (day) VALUES (?) ON CONFLICT (day) DO NOTHING", (day,))
     add = f"UPDATE day SET {outcome} = {outcome} + ? WHERE day = ?"  # noqa: S608  # one of the two
     db.execute(add, (images, day))
+    db.execute("UPDATE run SET spent = spent + ? WHERE id = ?", (images, run))
 
 
-def book_unknown(db: sqlite3.Connection, run: int) -> None:
+def book_unknown(db: Database, run: int) -> None:
     """Count what a run has sent without an answer in its days, as unknown."""
     sent = "SELECT sent_at FROM attempt WHERE run = ? AND outcome = 'sent'"
     for (sent_at,) in db.execute(sent, (run,)).fetchall():
-        book(db, sent_at, "unknown", 1)
+        book(db, run, sent_at, "unknown", 1)
 
 
-def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
+def close(db: Database, claim: Claim, number: int, ended: Ended) -> AttemptOutcome | None:
     """Return what a request was until now; None where there is nothing to close.
 
     An `unknown` one is closed too: it was another run that wrote so, for one that it took for dead.
@@ -173,9 +192,10 @@ def close(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> At
     for was in known:
         if db.execute(_CLOSE, (*values, was)).rowcount:
             if was == "unknown":
-                book(db, before[0], "unknown", -1)
+                book(db, claim.run, before[0], "unknown", -1)
             sent_at = before[0] if ended.left_at is None else ended.left_at
-            book(db, sent_at, ended.outcome, ended.images if ended.outcome == "billed" else 1)
+            images = ended.images if ended.outcome == "billed" else 1
+            book(db, claim.run, sent_at, ended.outcome, images)
             return was
     return None
 
@@ -189,17 +209,20 @@ def change(was: AttemptOutcome, ended: Ended) -> dict[str, int]:
     return added
 
 
-def count(db: sqlite3.Connection, claim: Claim, added: dict[str, int]) -> None:
+def count(db: Database, claim: Claim, added: dict[str, int]) -> None:
     """Add to an image's counts, where they are those of this lineage."""
     if added:
-        changes = ", ".join(f"{name} = max(0, {name} + {times:d})" for name, times in added.items())
+        changes = ", ".join(
+            f"{name} = CASE WHEN {name} + {times:d} < 0 THEN 0 ELSE {name} + {times:d} END"
+            for name, times in added.items()
+        )
         db.execute(
             f"UPDATE image SET {changes} WHERE identity = ? AND lineage = ?",  # noqa: S608  # ours
             (claim.identity, claim.lineage),
         )
 
 
-def is_known(db: sqlite3.Connection, claim: Claim, number: int) -> bool:
+def is_known(db: Database, claim: Claim, number: int) -> bool:
     """Whether a request is in the file."""
     found = db.execute(
         "SELECT 1 FROM attempt JOIN image ON image.id = attempt.image"
@@ -209,14 +232,16 @@ def is_known(db: sqlite3.Connection, claim: Claim, number: int) -> bool:
     return found.fetchone() is not None
 
 
-def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
-    """Write a request that the file knows nothing of: an older copy was put in its place."""
+def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
+    """Write a request that the books know nothing of.
+
+    An older copy was put in the file's place, or another server took over that had not heard of it.
+    """
     now = time.time()
     db.execute(
-        "INSERT OR IGNORE INTO run"
-        " (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
-        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?)",
-        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, VERSION),
+        "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING",
+        (claim.run, claim.lineage, secrets.token_hex(8), process_name(), now, now, claim.version),
     )
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"
@@ -240,7 +265,7 @@ def book_anew(db: sqlite3.Connection, claim: Claim, ended: Ended) -> None:
             claim.identity,
         ),
     )
-    book(db, ended.left_at or now, ended.outcome, ended.images)
+    book(db, claim.run, ended.left_at or now, ended.outcome, ended.images)
 
 
 def _text(value: str | None) -> str | None:

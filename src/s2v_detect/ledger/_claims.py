@@ -4,7 +4,6 @@ Every function is work for the writer and takes its connection. What could not b
 again; done twice, none of them counts anything twice.
 """
 
-import sqlite3
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,13 +11,15 @@ from typing import NamedTuple
 from s2v_detect._redaction import shown, text_of
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
 from s2v_detect.images import is_own
-from s2v_detect.ledger import _attempts, _damage
+from s2v_detect.ledger import _attempts
 from s2v_detect.ledger._attempts import Claim, Ended
-from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
+from s2v_detect.ledger._database import Database
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, sound_entry
 from s2v_detect.models import Verdict
 from s2v_detect.options import Budget
 
 LIVE_STATES = ("asked", "sent")
+_PIECE = 500
 _BY_IDENTITY = f"SELECT {COLUMNS} FROM image WHERE identity = ?"  # noqa: S608  # our own names
 
 
@@ -31,13 +32,13 @@ class Settled:
     elapsed_s: float
 
 
-def entry_of(db: sqlite3.Connection, identity: str) -> LedgerEntry | None:
+def entry_of(db: Database, identity: str) -> LedgerEntry | None:
     """Return what is recorded of an image."""
     row = db.execute(_BY_IDENTITY, (identity,)).fetchone()
-    return _damage.entry_of(row) if row else None
+    return sound_entry(row) if row else None
 
 
-def take(db: sqlite3.Connection, claim: Claim, entry: LedgerEntry | None) -> None:
+def take(db: Database, claim: Claim, entry: LedgerEntry | None) -> None:
     """Write `asked`: from now on no other run asks for this image."""
     refuse_ended(db, claim.run)
     now = time.time()
@@ -63,6 +64,17 @@ def take(db: sqlite3.Connection, claim: Claim, entry: LedgerEntry | None) -> Non
         )
 
 
+def taken(db: Database, identities: list[str]) -> dict[str, int]:
+    """Return which of these images are being asked for, and by which run."""
+    found: dict[str, int] = {}
+    for first in range(0, len(identities), _PIECE):
+        piece = identities[first : first + _PIECE]
+        marks = ", ".join("?" * len(piece))
+        live = f"SELECT identity, run FROM image WHERE identity IN ({marks})"  # noqa: S608  # question marks
+        found |= dict(db.execute(f"{live} AND state IN ('asked', 'sent')", piece).fetchall())
+    return found
+
+
 class Held(NamedTuple):
     """What a run is asking for now."""
 
@@ -71,10 +83,10 @@ class Held(NamedTuple):
     since: float
 
 
-def held_by(db: sqlite3.Connection, run: int) -> Held:
+def held_by(db: Database, run: int) -> Held:
     """Return what a run claims, by how many images, and since when."""
     row = db.execute(
-        "SELECT coalesce((SELECT process FROM run WHERE id = ?), '?'), count(*),"
+        "SELECT coalesce((SELECT process FROM run WHERE id = ?), 'unknown'), count(*),"
         " coalesce(min(at), 0) FROM image WHERE run = ? AND state IN ('asked', 'sent')",
         (run, run),
     ).fetchone()
@@ -82,35 +94,42 @@ def held_by(db: sqlite3.Connection, run: int) -> Held:
 
 
 def send(
-    db: sqlite3.Connection, claim: Claim, number: int, budget: Budget
+    db: Database, claim: Claim, number: int, budget: Budget, *, has_total: bool
 ) -> _attempts.Reached | None:
-    """Write `sent`, before the bytes leave; where the account's budget has no room, return that.
+    """Write `sent`, before the bytes leave; where the budget has no room, return that.
 
     Nobody else writes between the look and the writing: two processes never take the same room.
+    `has_total`: the budget's total is to be looked at here, for all runs of the lineage.
     """
     refuse_ended(db, claim.run)
     now = time.time()
-    if (reached := _attempts.reached(db, budget.caps_at(now), claim.run, number)) is not None:
+    reached = _attempts.reached(db, budget.caps_at(now), claim.run, number)
+    if reached is None and has_total and budget.total is not None:
+        reached = _attempts.reached_in_all(db, budget.total, claim, number)
+    if reached is not None:
         return reached
-    updated = db.execute(
-        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
-        " WHERE identity = ? AND run = ?",
-        (now, claim.identity, claim.run),
+    written = db.execute(
+        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
+        " SELECT run, ?, id, ?, 'sent' FROM image WHERE identity = ? AND run = ?"
+        " ON CONFLICT DO NOTHING",
+        (number, now, claim.identity, claim.run),
     )
-    if not updated.rowcount:
+    if not written.rowcount:
+        if _attempts.is_known(db, claim, number):
+            return None  # done already
         raise LedgerError(
             f"another run of the ledger has {shown(claim.image)} now.",
             do="Give each copy of a ledger a name of its own, and start again.",
         )
     db.execute(
-        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
-        " SELECT ?, ?, id, ?, 'sent' FROM image WHERE identity = ?",
-        (claim.run, number, now, claim.identity),
+        "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
+        " WHERE identity = ? AND run = ?",
+        (now, claim.identity, claim.run),
     )
     return None
 
 
-def refuse_ended(db: sqlite3.Connection, run: int) -> None:
+def refuse_ended(db: Database, run: int) -> None:
     """Raise `LedgerError` where the run is over in the ledger: it was taken for a dead one."""
     row = db.execute("SELECT ended_at FROM run WHERE id = ?", (run,)).fetchone()
     if row is None or row[0] is not None:
@@ -121,7 +140,7 @@ def refuse_ended(db: sqlite3.Connection, run: int) -> None:
         )
 
 
-def end_attempt(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended) -> None:
+def end_attempt(db: Database, claim: Claim, number: int, ended: Ended) -> None:
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
     was = _attempts.close(db, claim, number, ended)
     if was is None:
@@ -136,19 +155,19 @@ def end_attempt(db: sqlite3.Connection, claim: Claim, number: int, ended: Ended)
         db.execute(
             "UPDATE image SET state = CASE WHEN check_pass IS NULL THEN 'not sent'"
             " ELSE 'answered' END, error = NULL"
-            " WHERE identity = ? AND run = ? AND state = 'unknown' AND NOT doubts",
+            " WHERE identity = ? AND run = ? AND state = 'unknown' AND doubts = 0",
             (claim.identity, claim.run),
         )
 
 
-def upload(db: sqlite3.Connection, claim: Claim, url: str, at: float) -> None:
+def upload(db: Database, claim: Claim, url: str, at: float) -> None:
     """Write where in the vendor's store an image is."""
     db.execute(
         "UPDATE image SET upload = ?, uploaded_at = ? WHERE identity = ?", (url, at, claim.identity)
     )
 
 
-def answer(db: sqlite3.Connection, claim: Claim, settled: Settled, verdict: Verdict) -> None:
+def answer(db: Database, claim: Claim, settled: Settled, verdict: Verdict) -> None:
     """Write `answered`, before anyone hears of it.
 
     Whatever became of the run meanwhile: an answer is never dropped. Where another run asks for the
@@ -167,29 +186,31 @@ def answer(db: sqlite3.Connection, claim: Claim, settled: Settled, verdict: Verd
         "UPDATE image SET state = CASE WHEN run <> ? AND state IN ('asked', 'sent') THEN state"
         " ELSE 'answered' END, at = ?, answered_at = ?, answered_by = ?, elapsed_s = ?,"
         " check_pass = ?, humanoid = ?, code = ?, message = ?, request_id = ?, error = NULL,"
-        " doubts = 0, paid = paid + ? * (lineage = ?), unsure = max(0, unsure + ? * (lineage = ?))"
-        " WHERE identity = ?",
+        " doubts = 0, paid = CASE WHEN lineage = ? THEN paid + ? ELSE paid END,"
+        " unsure = CASE WHEN lineage <> ? THEN unsure WHEN unsure + ? < 0 THEN 0"
+        " ELSE unsure + ? END WHERE identity = ?",
         (
             claim.run,
             now,
             now,
             claim.run,
             settled.elapsed_s,
-            verdict.check_pass,
-            verdict.humanoid,
+            int(verdict.check_pass),
+            None if verdict.humanoid is None else int(verdict.humanoid),
             _text(verdict.code),
             _text(verdict.message),
             _text(verdict.request_id),
+            claim.lineage,
             added.get("paid", 0),
             claim.lineage,
             added.get("unsure", 0),
-            claim.lineage,
+            added.get("unsure", 0),
             claim.identity,
         ),
     )
 
 
-def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: DetectError) -> None:
+def give_up(db: Database, claim: Claim, settled: Settled, error: DetectError) -> None:
     """Write that a claimed image ended without an answer; an older answer of it stays."""
     end_attempt(db, claim, settled.number, settled.ended)
     now = time.time()
@@ -216,7 +237,7 @@ def give_up(db: sqlite3.Connection, claim: Claim, settled: Settled, error: Detec
     )
 
 
-def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
+def skip(db: Database, claim: Claim, reason: str) -> None:
     """Write `skipped`: the service would not take it, and it was never sent."""
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, message, error)"
@@ -233,12 +254,11 @@ def skip(db: sqlite3.Connection, claim: Claim, reason: str) -> None:
     )
 
 
-def release(db: sqlite3.Connection, run: int) -> None:
+def release(db: Database, run: int) -> None:
     """Write what a run left open, when it is over: by its end, or by its death.
 
     What it had sent without an answer is unknown from here on.
     """
-    _damage.refuse_damaged_claims(db, run)
     now = time.time()
     _attempts.book_unknown(db, run)
     db.execute(
@@ -251,9 +271,9 @@ def release(db: sqlite3.Connection, run: int) -> None:
         (now, run),
     )
     db.execute(
-        "UPDATE image SET at = ?, error = CASE WHEN doubts THEN 'OutcomeUnknown' END,"
+        "UPDATE image SET at = ?, error = CASE WHEN doubts > 0 THEN 'OutcomeUnknown' END,"
         " state = CASE WHEN check_pass IS NOT NULL THEN 'answered'"
-        " WHEN doubts THEN 'unknown' ELSE 'not sent' END"
+        " WHEN doubts > 0 THEN 'unknown' ELSE 'not sent' END"
         " WHERE run = ? AND state IN ('asked', 'sent')",
         (now, run),
     )

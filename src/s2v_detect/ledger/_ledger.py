@@ -1,17 +1,17 @@
-"""The ledger as a user holds it: a file to give to a client, and to ask."""
+"""What a user holds of a ledger, wherever that is: to give to a client, and to ask."""
 
 import os
-import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from s2v_detect.errors import ConfigurationError, ImageSkipped, LedgerError
 from s2v_detect.images import asked_identity, kept_as
 from s2v_detect.ledger import _asked
+from s2v_detect.ledger._database import Database, Store
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend, State
 from s2v_detect.ledger._run import LedgerRun, Opening, spent_by
 from s2v_detect.ledger._writer import Writer
@@ -24,49 +24,19 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Image)
 
 
-class Ledger:
-    """A file that remembers every image: what was asked, sent, answered, and billed.
+class AnyLedger(ABC):
+    """A ledger, wherever its rows are: `Ledger` is one in a file, `PostgresLedger` on a server.
 
-    Given to `DetectClient(ledger=…)`, a request is recorded durably before its bytes leave, and its
-    answer before anyone sees it. An image that was answered before is answered from here, for
-    nothing (`verdict.source == "ledger"`). What a killed process had sent without recording an
-    answer is *unknown*, and `on_unknown` decides. Several processes may share a ledger: they never
-    ask for the same image at once.
-
-    Its methods read the file and block for milliseconds; in an event loop call them in a thread.
-
-    Args:
-        path: an SQLite file, made when a client opens it. A local disk: network disks lose locks.
-        name: what the runs of a client belong to, such as the output they write. All runs of one
-            name are one *lineage*: they share `max_cost`'s total, and only one goes at a time.
-        max_age_s: answers older than this are asked for again (and paid again). Default: never.
-        refresh: ask again, and pay again, for all that was answered before this object was made.
-        is_new_start: begin a new lineage under the same name.
-
-    Raises:
-        ConfigurationError: an argument of another kind.
-        LedgerError: from every method: no ledger there, a newer version, no ledger at all, a full
-            or failing disk. It never happens between a request that was sent and its record.
-
-    Example:
-        >>> def usable(urls: list[str]) -> list[str]:
-        ...     with Ledger("screening.db") as ledger:
-        ...         known = ledger.known(urls)
-        ...     return [url for url, verdict in known.items() if verdict.check_pass]
+    Its methods block for milliseconds; in an event loop call them in a thread.
     """
 
+    _is_alone = True
+    """Whether one run of a name goes at a time."""
+
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        name: str = "",
-        max_age_s: float | None = None,
-        refresh: bool = False,
-        is_new_start: bool = False,
+        self, name: str, *, max_age_s: float | None, refresh: bool, is_new_start: bool
     ) -> None:
-        _refuse_nonsense(path, name, max_age_s, refresh=refresh, is_new_start=is_new_start)
-        self.path = Path(path)
-        self._path = self.path.absolute()  # wherever the process goes
+        _refuse_nonsense(name, max_age_s, refresh=refresh, is_new_start=is_new_start)
         self.name = name
         self._max_age_s = max_age_s
         self._stale_before = time.time() if refresh else 0.0
@@ -75,8 +45,26 @@ class Ledger:
         self._run: LedgerRun | None = None
         self._first_run = 0
 
-    def __repr__(self) -> str:
-        return f"Ledger({str(self.path)!r}, name={self.name!r})"
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """What a message may say of the place: a path, or an address without its password."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is a ledger at that place."""
+
+    @abstractmethod
+    def copy(self, path: str | os.PathLike[str], *, replaces: bool = False) -> None:
+        """Have a copy of the ledger in a file, as it is at this moment."""
+
+    @abstractmethod
+    def _store(self, *, creates: bool) -> Store:
+        """Return a way to the rows."""
+
+    @abstractmethod
+    def _rewrite(self) -> None:
+        """Have the rows written anew, so that nothing is left of those that are gone."""
 
     def __enter__(self) -> Self:
         return self
@@ -90,12 +78,13 @@ class Ledger:
         self.close()
 
     def begin(self, model: str, budget: Budget = NO_BUDGET) -> LedgerRun:
-        """Return a run that may write: what a client does when it opens. The file is made."""
+        """Return a run that may write: what a client does when it opens. The ledger is made."""
         was_open = self._writer is not None
         writer = self._opened(creates=True)
-        opening = Opening(self.name, model, self._is_new_start, self.is_fresh, budget)
+        new = self._is_new_start
+        opening = Opening(self.name, model, new, self.is_fresh, budget, self._is_alone)
         try:
-            self._run = LedgerRun(writer, self.path, opening)
+            self._run = LedgerRun(writer, opening)
         except BaseException:
             if not was_open:
                 self.close()  # nobody else will
@@ -125,7 +114,7 @@ class Ledger:
         """Return what the lineage has spent, its earlier runs included."""
         if self._run:
             return self._run.spent()
-        lineage = self.lineage_to_be() if self._path.exists() else 0
+        lineage = self.lineage_to_be() if self.exists() else 0
         return self._ask(partial(spent_by, lineage=lineage)) if lineage else Spend()
 
     def keep_identity(self, column: str) -> None:
@@ -150,7 +139,7 @@ class Ledger:
         """
         if self._run is None:
             raise LedgerError(
-                f"no run of the ledger {self.path.name} has begun.",
+                f"no run of the ledger {self.where} has begun.",
                 do="Open a client with this ledger first.",
             )
         work = partial(_asked.mark_output, run=self._run.id, mark=mark)
@@ -158,7 +147,7 @@ class Ledger:
 
     def output_mark(self) -> str | None:
         """Return the mark of the last run of this name that has one; None: there is none."""
-        if self._writer is None and not self._path.exists():
+        if self._writer is None and not self.exists():
             return None
         return self._ask(partial(_asked.output_mark, name=self.name))
 
@@ -167,7 +156,7 @@ class Ledger:
         return self._ask(_asked.names)
 
     def close(self) -> None:
-        """Let go of the file. It is opened again when it is asked again."""
+        """Let go of the rows. The ledger is opened again when it is asked again."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
@@ -248,26 +237,16 @@ class Ledger:
         """Have every local image uploaded anew: for when the store has lost them all."""
         self._opened().do(_asked.forget_uploads, writes=True)
 
-    def copy(self, path: str | os.PathLike[str], *, replaces: bool = False) -> None:
-        """Have a copy of the ledger as it is at this moment, also while runs write it.
-
-        What a living run had claimed is unknown or not sent to whoever goes on with the copy. A
-        copy of the file by other means may be torn. Raises `LedgerError` where the path is there
-        (unless it `replaces` that) or is the ledger itself.
-        """
-        work = partial(_asked.copy, ledger=self._path, target=Path(path), replaces=replaces)
-        self._opened().do_alone(work)
-
     def forget(self, images: Iterable[Image], *, by_identity: bool = False) -> int:
-        """Remove all that leads to these images, from the whole file. Return how many there were.
+        """Remove all that leads to these images, for good. Return how many there were.
 
         An image that is forgotten is asked for, and paid for, again when it comes again. What was
-        paid for it stays in the statement. The file is written anew: seconds for a million images.
+        paid for it stays in the statement. The rows are written anew: seconds for a million images.
         Raises `LedgerError` for an image that a run is asking for now; nothing is forgotten then.
         """
         identities = [_identity(image, by_identity) for image in images]
         removed = self._opened().do(lambda db: _asked.forget(db, identities), writes=True)
-        self._opened().do_alone(_asked.rewrite)
+        self._rewrite()
         return removed
 
     def prune(self, older_than_s: float) -> tuple[int, int]:
@@ -277,44 +256,38 @@ class Ledger:
         """
         before = time.time() - older_than_s
         counts = self._opened().do(lambda db: _asked.prune(db, before), writes=True)
-        self._opened().do_alone(_asked.rewrite)
+        self._rewrite()
         return counts
 
     def _reconcile(
         self,
-        work: Callable[[sqlite3.Connection, list[str] | None], int],
+        work: Callable[[Database, list[str] | None], int],
         images: Iterable[Image] | None,
         by_identity: bool,  # noqa: FBT001  # as it was given above
     ) -> int:
         named = None if images is None else [_identity(image, by_identity) for image in images]
         return self._opened().do(lambda db: work(db, named), writes=True)
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _ask(self, question: Callable[[Database], T]) -> T:
         return self._opened().do(question)
 
     def _opened(self, *, creates: bool = False) -> Writer:
         if self._writer is not None and not self._writer.is_of_this_process:
             self._writer = self._run = None  # a child of a fork begins anew
         if self._writer is None:
-            if not creates and not self._path.exists():
-                raise LedgerError(
-                    f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
-                )
-            writer = Writer(self._path, creates=creates)
+            writer = Writer(self._store(creates=creates))
             writer.opened()
             self._writer = writer
         return self._writer
 
 
-def _refuse_nonsense(path: object, name: object, max_age_s: object, **flags: object) -> None:
+def _refuse_nonsense(name: object, max_age_s: object, **flags: object) -> None:
     """Raise `ConfigurationError` for an argument that means nothing, or another than it seems to.
 
     A text as a flag is true, whatever it says: `refresh="no"` would pay for everything again.
     """
     is_age = max_age_s is None or (is_number(max_age_s) and max_age_s >= 0)
-    is_path = isinstance(path, str | os.PathLike)
     values = [
-        (is_path, "the ledger's path", path, "Give the path of its file."),
         (isinstance(name, str), "the ledger's name", name, "Give a str, or leave it out."),
         (is_age, "max_age_s", max_age_s, "Give the seconds that an answer is good for, or None."),
     ]

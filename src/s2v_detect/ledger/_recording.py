@@ -10,7 +10,7 @@ from s2v_detect._waiting import task_of, unhurried
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerEntry
-from s2v_detect.ledger._ledger import Ledger
+from s2v_detect.ledger._ledger import AnyLedger
 from s2v_detect.ledger._run import LedgerRun
 from s2v_detect.models import Verdict
 from s2v_detect.options import Budget
@@ -21,7 +21,7 @@ _LOOK_AGAIN_S = 0.1
 _OUTCOMES = {"yes": "billed", "no": "free", "unknown": "unknown"}
 
 
-async def begun(ledger: Ledger, model: str, budget: Budget) -> LedgerRun:
+async def begun(ledger: AnyLedger, model: str, budget: Budget) -> LedgerRun:
     """Return a run of the ledger; one that nobody waits for any more is ended at once.
 
     In a thread: the file may be another process's for a moment, and what died is succeeded.
@@ -39,7 +39,7 @@ async def begun(ledger: Ledger, model: str, budget: Budget) -> LedgerRun:
         raise
 
 
-async def ended(run: LedgerRun | None, ledger: Ledger | None) -> None:
+async def ended(run: LedgerRun | None, ledger: AnyLedger | None) -> None:
     """End a run, and then let go of the ledger, whatever the first raises."""
     try:
         if run:

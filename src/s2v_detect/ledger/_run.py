@@ -3,23 +3,20 @@
 import asyncio
 import logging
 import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from s2v_detect.errors import DetectError, LedgerError
-from s2v_detect.ledger import _asked, _claims, _damage
+from s2v_detect.ledger import _asked, _claims
 from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended, Reached
 from s2v_detect.ledger._claims import Settled
+from s2v_detect.ledger._database import Database, process_name
 from s2v_detect.ledger._entries import LedgerEntry, utc
-from s2v_detect.ledger._file import process_name
-from s2v_detect.ledger._schema import VERSION
-from s2v_detect.ledger._writer import Batch, Job, Work, Writer
+from s2v_detect.ledger._writer import LoopWriter, Writer
 from s2v_detect.models import Spend, Verdict
 from s2v_detect.options import Budget
 
@@ -28,75 +25,15 @@ _log = logging.getLogger("s2v_detect")
 T = TypeVar("T")
 
 
-class LoopWriter:
-    """Hands a writer, from one event loop, all that comes up in one step of the loop together.
-
-    One wake-up of the writer's thread and one of the loop's for all of them: one by one they would
-    cost more than the writing.
-    """
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._loop = asyncio.get_running_loop()
-        self._pending: list[_AwaitedJob] = []
-        self._is_failing = False
-
-    async def do(self, work: Callable[[sqlite3.Connection], T], *, is_owed: bool = False) -> T:
-        """Return what a piece of work brings, when it is durable. Raises `LedgerError`."""
-        result: T = await self._put(work, is_owed=is_owed)
-        return result
-
-    def owe(self, work: Work) -> None:
-        """Have something recorded that has happened; nobody waits for it."""
-        self._put(work, is_owed=True).add_done_callback(self._log_failure)
-
-    def _put(self, work: Work, *, is_owed: bool) -> asyncio.Future[Any]:
-        if not self._pending:
-            self._loop.call_soon(self._hand_in)
-        job = _AwaitedJob(work, self._loop.create_future(), is_owed=is_owed)
-        self._pending.append(job)
-        return job.future
-
-    def _hand_in(self) -> None:
-        jobs, self._pending = self._pending, []
-        self._writer.hand_in(Batch(jobs, self._tell_from_the_thread, writes=True))
-
-    def _tell_from_the_thread(self, jobs: Sequence[Job]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_tell, jobs)
-
-    def _log_failure(self, future: asyncio.Future[Any]) -> None:
-        """Log the first of a row of failures: a full disk fails everything that is owed."""
-        error = None if future.cancelled() else future.exception()
-        if error is not None and not self._is_failing:
-            _log.error("%s What is owed to it is tried again with the next write.", error)
-        self._is_failing = error is not None
-
-
-class _AwaitedJob(Job):
-    __slots__ = ("future",)
-
-    def __init__(self, work: Work, future: asyncio.Future[Any], *, is_owed: bool) -> None:
-        super().__init__(work, is_owed=is_owed)
-        self.future = future
-
-
-def _tell(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        if not isinstance(job, _AwaitedJob) or job.future.done():
-            continue
-        if job.fault is None:
-            job.future.set_result(job.result)
-        else:
-            job.future.set_exception(job.fault)
-
-
 _OPEN_RUNS = """
 SELECT open.run, lock, process, coalesce(ended_at, CASE WHEN run.id IS NULL THEN 0 END) FROM (
   SELECT id AS run FROM run WHERE ended_at IS NULL
   UNION SELECT run FROM image WHERE state IN ('asked', 'sent')
   UNION SELECT run FROM attempt WHERE outcome = 'sent'
 ) AS open LEFT JOIN run ON run.id = open.run WHERE open.run <> ?
+"""
+_LAST_RUN = """
+SELECT coalesce(max(id), 0) FROM (SELECT id FROM run UNION ALL SELECT run FROM attempt) AS known
 """
 _LOOK_AGAIN_S = 0.5
 """How often to look whether another process has answered an image that it is asking for."""
@@ -115,29 +52,41 @@ class Opening:
     is_fresh: Callable[[LedgerEntry], bool]
     """Whether a recorded answer will do."""
     budget: Budget
+    is_alone: bool = True
+    """Whether no other run of its name may go at the same time."""
 
 
 class LedgerRun:
     """A client's claim on a ledger, from its opening to its closing."""
 
-    def __init__(self, writer: Writer, path: Path, opening: Opening) -> None:
+    def __init__(self, writer: Writer, opening: Opening) -> None:
         self._writer = writer
-        self._path = path
+        self._store = writer.store
         self._opening = opening
-        self._file = writer.opened()
+        self._token = secrets.token_hex(8)
         self._loop_writer: LoopWriter | None = None
         self.id = 0
         self.lineage = 0
         self._sent = 0
         self._looked_at = 0.0
+        self._waiting: set[str] = set()
+        """The images that another run has, and somebody here waits for."""
+        self._taken: dict[str, int] = {}
+        """Which of them are whose, as it was seen last."""
         self._told: set[int] = set()
         """The runs for which a long wait was told."""
-        writer.do(_damage.refuse_damage)  # nothing waits for it but another's commit
+        writer.do(self._store.refuse_damage)  # nothing waits for it but another's commit
         try:
-            writer.do(self._begin, writes=True)
+            while not writer.do(self._begin, writes=True):
+                time.sleep(_LOOK_AGAIN_S)
         except BaseException:
-            self._file.unlock(self.id)
+            self._store.let_go(self.id)
             raise
+
+    @property
+    def has_total(self) -> bool:
+        """Whether a budget's total is held here, for several runs of its name at a time."""
+        return bool(self._opening.name) and not self._opening.is_alone
 
     async def ask(
         self, claim: Claim, aside: AbstractContextManager[None]
@@ -155,30 +104,49 @@ class LedgerRun:
 
     async def _ask_again(self, claim: Claim) -> tuple[LedgerEntry | None, bool]:
         began = asyncio.get_running_loop().time()
-        while True:
-            await asyncio.sleep(_LOOK_AGAIN_S)
-            now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
-                self._looked_at = now
-                await self._here().do(self._bury)
-            entry, is_answer, is_taken = await self._here().do(partial(self._ask, claim=claim))
-            if not is_taken:
-                return entry, is_answer
-            if entry is not None and entry.run not in self._told and now - began >= _TELL_AFTER_S:
-                self._told.add(entry.run)
-                what = await self._here().do(partial(_claims.held_by, run=entry.run))
-                _log.warning(
-                    "%s in the ledger %s by another run (process %s), since %s: these wait for"
-                    " that run, and all others go on. If it is stopped, continue it or end it.",
-                    _are_claimed(what.images),
-                    self._path.name,
-                    what.process,
-                    utc(what.since).isoformat(timespec="seconds"),
-                )
+        self._waiting.add(claim.identity)
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                now = asyncio.get_running_loop().time()
+                if now - self._looked_at >= _LOOK_AGAIN_S:  # one look is enough for all who wait
+                    self._looked_at = now
+                    self._taken = await self._here().do(self._look)
+                run = self._taken.get(claim.identity)
+                if run is None:
+                    ask = partial(self._ask, claim=claim)
+                    entry, is_answer, is_taken = await self._here().do(ask)
+                    if not is_taken:
+                        return entry, is_answer
+                elif run not in self._told and now - began >= _TELL_AFTER_S:
+                    self._told.add(run)
+                    await self._tell_of(run)
+        finally:
+            self._waiting.discard(claim.identity)
+
+    def _look(self, db: Database) -> dict[str, int]:
+        """Return which of the images that are waited for are asked for by which other run.
+
+        Together: each by itself, hundreds of them would hold up whoever asks for them.
+        """
+        self._bury(db)
+        taken = _claims.taken(db, list(self._waiting))
+        return {identity: run for identity, run in taken.items() if run != self.id}
+
+    async def _tell_of(self, run: int) -> None:
+        what = await self._here().do(partial(_claims.held_by, run=run))
+        _log.warning(
+            "%s in the ledger %s by another run (process %s), since %s: these wait for"
+            " that run, and all others go on. If it is stopped, continue it or end it.",
+            _are_claimed(what.images),
+            self._store.name,
+            what.process,
+            utc(what.since).isoformat(timespec="seconds"),
+        )
 
     def claim(self, image: str, identity: str) -> Claim:
         """Return a check's place in this run."""
-        return Claim(image, identity, self.id, self.lineage)
+        return Claim(image, identity, self.id, self.lineage, self._store.version)
 
     async def send(self, claim: Claim) -> Reached | None:
         """Return None when `sent` is durable: the bytes may leave. At a `LedgerError` they may not.
@@ -187,8 +155,7 @@ class LedgerRun:
         """
         self._sent += 1
         claim.attempt, claim.left_at = self._sent, None
-        budget = self._opening.budget
-        work = partial(_claims.send, claim=claim, number=claim.attempt, budget=budget)
+        work = partial(self._send, claim=claim, number=claim.attempt)
         return await self._here().do(work)
 
     def end_attempt(self, claim: Claim, ended: Ended) -> None:
@@ -223,9 +190,9 @@ class LedgerRun:
         Raises `LedgerError` where it can't be: what is missing then is unknown to the next run.
         """
         try:
-            await self._here().do(partial(_claims.release, run=self.id))
+            await self._here().do(partial(self._release, run=self.id))
         finally:
-            self._file.unlock(self.id)
+            self._store.let_go(self.id)
 
     def spent(self) -> Spend:
         """Return what the lineage has spent, its earlier runs included."""
@@ -237,7 +204,7 @@ class LedgerRun:
             self._loop_writer = LoopWriter(self._writer)
         return self._loop_writer
 
-    def _ask(self, db: sqlite3.Connection, claim: Claim) -> tuple[LedgerEntry | None, bool, bool]:
+    def _ask(self, db: Database, claim: Claim) -> tuple[LedgerEntry | None, bool, bool]:
         """Return the entry, whether it answers, and whether another run asks for the image now."""
         entry = _claims.entry_of(db, claim.identity)
         if entry is not None:
@@ -248,66 +215,84 @@ class LedgerRun:
         _claims.take(db, claim, entry)
         return entry, False, False
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _send(self, db: Database, claim: Claim, number: int) -> Reached | None:
+        send = partial(_claims.send, db, claim, number, self._opening.budget)
+        reached = send(has_total=self.has_total)
+        if reached is None or not reached.under_way:
+            return reached
+        self._bury(db)  # what is under way may be a dead run's
+        return send(has_total=self.has_total)
+
+    def _begin(self, db: Database) -> bool:
+        """Whether the run has begun; else the one before it may be dead, and has to be waited for.
+
+        A run whose connection was lost as it began may have begun all the same.
+        """
+        found = db.execute("SELECT id, lineage FROM run WHERE token = ?", (self._token,)).fetchone()
+        if found:
+            self.id, self.lineage = found
+            return True
         self._bury(db)
         opening = self._opening
         self._refuse_another_model(db)
-        self._use_one_name(db)
+        self._store.enter(db)
         before = _asked.latest_run(db, opening.name)
-        if before and before.ended_at is None:
+        if before and before.ended_at is None and opening.is_alone:
+            if self._store.is_in_doubt(db, before.id):
+                return False
             raise LedgerError(
                 f"{opening.name} is being written by a run already (process {before.process}).",
                 do="Wait for that run, or give another output.",
             )
-        token = secrets.token_hex(8)
-        cursor = db.execute(
-            # Never the number of a run that the file has lost, and whose requests it still has.
-            "INSERT INTO run (id, name, token, process, started_at, lock, schema)"
-            " VALUES (1 + max(coalesce((SELECT max(id) FROM run), 0),"
-            " coalesce((SELECT max(run) FROM attempt), 0)), ?, ?, ?, ?, '', ?)",
-            (opening.name, token, process_name(), time.time(), VERSION),
-        )
-        self.id = cursor.lastrowid or 0
+        # Never the number of a run that the ledger has lost, and whose requests it still has.
+        [last] = db.execute(_LAST_RUN).fetchone()
+        self.id = max(last + 1, self._store.first_number())
         self.lineage = before.lineage if before and not opening.is_new_start else self.id
-        lock = self._file.lock(self.id, token)  # before anybody can see the run
+        lock = self._store.hold(db, self.id, self._token)  # before anybody can see the run
         db.execute(
-            "UPDATE run SET lineage = ?, lock = ? WHERE id = ?", (self.lineage, lock, self.id)
+            "INSERT INTO run (id, lineage, name, token, process, started_at, lock, schema)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.id,
+                self.lineage,
+                opening.name,
+                self._token,
+                process_name(),
+                time.time(),
+                lock,
+                self._store.version,
+            ),
         )
+        return True
 
-    def _use_one_name(self, db: sqlite3.Connection) -> None:
-        kept = _asked.name_in_use(db)
-        if kept is None or not self._file.is_named(kept):
-            _asked.use_name(db, self._file.opened_as)
-        elif kept != self._file.opened_as:
-            raise LedgerError(
-                f"the ledger {self._path.name} was opened as {kept} too, at this moment.",
-                do="Start again: a run that begins later takes that name by itself.",
-            )
-
-    def _refuse_another_model(self, db: sqlite3.Connection) -> None:
+    def _refuse_another_model(self, db: Database) -> None:
         model = self._opening.model
-        db.execute("INSERT OR IGNORE INTO about VALUES ('model', ?)", (model,))
+        db.execute("INSERT INTO about VALUES ('model', ?) ON CONFLICT DO NOTHING", (model,))
         [kept] = db.execute("SELECT value FROM about WHERE key = 'model'").fetchone()
         if kept == model:
             return
         if _asked.is_in_use(db):
             raise LedgerError(
-                f"the ledger {self._path.name} holds answers of {_service(kept, model)}, not of"
+                f"the ledger {self._store.name} holds answers of {_service(kept, model)}, not of"
                 f" {_service(model, kept)}.",
                 do="Give each of them a ledger of its own.",
             )
         db.execute("UPDATE about SET value = ? WHERE key = 'model'", (model,))
         _asked.forget_uploads(db)  # they lie in the other's store
 
-    def _bury(self, db: sqlite3.Connection) -> None:
+    def _bury(self, db: Database) -> None:
         """Release what dead processes claimed; what they had sent is unknown.
 
         What a run has left behind that is over, or that the file does not know, is found by its
         state: nobody must wait for it.
         """
         for run, lock, process, ended_at in db.execute(_OPEN_RUNS, (self.id,)).fetchall():
-            if ended_at is not None or not self._file.is_alive(run, lock, process):
-                _claims.release(db, run)
+            if ended_at is not None or not self._store.is_alive(db, run, lock, process):
+                self._release(db, run)
+
+    def _release(self, db: Database, run: int) -> None:
+        self._store.refuse_damaged_claims(db, run)
+        _claims.release(db, run)
 
 
 def _service(one: str, other: str) -> str:
@@ -322,9 +307,9 @@ def _are_claimed(images: int) -> str:
     return "1 image is claimed" if images == 1 else f"{images:,} images are claimed"
 
 
-def spent_by(db: sqlite3.Connection, lineage: int) -> Spend:
+def spent_by(db: Database, lineage: int) -> Spend:
     """Return what a lineage has spent."""
-    counts = dict(
+    counts: dict[str, int] = dict(
         db.execute(
             "SELECT outcome, sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END)"
             " FROM attempt WHERE run IN"
@@ -333,6 +318,9 @@ def spent_by(db: sqlite3.Connection, lineage: int) -> Spend:
         ).fetchall()
     )
     if not counts.keys() <= OUTCOMES:
-        raise _damage.Damage("a request has an outcome that there is not")
+        raise LedgerError(
+            "the ledger is damaged: a request has an outcome that there is not.",
+            do="Restore a copy; what was paid is in the vendor's bill.",
+        )
     unknown = counts.get("unknown", 0) + counts.get("sent", 0)
     return Spend(billed=counts.get("billed", 0), unknown=unknown)

@@ -1,4 +1,4 @@
-"""The writer thread: it holds the file's one connection, and commits in groups.
+"""The writer thread: it alone speaks to the ledger's store, and commits in groups.
 
 The theory. Whoever has work hands in a batch of jobs and is told from the thread, once they are
 durable. The thread takes all batches that are waiting, does them in one transaction, in the order
@@ -7,54 +7,26 @@ fails, it is taken back whole and everybody is told; jobs that record what has h
 (`is_owed`) are kept, and done again before all else with the next batch. Done twice, no job counts
 anything twice. What is still owed at the closing is the closing's `LedgerError`.
 
-The thread waits for one thing, the queue; nobody waits for the thread but for their own batch. At a
-fork no transaction is open (`_at_rest`), and the child opens anew.
-
-One connection: SQLite before 3.51.3 can lose what was committed to a write-ahead log when two
-connections write and checkpoint at once, and Python brings 3.40. So no log either: a rollback
-journal, kept and truncated, with every commit synced (`FULL`). It costs some 6 ms a commit,
-whatever is in it: all that is waiting goes into the next one together.
+The thread waits for one thing, the queue; nobody waits for the thread but for their own batch. A
+store whose runs must be seen to live is called in between, and what is owed is tried again then.
 """
 
-import errno
+import asyncio
+import logging
 import os
 import queue
-import secrets
-import sqlite3
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
-from s2v_detect.errors import LedgerError
-from s2v_detect.ledger import _asked, _damage, _schema
-from s2v_detect.ledger._faults import as_ledger_error
-from s2v_detect.ledger._file import LedgerFile, hold, let_go
-from s2v_detect.ledger._schema import EmptyFile, NotALedger
+from s2v_detect.errors import DetectError, LedgerError
+from s2v_detect.ledger._database import Database, Job, Store, Work
 
-_BUSY_TIMEOUT_S = 30.0
-"""How long another process may hold the file; its commits take milliseconds."""
+_log = logging.getLogger("s2v_detect")
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], Any]
-
-
-class Job:
-    """Something to do with the connection, and then what came of it."""
-
-    __slots__ = ("fault", "is_alone", "is_owed", "result", "work")
-
-    def __init__(self, work: Work, *, is_owed: bool = False, is_alone: bool = False) -> None:
-        self.work = work
-        self.is_alone = is_alone
-        """It makes its own transactions, after that of the batch."""
-        self.is_owed = is_owed
-        """It records what has happened already: what fails is tried again before all else."""
-        self.result: Any = None
-        self.fault: BaseException | None = None
 
 
 class Batch:
@@ -71,24 +43,15 @@ class Batch:
 
 
 class Writer:
-    """Does with the file what it is handed, in that order.
+    """Does with the rows what it is handed, in that order. Its thread outlives every fault."""
 
-    Its thread outlives every fault of the disk: a connection that can't take a failed transaction
-    back is given up, and the next batch opens another.
-    """
-
-    def __init__(self, path: Path, *, creates: bool) -> None:
-        self._path = path
-        self._creates = creates
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self._process = os.getpid()
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._owed: list[Job] = []
-        self._fault: LedgerError | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._at_rest = threading.Lock()
-        """Held while a transaction is open: a fork waits for it."""
-        self._opened: Future[LedgerFile] = Future()
-        _writers.add(self)
+        self._fault: DetectError | None = None
+        self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._work, name="s2v-detect ledger", daemon=True)
         self._thread.start()
 
@@ -97,9 +60,9 @@ class Writer:
         """Whether its thread is here; a child of a fork has none of its parent's threads."""
         return self._process == os.getpid()
 
-    def opened(self) -> LedgerFile:
-        """Return the file when it is open. Raises `LedgerError`."""
-        return self._opened.result()
+    def opened(self) -> None:
+        """Return when the store is open. Raises `LedgerError`."""
+        self._opened.result()
 
     def hand_in(self, batch: Batch) -> None:
         """Have a batch done; it is told from the thread, and each job has its own fault."""
@@ -108,23 +71,23 @@ class Writer:
             return
         for job in batch.jobs:
             job.fault = LedgerError(
-                f"the ledger {self._path.name} was opened in another process, before a fork.",
+                f"the ledger {self.store.name} was opened in another process, before a fork.",
                 do="Open a client of its own in each process.",
             )
         batch.tell(batch.jobs)
 
-    def do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
+    def do(self, work: Callable[[Database], T], *, writes: bool = False) -> T:
         """Return what one piece of work brings, when it is durable. Raises `LedgerError`."""
         result: T = self._done(Job(work), writes=writes)
         return result
 
-    def do_alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def do_alone(self, work: Callable[[Database], T]) -> T:
         """Return what work brings that can be in no transaction. Raises `LedgerError`."""
         result: T = self._done(Job(work, is_alone=True), writes=False)
         return result
 
     def close(self) -> None:
-        """Finish what was handed in and let go of the file.
+        """Finish what was handed in and let go of the store.
 
         Raises `LedgerError` where something that happened could not be recorded until the end.
         """
@@ -132,7 +95,6 @@ class Writer:
             return
         self._batches.put(None)
         self._thread.join()
-        _writers.discard(self)
         if self._fault is not None:
             raise self._fault
 
@@ -146,57 +108,41 @@ class Writer:
 
     def _work(self) -> None:
         try:
-            with self._at_rest:
-                file = self._open()
+            self.store.open()
         except Exception as error:  # noqa: BLE001  # told to whoever opens
-            self._opened.set_exception(as_ledger_error(error, self._path))
+            self._opened.set_exception(self.store.as_error(error))
             return
-        self._opened.set_result(file)
+        self._opened.set_result(None)
         is_closing = False
         while not is_closing:
             batches, is_closing = self._waiting()
             if batches or self._owed:
-                self._do_all(file, batches)
-        self._take_journal_away(file)
-        self._disconnect()
-        let_go(file)
-
-    def _open(self) -> LedgerFile:
-        if self._creates:
-            make(self._path)
-        is_new = not self._path.stat().st_size
-        if is_new and not self._path.is_file():
-            raise NotALedger  # a pipe, a device
-        if is_new and _is_cut_off(self._path):
-            raise EmptyFile
-        file = hold(self._path)
-        try:
-            self._connect(file, creates=self._creates or is_new)
-        except BaseException:
-            self._disconnect()
-            let_go(file)
-            raise
-        return file
+                self._do_all(batches)
+            elif not is_closing:
+                self.store.keep_alive()
+        self.store.close(is_whole=self._fault is None)
 
     def _waiting(self) -> tuple[list[Batch], bool]:
-        """Return what is waiting, at least one batch; and whether it is the last."""
+        """Return what is waiting, at least one batch unless time is up; and whether it is all."""
         batches: list[Batch] = []
-        batch = self._batches.get()
-        while batch is not None:
-            batches.append(batch)
-            if self._batches.empty():
-                return batches, False
-            batch = self._batches.get()
+        try:
+            batch = self._batches.get(timeout=self.store.keep_alive_s)
+            while batch is not None:
+                batches.append(batch)
+                if self._batches.empty():
+                    return batches, False
+                batch = self._batches.get()
+        except queue.Empty:
+            return [], False
         return batches, True
 
-    def _do_all(self, file: LedgerFile, batches: list[Batch]) -> None:
+    def _do_all(self, batches: list[Batch]) -> None:
         jobs = self._owed + [job for batch in batches for job in batch.jobs]
         writes = bool(self._owed) or any(batch.writes for batch in batches)
         try:
-            with self._at_rest:
-                self._commit(file, [job for job in jobs if not job.is_alone], writes=writes)
-        except Exception as error:  # noqa: BLE001  # the file's fault, or the disk's: told to all
-            told = as_ledger_error(error, self._path)
+            self.store.commit([job for job in jobs if not job.is_alone], writes=writes)
+        except Exception as error:  # noqa: BLE001  # the store's fault: told to all
+            told = self.store.as_error(error)
             for job in jobs:
                 job.fault = told.copy()
             # As new jobs: what these came to is being told in another thread.
@@ -206,176 +152,75 @@ class Writer:
             self._owed, self._fault = [], None
             for job in jobs:
                 if job.is_alone:
-                    self._do_alone(file, job)
+                    self._do_alone(job)
         for batch in batches:
             batch.tell(batch.jobs)
 
-    def _commit(self, file: LedgerFile, jobs: list[Job], *, writes: bool) -> None:
+    def _do_alone(self, job: Job) -> None:
         try:
-            self._try_to_commit(file, jobs, writes=writes)
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "")
-            if name != "SQLITE_READONLY_DBMOVED" or not file.is_named(file.path):
-                raise
-            self._disconnect()
-            self._try_to_commit(file, jobs, writes=writes)
-
-    def _try_to_commit(self, file: LedgerFile, jobs: list[Job], *, writes: bool) -> None:
-        connection = self._connection or self._connect(file)
-        try:
-            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            for job in jobs:
-                _do(job, connection, self._path)
-            connection.execute("COMMIT")
-        except BaseException:
-            self._take_back(connection)
-            raise
-
-    def _do_alone(self, file: LedgerFile, job: Job) -> None:
-        try:
-            with self._at_rest:
-                job.result = job.work(self._connection or self._connect(file))
+            job.result = self.store.alone(job.work)
         except Exception as error:  # noqa: BLE001  # told to whoever asked
-            job.fault = as_ledger_error(error, self._path)
-
-    def _take_back(self, connection: sqlite3.Connection) -> None:
-        try:
-            if connection.in_transaction:  # a full disk may have ended it
-                connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001  # it can't be used any more; its file is whole by its journal
-            self._disconnect()
-
-    def _connect(self, file: LedgerFile, *, creates: bool = False) -> sqlite3.Connection:
-        # If the file was renamed its journal must lie beside its present name.
-        path = self._path if file.is_named(self._path) else file.path
-        connection = self._connect_as(path, file, creates=creates)
-        kept = _asked.name_in_use(connection)
-        if kept is not None and kept != file.opened_as and file.is_named(kept):
-            self._disconnect()
-            connection = self._connect_as(kept, file, creates=creates)
-        return connection
-
-    def _connect_as(self, path: Path, file: LedgerFile, *, creates: bool) -> sqlite3.Connection:
-        connection = self._connection = connected(path, creates=creates)
-        if not file.is_named(path):
-            self._disconnect()  # or the next batch would be written there
-            raise FileNotFoundError(errno.ENOENT, "another file was put in its place")
-        file.opened_as = path.resolve()
-        return connection
-
-    def _take_journal_away(self, file: LedgerFile) -> None:
-        """Leave no empty journal beside the ledger: people take one for damage.
-
-        SQLite does so itself, under its own lock: what another process writes stays. After a fault
-        the journal may be what makes the file whole, and beside a name that is another file's now
-        it is that file's.
-        """
-        if self._connection is None or self._fault or not file.is_named(file.opened_as):
-            return
-        with self._at_rest, suppress(sqlite3.Error):  # its disk may allow no writing
-            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # what is committed is synced: closing has nothing to lose
-                connection.close()
+            job.fault = self.store.as_error(error)
 
 
-_writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
-_resting: list[Writer] = []
+class LoopWriter:
+    """Hands a writer, from one event loop, all that comes up in one step of the loop together.
 
-
-def _come_to_rest() -> None:
-    """Let no transaction be open at a fork: the child's SQLite would believe to hold its locks."""
-    _resting[:] = list(_writers)
-    for writer in _resting:
-        writer._at_rest.acquire()  # noqa: SLF001  # this module's own
-
-
-def _go_on() -> None:
-    for writer in _resting:
-        writer._at_rest.release()  # noqa: SLF001  # as above
-    _resting.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_come_to_rest, after_in_parent=_go_on, after_in_child=_go_on)
-
-
-def make(path: Path) -> None:
-    """Have a new ledger at that path, for its owner alone; what is there already stays as it is.
-
-    It appears whole. An empty file that somebody else made (`touch`, a container's mount) is begun
-    in its place, and is as empty as before where that is cut off.
+    One wake-up of the writer's thread and one of the loop's for all of them: one by one they would
+    cost more than the writing.
     """
-    if path.exists():
-        return
-    path = path.resolve()  # a link to nowhere yet
-    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    try:
-        connected(made, creates=True).close()
-        put_in_place(made, path)
-    finally:
-        for left in (made, made.with_name(f"{made.name}-journal")):
-            left.unlink(missing_ok=True)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[_AwaitedJob] = []
+        self._is_failing = False
+
+    async def do(self, work: Callable[[Database], T], *, is_owed: bool = False) -> T:
+        """Return what a piece of work brings, when it is durable. Raises `LedgerError`."""
+        result: T = await self._put(work, is_owed=is_owed)
+        return result
+
+    def owe(self, work: Work) -> None:
+        """Have something recorded that has happened; nobody waits for it."""
+        self._put(work, is_owed=True).add_done_callback(self._log_failure)
+
+    def _put(self, work: Work, *, is_owed: bool) -> asyncio.Future[Any]:
+        if not self._pending:
+            self._loop.call_soon(self._hand_in)
+        job = _AwaitedJob(work, self._loop.create_future(), is_owed=is_owed)
+        self._pending.append(job)
+        return job.future
+
+    def _hand_in(self) -> None:
+        jobs, self._pending = self._pending, []
+        self._writer.hand_in(Batch(jobs, self._tell_from_the_thread, writes=True))
+
+    def _tell_from_the_thread(self, jobs: Sequence[Job]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(_tell, jobs)
+
+    def _log_failure(self, future: asyncio.Future[Any]) -> None:
+        """Log the first of a row of failures: a full disk fails everything that is owed."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not self._is_failing:
+            _log.error("%s What is owed to it is tried again with the next write.", error)
+        self._is_failing = error is not None
 
 
-def _is_cut_off(path: Path) -> bool:
-    """Whether an empty file was a ledger: a journal with something in it lies beside."""
-    journal = path.resolve().with_name(f"{path.resolve().name}-journal")
-    return journal.exists() and journal.stat().st_size > 0
+class _AwaitedJob(Job):
+    __slots__ = ("future",)
+
+    def __init__(self, work: Work, future: asyncio.Future[Any], *, is_owed: bool) -> None:
+        super().__init__(work, is_owed=is_owed)
+        self.future = future
 
 
-def put_in_place(made: Path, path: Path) -> None:
-    """Give a file its name, unless there is one of that name."""
-    try:
-        os.link(made, path)
-    except FileExistsError:
-        return  # another process was first
-    except OSError:  # a file system without hard links
-        if not path.exists():
-            made.rename(path)
-
-
-def connected(path: Path, *, creates: bool) -> sqlite3.Connection:
-    """Return a connection with every commit synced; a missing file is made only if asked for."""
-    if creates:
-        make(path)
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        configure(connection, path, creates=creates)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def configure(connection: sqlite3.Connection, path: Path, *, creates: bool) -> None:
-    """Make the file a ledger, and a commit as durable as the disk is."""
-    _schema.is_current(connection)  # before anything could be written into a file of others
-    connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stays in the disk's cache
-    _damage.register(connection)
-    if creates or _schema.is_older(connection):
-        _schema.prepare(connection, path)
-    _damage.guard(connection)
-
-
-def _do(job: Job, connection: sqlite3.Connection, path: Path) -> None:
-    try:
-        job.result, job.fault = job.work(connection), None
-    except (sqlite3.IntegrityError, _damage.Damage) as error:  # what this job alone met
-        job.fault = as_ledger_error(error, path)
-    except sqlite3.Error:
-        raise
-    except Exception as error:  # noqa: BLE001  # its own fault, such as a bad argument: its own alone
-        job.fault = error
+def _tell(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if not isinstance(job, _AwaitedJob) or job.future.done():
+            continue
+        if job.fault is None:
+            job.future.set_result(job.result)
+        else:
+            job.future.set_exception(job.fault)

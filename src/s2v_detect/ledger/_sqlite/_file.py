@@ -198,11 +198,6 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def process_name() -> str:
-    """Return what people know a process by."""
-    return f"{os.getpid()} on {socket.gethostname()}"
-
-
 def is_running(process: str) -> bool:
     """Whether another process of that name is on this machine, as far as can be told."""
     number, _, machine = process.partition(" on ")

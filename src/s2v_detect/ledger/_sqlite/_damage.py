@@ -10,19 +10,13 @@ of ours. What a checksum can't see (an index that points to another row, a page 
 seen by SQLite's own check when a run begins.
 """
 
-import marshal
 import sqlite3
-import zlib
-from typing import Any
 
-from s2v_detect._redaction import shown
-from s2v_detect.errors import LedgerError
-from s2v_detect.ledger._entries import CHECKED, LedgerEntry
+from s2v_detect.ledger._database import Database
+from s2v_detect.ledger._entries import CHECKED, checksum, damaged_row
 
 CHECKSUM = f"image_checksum({CHECKED})"
 _OLD = ", ".join(f"OLD.{name}" for name in CHECKED.split(", "))
-# For a million rows.
-_dumps, _crc32, _new = marshal.dumps, zlib.crc32, tuple.__new__
 # S608: our own names
 _TRIGGERS = (
     f"""CREATE TEMP TRIGGER image_made AFTER INSERT ON main.image
@@ -40,19 +34,6 @@ END""",  # noqa: S608
 )
 
 
-def checksum(*fields: Any) -> int:
-    """Return the checksum of a row's fields.
-
-    `marshal`, for its speed: a million known rows are checked in 1 s, and by `repr` in 5 s. Its
-    version 2 has no references to earlier objects, so that equal fields always give equal bytes.
-
-    Example:
-        >>> checksum(1, "https://images.example/1.jpg", None, 0.5)
-        360567241
-    """
-    return zlib.crc32(marshal.dumps(fields, 2))
-
-
 def register(connection: sqlite3.Connection) -> None:
     """Have the checksum known to a connection's SQL."""
     connection.create_function("image_checksum", -1, checksum, deterministic=True)
@@ -64,19 +45,7 @@ def guard(connection: sqlite3.Connection) -> None:
         connection.execute(trigger)
 
 
-def entry_of(row: tuple[Any, ...]) -> LedgerEntry:
-    """Return the entry of a row, `COLUMNS`. Raises `LedgerError` at damage."""
-    entry = _new(LedgerEntry, row)  # `_make`, without its calls
-    if _crc32(_dumps(row[:-2], 2)) != row[-1] and not _has_none(entry):
-        raise damaged_row(row[1])
-    return entry
-
-
-def _has_none(entry: LedgerEntry) -> bool:
-    return entry.state in ("asked", "sent") and entry.check_pass is None
-
-
-def refuse_damaged_claims(connection: sqlite3.Connection, run: int) -> None:
+def refuse_damaged_claims(connection: Database, run: int) -> None:
     """Raise `LedgerError` where a claimed row that has a checksum is damaged."""
     claimed = (
         "SELECT identity FROM image WHERE run = ? AND state IN ('asked', 'sent')"
@@ -87,20 +56,11 @@ def refuse_damaged_claims(connection: sqlite3.Connection, run: int) -> None:
         raise damaged_row(row[0])
 
 
-def damaged_row(identity: object) -> LedgerError:
-    """Return what is said of an image whose row is damaged."""
-    return LedgerError(
-        f"the ledger is damaged: its row of {shown(identity)} is not as it was written.",
-        do="Restore a copy of the ledger; or have the image forgotten (`s2v-detect ledger forget`),"
-        " so that a run asks, and pays, for it again.",
-    )
-
-
 class Damage(Exception):
     """The file is not sound; what SQLite says of it is the argument."""
 
 
-def refuse_damage(connection: sqlite3.Connection) -> None:
+def refuse_damage(connection: Database) -> None:
     """Read the whole file, and raise `Damage` where it is not sound.
 
     2 s for a million images. `quick_check` takes 0.3 s, and does not see an identity that differs

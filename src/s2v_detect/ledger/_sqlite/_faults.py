@@ -4,8 +4,14 @@ import sqlite3
 from pathlib import Path
 
 from s2v_detect.errors import LedgerError
-from s2v_detect.ledger._damage import Damage
-from s2v_detect.ledger._schema import VERSION, EmptyFile, NewerLedger, NotALedger, OlderRelease
+from s2v_detect.ledger._sqlite._damage import Damage
+from s2v_detect.ledger._sqlite._schema import (
+    VERSION,
+    EmptyFile,
+    NewerLedger,
+    NotALedger,
+    OlderRelease,
+)
 
 DAMAGED = ("it is damaged", "Restore a copy; what was paid is in the vendor's bill")
 _SAID: dict[str, tuple[str, str]] = {

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from s2v_detect.images import kept_as
-from s2v_detect.ledger._damage import CHECKSUM, checksum
-from s2v_detect.ledger._entries import COLUMNS, LedgerEntry
-from s2v_detect.ledger._file import hold, is_locked, is_running, let_go
+from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, checksum
+from s2v_detect.ledger._sqlite._damage import CHECKSUM
+from s2v_detect.ledger._sqlite._file import hold, is_locked, is_running, let_go
 
 APPLICATION_ID = 0x53325644
 """`S2VD`, in SQLite's header: tells a ledger from any other database."""
@@ -107,8 +107,8 @@ CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 4 BEGIN
   SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');
 END;
 """,
-    # What was paid, or may have been, for the requests of each day of China Standard Time that have
-    # ended: a budget of a day or a month is asked about before each request.
+    # What was paid, or may have been, for the requests that have ended: of each run, and of each
+    # day of China Standard Time. A budget is asked about before each request.
     5: """
 CREATE TABLE day (
   day TEXT PRIMARY KEY,
@@ -119,6 +119,11 @@ INSERT INTO day
 SELECT date(CAST((sent_at + 28800) / 86400 AS INTEGER) * 86400, 'unixepoch') AS sent_on,
   sum(CASE outcome WHEN 'billed' THEN images ELSE 0 END), sum(outcome = 'unknown')
 FROM attempt WHERE outcome IN ('billed', 'unknown') GROUP BY sent_on;
+ALTER TABLE run ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET spent = (
+  SELECT coalesce(sum(CASE outcome WHEN 'billed' THEN images ELSE 1 END), 0)
+  FROM attempt WHERE run = run.id AND outcome IN ('billed', 'unknown')
+);
 DROP TRIGGER older_release;
 CREATE TRIGGER older_release BEFORE INSERT ON run WHEN NEW.schema IS NOT 5 BEGIN
   SELECT RAISE(ABORT, 'a newer s2v-detect brought this ledger up to date: start again with that');

@@ -1,0 +1,293 @@
+"""The store on a server: one connection, grouped commits, and runs that live by a lease.
+
+The theory. Transactions that write take turns, by one lock of the database: so the rules can read
+first and write after that, as in a file. The server lets go of the lock with the transaction, and
+ends the session of a client that leaves a transaction idle: a process that is stopped, or whose
+machine is gone, holds up the others for `_IDLE` at most.
+
+A run counts as living until its lease is over, by the server's clock. The writer's thread renews
+the lease while the process lives, however idle that is. A run whose lease is over may be taken for
+a dead one, by whoever waits for one of its images: what it had sent is unknown from then on. Were
+it alive after all, its next request is refused before its bytes leave, and its answers are booked
+as what they are: nobody pays twice without a word.
+
+Where the connection is lost, the whole transaction is done again over another one, for
+`PATIENCE_S` from the first loss; meanwhile nothing is sent, for nothing is durable. Nobody knows of
+a commit that was cut off whether it was done: every piece of work can be done twice. The leases of
+all who lived when the server was seen last are renewed by the first who is back, for nobody could
+renew his own.
+
+Killed on any line: an open transaction is taken back by the server, and a committed one stands.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+from s2v_detect.errors import DetectError
+from s2v_detect.ledger._database import Database, Job, Work
+from s2v_detect.ledger._postgres._connection import SCHEMA, Address, Transaction
+from s2v_detect.ledger._postgres._faults import as_error, is_passing
+from s2v_detect.ledger._postgres._schema import CLOCK, LOCK, VERSION, prepare
+
+_log = logging.getLogger("s2v_detect")
+
+PATIENCE_S = 60.0
+"""How long a server may be away before its runs end: a failover takes less."""
+_TRY_AGAIN_S = 0.25
+_IDLE = "15s"
+_RENEWALS = 3
+"""In the time of a lease."""
+_SETTINGS = (
+    f"SET LOCAL search_path = {SCHEMA};"
+    f" SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'; SET LOCAL lock_timeout = '30s';"
+)
+_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}".encode()
+# A commit is told when it is on the disk, whatever the server does for others; more stays more.
+_WRITE = f"""BEGIN; {_SETTINGS}
+SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') IN ('off', 'local');
+SELECT pg_advisory_xact_lock({LOCK})""".encode()
+
+T = TypeVar("T")
+
+
+class ServerStore:
+    """The rows of a ledger on a server."""
+
+    version = VERSION
+
+    def __init__(self, address: Address, *, creates: bool, lease_s: float) -> None:
+        self._address = address
+        self._creates = creates
+        self._lease_s = lease_s
+        self._connection: psycopg.Connection[Any] | None = None
+        self._runs: dict[str, int] = {}
+        """Those that this process holds, by their tokens."""
+        self._renewed_at = 0.0
+        self._seen_s = 0.0
+        """The server's time, when it was seen last."""
+        self._lost_at: float | None = None
+        """Since when it can't be reached."""
+        self._was_lost = False
+        """Whether nobody may have been able to renew a lease."""
+        self._until: dict[int, float] = {}
+        """The leases of runs in doubt, as they were seen first."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self._address.shown
+
+    @property
+    def keep_alive_s(self) -> float:
+        """How often a lease is renewed."""
+        return self._lease_s / _RENEWALS
+
+    def open(self) -> None:
+        """Have a connection, and the tables."""
+        self._connect()
+
+    def commit(self, jobs: Sequence[Job], *, writes: bool) -> None:
+        """Have all of them done in one transaction. Raises where that fails: nothing is done."""
+        self._patiently(lambda: self._try_to_commit(jobs, writes=writes))
+
+    def alone(self, work: Work) -> Any:
+        """Return what work brings that makes its own transactions."""
+        return self._patiently(lambda: work(Transaction(self._connection or self._connect())))
+
+    def keep_alive(self) -> None:
+        """Renew the leases, unless a write has done so; where that fails, the next time may not."""
+        if not self._runs or not self._is_due:
+            return
+        try:
+            self._try_to_commit([], writes=True)
+        except psycopg.Error as error:
+            self._lose(error)
+        else:
+            self._tell_found()
+
+    def close(self, *, is_whole: bool) -> None:
+        """Let go of the connection."""
+        del is_whole
+        self._disconnect()
+
+    def as_error(self, error: BaseException) -> DetectError:
+        """Return what a user is told."""
+        return as_error(error, self._address)
+
+    def refuse_damage(self, db: Database) -> None:
+        """Nothing: the server looks after its pages."""
+
+    def refuse_damaged_claims(self, db: Database, run: int) -> None:
+        """Nothing, as above."""
+
+    def first_number(self) -> int:
+        """Return the least number that a new run may have: the second of the server's clock.
+
+        A server that took over without the latest runs never gives their numbers to others.
+        """
+        return int(self._seen_s)
+
+    def enter(self, db: Database) -> None:
+        """Leave no lease of runs that are over."""
+        db.execute(
+            "DELETE FROM lease WHERE NOT EXISTS"
+            " (SELECT 1 FROM run WHERE id = lease.run AND ended_at IS NULL)"
+        )
+
+    def hold(self, db: Database, run: int, token: str) -> str:
+        """Have the run live by a lease."""
+        self._runs[token] = run
+        db.execute(
+            f"INSERT INTO lease (run, until) VALUES (?, {CLOCK} + ?)"  # noqa: S608  # our own words
+            " ON CONFLICT (run) DO UPDATE SET until = excluded.until",
+            (run, self._lease_s),
+        )
+        return "lease"
+
+    def let_go(self, run: int) -> None:
+        """Renew the run's lease no more."""
+        self._runs = {token: each for token, each in self._runs.items() if each != run}
+
+    def is_alive(self, db: Database, run: int, _: str | None, __: str) -> bool:
+        """Whether the run's lease is not over; one of this process lives."""
+        if run in self._runs.values():
+            return True
+        found = db.execute(f"SELECT until > {CLOCK} FROM lease WHERE run = ?", (run,)).fetchone()  # noqa: S608  # our own words
+        return bool(found and found[0])
+
+    def is_in_doubt(self, db: Database, run: int) -> bool:
+        """Whether nobody was seen yet to renew the run's lease."""
+        if run in self._runs.values():
+            return False
+        found = db.execute("SELECT until FROM lease WHERE run = ?", (run,)).fetchone()
+        return found is not None and self._until.setdefault(run, found[0]) == found[0]
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Return what work brings; where the connection is lost, it is done again for a while."""
+        while True:
+            try:
+                result = work()
+            except psycopg.Error as error:
+                if not is_passing(error):
+                    self._take_back()
+                    raise
+                if self._lose(error) > PATIENCE_S:
+                    raise
+                time.sleep(_TRY_AGAIN_S)
+            except BaseException:
+                self._take_back()
+                raise
+            else:
+                self._tell_found()
+                return result
+
+    def _tell_found(self) -> None:
+        if self._lost_at is not None:
+            self._lost_at = None
+            _log.warning("The ledger %s can be used again.", self.name)
+
+    def _lose(self, error: psycopg.Error) -> float:
+        """Give the connection up, and return for how many seconds the server was away."""
+        self._disconnect()
+        self._was_lost = True
+        now = time.monotonic()
+        if self._lost_at is None:
+            self._lost_at = now
+            _log.warning(
+                "%s What is to be recorded waits for it, for %g s at most.",
+                self.as_error(error),
+                PATIENCE_S,
+            )
+        return now - self._lost_at
+
+    def _try_to_commit(self, jobs: Sequence[Job], *, writes: bool) -> None:
+        connection = self._connection or self._connect()
+        left = list(jobs)
+        while (refused := self._done(connection, left, writes=writes)) is not None:
+            left.remove(refused)
+
+    def _done(
+        self, connection: "psycopg.Connection[Any]", jobs: Sequence[Job], *, writes: bool
+    ) -> Job | None:
+        """Return None when all is committed; else the job that the server refuses by itself."""
+        connection.execute(_WRITE if writes else _READ)
+        db = Transaction(connection)
+        renewed_at = time.monotonic()
+        is_due = writes and self._is_due
+        seen_s = self._renew(db) if is_due else self._seen_s
+        for job in jobs:
+            try:
+                job.result, job.fault = job.work(db), None
+            except (psycopg.IntegrityError, psycopg.DataError) as error:  # what this job alone met
+                job.fault = self.as_error(error)
+                connection.execute("ROLLBACK")
+                return job
+            except psycopg.Error:
+                raise
+            except Exception as error:  # noqa: BLE001  # its own fault, such as a bad argument
+                job.fault = error
+        connection.execute("COMMIT")
+        self._seen_s = seen_s
+        if is_due:
+            self._renewed_at, self._was_lost = renewed_at, False
+        return None
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the leases are to be renewed; always after the connection was lost."""
+        is_late = time.monotonic() - self._renewed_at >= self._lease_s / _RENEWALS
+        return bool(self._runs) and (is_late or self._was_lost)
+
+    def _renew(self, db: Database) -> float:
+        """Renew this process' leases, and return the server's time.
+
+        After the connection was lost: those of all who lived when the server was seen last.
+        """
+        if self._was_lost:
+            db.execute(
+                f"UPDATE lease SET until = greatest(until, {CLOCK} + ?) WHERE until > ?",  # noqa: S608  # our own words
+                (self._lease_s, self._seen_s),
+            )
+        for run in self._runs.values():
+            db.execute(
+                f"UPDATE lease SET until = {CLOCK} + ? WHERE run = ?",  # noqa: S608  # as above
+                (self._lease_s, run),
+            )
+        return _now(db)
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        connection = self._connection = self._address.connected()
+        try:
+            prepare(connection, creates=self._creates)
+            if not self._seen_s:
+                self._seen_s = _now(Transaction(connection))
+        except BaseException:
+            self._disconnect()
+            raise
+        return connection
+
+    def _take_back(self) -> None:
+        """Leave no transaction open; a connection that can't do that is given up."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _now(db: Database) -> float:
+    return float(db.execute(f"SELECT {CLOCK}").fetchone()[0])
