@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypedDict, Unpack, assert_never, assert_type
 
 from s2v_detect import (
+    Budget,
     Checked,
     ClientOptions,
     DetectClient,
@@ -114,6 +115,8 @@ def check_all_knows_its_options(urls: list[str], options: ClientOptions) -> None
 def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:
     """And takes no other."""
     DetectClient(timeout_s=30, max_cost="12.50")
+    DetectClient(ledger="a.db", max_cost=Budget(per_day="12.50", per_month=Decimal(90), total=0.1))
+    assert_type(Budget(per_day=2).per_day, Decimal | None)
     with client:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
     DetectClient(ratee=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -54,7 +54,7 @@ class Line:
                 await recording.send()
                 written = time.monotonic()
                 turn = await self._limiter.turn(lane)
-            except BaseException:  # a cancellation or a failing disk: no bytes will leave
+            except BaseException:  # a cancellation, a failing disk, no budget: no bytes leave
                 recording.withdraw()
                 raise
             self._learn(near, write_s=written - began, wait_s=time.monotonic() - written)
