@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from s2v_detect import (
     PostgresLedger,
     Verdict,
 )
+from s2v_detect._redaction import text_of
 from s2v_detect.emulator import Emulator, Error, Pass
 from s2v_detect.ledger import Ended
 from s2v_detect.ledger._postgres import _schema, _store
@@ -415,7 +417,7 @@ def test_a_database_without_a_ledger_is_left_so_by_reading(dsn: str) -> None:
         "é",
     ],
 )
-def test_every_text_is_read_as_it_was_written(dsn: str, text: str) -> None:
+def test_every_text_is_read_as_it_was_written(dsn: str, tmp_path: Path, text: str) -> None:
     """PostgreSQL takes neither a NUL nor half a character."""
     assert given_text(kept_text(text)) == text
     with PostgresLedger(dsn, name=text) as ledger:
@@ -425,6 +427,9 @@ def test_every_text_is_read_as_it_was_written(dsn: str, text: str) -> None:
     with PostgresLedger(dsn, name=text) as ledger:
         assert ledger.names() == [text]
         assert ledger.output_mark() == text
+        ledger.copy(tmp_path / "copy.db")
+    with Ledger(tmp_path / "copy.db") as copy:
+        assert copy.names() == [text_of(text)]
 
 
 async def test_what_is_forgotten_is_in_no_file_of_its_tables(

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from s2v_detect._redaction import text_of
 from s2v_detect.ledger._database import Database
 from s2v_detect.ledger._entries import CHECKED
 from s2v_detect.ledger._postgres._connection import SCHEMA
@@ -42,9 +43,14 @@ def _fill(db: Database, made: Path) -> None:
             marks = ", ".join("?" * len(columns.split(", ")))
             insert = f"INSERT INTO {table} ({columns}{more}) VALUES ({marks}{values})"  # noqa: S608  # our own words
             for rows in _pieces(db, table, key, columns):
-                file.executemany(insert, rows)
+                file.executemany(insert, map(_as_in_a_file, rows))
         file.execute("DELETE FROM about WHERE key = 'version'")
         file.execute("COMMIT")
+
+
+def _as_in_a_file(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row without half a character: a file holds none."""
+    return tuple(text_of(each) if isinstance(each, str) else each for each in row)
 
 
 def _pieces(
