@@ -90,6 +90,11 @@ def all_that_was_paid(error: BaseException, emulator: Emulator) -> bool:
         (signal.SIGTERM, raises(Ended()), Ended),
         (signal.SIGTERM, raises(TimeoutError("soft time limit")), TimeoutError),
         (signal.SIGHUP, raises(KeyboardInterrupt()), KeyboardInterrupt),
+        (signal.SIGALRM, raises(TimeoutError("of a queue's job")), TimeoutError),
+        (signal.SIGUSR1, raises(Ended("a soft time limit")), Ended),
+        (signal.SIGUSR2, raises(Ended()), Ended),
+        (signal.SIGQUIT, raises(SystemExit(3)), SystemExit),
+        (signal.SIGVTALRM, raises(Ended()), Ended),
     ],
 )
 @pytest.mark.parametrize("ordered", [True, False])
@@ -105,7 +110,7 @@ def test_a_signal_gives_back_what_was_paid_for(
     assert LAST < s2v_emulator.billed == s2v_emulator.requests < 30
     if kind is SystemExit:
         assert isinstance(raised.value, SystemExit)
-        assert raised.value.code in (7, 143)
+        assert raised.value.code in (3, 7, 143)
     assert "sys.last_value.outcomes" in raised.value.__notes__[0]
 
 
