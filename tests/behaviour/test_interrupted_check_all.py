@@ -226,6 +226,18 @@ async def test_in_a_notebook_too_a_fault_has_the_outcomes(s2v_emulator: Emulator
     assert all_that_was_paid(raised.value, s2v_emulator)
 
 
+def test_a_fault_that_comes_while_it_ends_does_not_hide_the_signal(s2v_emulator: Emulator) -> None:
+    """Who ends the process is obeyed; the fault is the exception's cause."""
+    s2v_emulator.when("*", Error(401, "InvalidApiKey", latency_s=0.2))
+    for image in IMAGES[:LAST]:
+        s2v_emulator.when(f"*/{image.rpartition('/')[2]}", Pass(latency_s=0.1))
+    options = asking(s2v_emulator, lambda: signal.raise_signal(signal.SIGTERM))
+    with handled(signal.SIGTERM, raises(SystemExit(143))), pytest.raises(SystemExit) as raised:
+        check_all(IMAGES, **options)
+    assert isinstance(raised.value.__cause__, AccessDenied)
+    assert all_that_was_paid(raised.value, s2v_emulator)
+
+
 def test_in_a_worker_thread_no_handler_is_touched(s2v_emulator: Emulator) -> None:
     """Handlers belong to the main thread."""
     outcomes: list[Any] = []

@@ -1,8 +1,8 @@
 """Dagster, by the example: an asset that is materialized in this process, with its retries."""
 
-import pytest
+from pathlib import Path
 
-from s2v_detect.emulator import Emulator, Error, Reject
+from s2v_detect.emulator import Cut, Emulator, Error, Reject
 
 
 def test_an_asset_is_materialized(s2v_emulator: Emulator) -> None:
@@ -21,23 +21,22 @@ def test_an_asset_is_materialized(s2v_emulator: Emulator) -> None:
     assert s2v_emulator.billed == 6
 
 
-def test_an_outage_is_retried_and_a_refused_key_is_not(
-    s2v_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the exit codes 6 and 4; the second try of the same step goes on to the end."""
-    from dagster import DagsterInstance, materialize
+def test_a_step_is_retried_by_its_exit_code(s2v_emulator: Emulator, tmp_path: Path) -> None:
+    """5 is worth a retry, and 4 is not."""
+    from dagster import materialize
 
     from dagster_asset import verdicts
 
-    def retries() -> list[str]:
-        with DagsterInstance.ephemeral() as instance:
-            done = materialize([verdicts], instance=instance, raise_on_error=False)
-        told = [event.event_type_value for event in done.all_events]
-        return [
-            event
-            for event in told
-            if event in ("STEP_UP_FOR_RETRY", "STEP_SUCCESS", "STEP_FAILURE")
-        ]
+    def told() -> list[str]:
+        done = materialize([verdicts], raise_on_error=False)
+        kinds = ("STEP_UP_FOR_RETRY", "STEP_SUCCESS", "STEP_FAILURE")
+        happened = [event.event_type_value for event in done.all_events]
+        return [each for each in happened if each in kinds]
 
+    (tmp_path / "urls.txt").write_text("https://images.example/0.jpg")
+    s2v_emulator.when("*", Cut(billed=True))
+    assert told() == ["STEP_UP_FOR_RETRY"] * 3 + ["STEP_FAILURE"]
+    assert s2v_emulator.requests == 2  # asked for again once, ever
+    (tmp_path / "urls.txt").write_text("https://images.example/1.jpg")
     s2v_emulator.when("*", Error(401, "InvalidApiKey"))
-    assert retries() == ["STEP_FAILURE"]
+    assert told() == ["STEP_FAILURE"]
