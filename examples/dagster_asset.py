@@ -21,7 +21,7 @@ def verdicts() -> MaterializeResult:
     except StepFailed as failed:
         if failed.may_retry:
             wait_s = float(os.environ.get("RETRY_AFTER_S", "600"))
-            raise RetryRequested(max_retries=3, seconds_to_wait=wait_s) from failed
+            raise RetryRequested(max_retries=2, seconds_to_wait=wait_s) from failed
         raise Failure(str(failed), allow_retries=False) from failed
     counts = {name: summary[name] for name in ("passed", "rejected", "skipped", "failed")}
     return MaterializeResult(metadata=counts | {"cost_cny": float(summary["spend"]["cost"])})

@@ -35,7 +35,7 @@ def test_a_step_is_retried_by_its_exit_code(s2v_emulator: Emulator, tmp_path: Pa
 
     (tmp_path / "urls.txt").write_text("https://images.example/0.jpg")
     s2v_emulator.when("*", Cut(billed=True))
-    assert told() == ["STEP_UP_FOR_RETRY"] * 3 + ["STEP_FAILURE"]
+    assert told() == ["STEP_UP_FOR_RETRY"] * 2 + ["STEP_FAILURE"]
     assert s2v_emulator.requests == 2  # asked for again once, ever
     (tmp_path / "urls.txt").write_text("https://images.example/1.jpg")
     s2v_emulator.when("*", Error(401, "InvalidApiKey"))
