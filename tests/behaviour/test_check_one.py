@@ -132,7 +132,7 @@ def test_given_up_in_line_it_is_not_sent(s2v_emulator: Emulator) -> None:
     began = time.monotonic()
     with pytest.raises(NotSent, match=r"face\.jpg: not sent, given up after 0\.2 s\.") as raised:
         check_one(IMAGE, give_up_after_s=0.2, limiter=Slow(), **account(s2v_emulator))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (raised.value.image, raised.value.attempts) == (IMAGE, 0)
     assert s2v_emulator.requests == 0
 
@@ -217,5 +217,5 @@ def test_interrupted_at_rest_it_is_not_asked_for_again(s2v_emulator: Emulator) -
     retry = RetryPolicy(first_wait_s=60, longest_wait_s=60)
     began = time.monotonic()
     interrupted(s2v_emulator, "retrying", retry=retry)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert s2v_emulator.requests == 1
