@@ -75,7 +75,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "filelock": {"ledger"},
     "platformdirs": {"limiters"},
     "redis": {"limiters"},
-    "pyarrow": {"tables", "cli"},
+    "pyarrow": {"tables", "cli", "integrations"},
     "chardet": {"tables"},
     "python_calamine": {"tables"},
     "xlsxwriter": {"tables"},
