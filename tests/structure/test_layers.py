@@ -81,6 +81,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "xlsxwriter": {"tables"},
     "jinja2": {"report"},
     "aiohttp": {"emulator"},
+    "ray": {"integrations"},
     "skimage": {"emulator"},
     "PIL": {"emulator"},
     "numpy": {"emulator"},
