@@ -5,6 +5,8 @@ import contextlib
 import gc
 import math
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,6 +20,7 @@ from pydantic import SecretStr
 
 from s2v_detect import (
     AccessDenied,
+    BudgetSpent,
     ConfigurationError,
     HostLimiter,
     Ledger,
@@ -173,11 +176,45 @@ async def test_an_answer_is_read_while_the_engines_loop_stands_still(service: Em
     assert service.requests == service.billed == 1
 
 
+ENDS = """
+import asyncio, sys
+import pyarrow as pa
+from s2v_detect.integrations.ray import BatchCheck
+check = BatchCheck(ledger=sys.argv[1])
+table = asyncio.run(check(pa.table({"url": ["https://images.example/1.jpg"]})))
+print(table.column("s2v_kind").to_pylist())
+"""
+
+
+@pytest.mark.real_time
+def test_a_worker_that_ends_closes_its_client(service: Emulator, tmp_path: Path) -> None:
+    """Nobody lets go of the object before; a thread that waits for another would never end."""
+    done = subprocess.run(  # noqa: S603  # our own lines
+        [sys.executable, "-c", ENDS, str(tmp_path / "ledger.db")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.strip() == "['checked']"
+    assert not done.stderr
+
+
 async def test_a_fault_of_the_account_is_raised_and_a_bad_image_never(service: Emulator) -> None:
     """Once for the account: the engine has no row to blame."""
     service.when("*", Error(401, "InvalidApiKey"))
     with pytest.raises(AccessDenied):
         await BatchCheck(**fast())(pa.table({"url": [URL.format(1)]}))
+
+
+async def test_a_spent_budget_is_raised_and_never_passed(service: Emulator, tmp_path: Path) -> None:
+    """By however many batches at a time."""
+    batches = [pa.table({"url": [URL.format(f"{n}-{m}") for m in range(10)]}) for n in range(4)]
+    ledger = Ledger(tmp_path / "ledger.db", name="november")
+    check = BatchCheck(**fast(ledger=ledger, max_cost="0.08"))
+    found = await asyncio.gather(*map(check, batches), return_exceptions=True)
+    assert BudgetSpent in map(type, found)
+    assert service.billed == 20
 
 
 async def test_a_worker_without_a_key_says_so() -> None:

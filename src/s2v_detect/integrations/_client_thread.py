@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from s2v_detect import DetectClient
@@ -32,9 +33,14 @@ class ClientThread:
         return await asyncio.wrap_future(running)
 
     def close(self) -> None:
-        """Close the client, which finishes what was sent, and end the loop and its thread."""
+        """Close the client, which finishes what was sent, and end the loop and its thread.
+
+        As the interpreter ends, Python makes no more threads: what was sent is waited for, and the
+        system closes the files.
+        """
         try:
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+            with suppress(RuntimeError):  # of asyncio, for the reason above
+                asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

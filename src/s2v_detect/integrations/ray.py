@@ -24,6 +24,7 @@ Killed on any line: what was sent is in the ledger as sent, and the next actor d
 import logging
 import os
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -171,11 +172,6 @@ class BatchCheck:
         """Pickle the configuration alone: another process has a client of its own."""
         return partial(type(self), **self.made_of), ()
 
-    def __del__(self) -> None:
-        """Close the client. Ray lets go of an actor's object when it has no more work for it."""
-        if self._client is not None:
-            self._client.close()
-
     async def __call__(self, batch: "pa.Table") -> "pa.Table":
         """Return the batch with our columns behind its own.
 
@@ -204,7 +200,10 @@ class BatchCheck:
     def _opened(self) -> ClientThread:
         if self._client is None:
             refuse_what_nodes_lack(self._options, _nodes())  # again: the cluster may have grown
-            self._client = ClientThread(partial(DetectClient, **self._options))
+            self._client = client = ClientThread(partial(DetectClient, **self._options))
+            # When Ray lets go of the object, or as the worker ends. A `__del__` may come later, and
+            # wait for ever: all other threads stand still then.
+            weakref.finalize(self, client.close)
         return self._client
 
     async def _outcomes(self, rows: list[dict[str, Any]], client: DetectClient) -> list[Outcome]:
