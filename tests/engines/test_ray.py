@@ -30,7 +30,7 @@ URL = "https://images.example/{}.jpg"
 KEY = "sk-emulator"
 RATE = 40.0
 SMALL: dict[str, Any] = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def started() -> Cluster:
-    """Return a cluster of one node. Ray gives a node 30 s to start, whatever else the machine does."""
+    """Return a cluster of one node. Ray gives a node 30 s to start, however busy the machine is."""
     for _ in range(3):
         with contextlib.suppress(Exception):  # Ray raises that very class
             return Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **SMALL})
