@@ -22,9 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ray
-import ray.data
-
 from s2v_detect import Event, Ledger
 from s2v_detect._service import CHECK_PATH, MODEL
 from s2v_detect.emulator import Emulator, Pass
@@ -87,9 +84,16 @@ class Killer(threading.Thread):
         self.join()
 
 
+def engine() -> Any:
+    """Ray itself, of which `--help` has no need."""
+    import ray.data  # noqa: PLC0415  # as above
+
+    return ray
+
+
 def dataset(images: list[str]) -> Any:
     """The images, in blocks as of many files."""
-    return ray.data.from_items([{"url": url} for url in images], override_num_blocks=BLOCKS)
+    return engine().data.from_items([{"url": url} for url in images], override_num_blocks=BLOCKS)
 
 
 def ours(emulator: Emulator, images: list[str], *, actors: int, kills: bool = False) -> Row:
@@ -143,7 +147,7 @@ def rays(emulator: Emulator, images: list[str], *, actors: int) -> Row:
     )
     began = time.monotonic()
     found: int | str = "ends"
-    with suppress(ray.exceptions.RayError):  # one row that is refused too often ends its job
+    with suppress(engine().exceptions.RayError):  # one row that is refused too often ends its job
         found = len(processor(dataset(images)).take_all())
     return counted(emulator, found, 0, 0, time.monotonic() - began)
 
@@ -201,8 +205,8 @@ def main() -> int:
     broken = 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"DASHSCOPE_API_KEY": KEY, "S2V_DETECT_STATE_DIR": folder}
-        os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
-        ray.init(
+        os.environ |= {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+        engine().init(
             num_cpus=2,
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
@@ -214,7 +218,7 @@ def main() -> int:
             row = measured(name, options.images)
             broken += not is_kept(name, row)
             print(f"{name:>8}", *[f"{cell:>8}" for cell in row], flush=True)
-        ray.shutdown()
+        engine().shutdown()
     return int(broken > 0)
 
 

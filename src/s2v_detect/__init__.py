@@ -3,8 +3,8 @@
 Five checks a second for the whole account, no 429, no lost answer, and true books.
 """
 
-from s2v_detect._blocking import check_all
 from s2v_detect._version import VERSION as __version__
+from s2v_detect.blocking import check_all, check_one
 from s2v_detect.checks import OutcomeStream
 from s2v_detect.client import ClientOptions, DetectClient
 from s2v_detect.errors import (
@@ -66,4 +66,5 @@ __all__ = [
     "Verdict",
     "__version__",
     "check_all",
+    "check_one",
 ]

@@ -70,6 +70,7 @@ _MEANT = {
     "image": ("column", "field", "getter", "url_key", "image_key", "image_url"),
     "identity": ("id", "id_key", "key_by"),
     "ordered": ("order", "sort", "preserve_order"),
+    "max_time_s": ("deadline", "max_duration"),
 }
 """By which words other clients call what is an argument here, and what is given for it."""
 

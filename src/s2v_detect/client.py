@@ -127,7 +127,7 @@ class DetectClient(AsyncOnly):
         ...     return verdict.check_pass
     """
 
-    _without_async = "`check_all(images)`"
+    _without_async = "`check_one(image)` or `check_all(images)`"
     _name = "not made"  # until it is: a repr may come before
     _flights: Flights | None = None
 

@@ -257,6 +257,17 @@ def not_sent(why: str, image: object = None) -> NotSent:
     return NotSent(f"not sent, {why}.", do="Check it again; it was not billed.", image=image)
 
 
+def out_of_time(max_time_s: float) -> NotSent:
+    """Return the error of a call that had to end before each image had its outcome."""
+    error = NotSent(
+        f"not all images were sent, max_time_s is {max_time_s:g} s.",
+        do="`outcomes` of this error has what came. Check the other images again; they were not"
+        " billed.",
+    )
+    error.stops_run = True
+    return error
+
+
 def cut_short(error: DetectError) -> NotSent:
     """Return the error of an image that would have been asked for again, had anybody waited."""
     left = NotSent(f"left before it was asked for again, {error.what}", do=error.do)

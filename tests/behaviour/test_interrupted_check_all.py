@@ -90,6 +90,11 @@ def all_that_was_paid(error: BaseException, emulator: Emulator) -> bool:
         (signal.SIGTERM, raises(Ended()), Ended),
         (signal.SIGTERM, raises(TimeoutError("soft time limit")), TimeoutError),
         (signal.SIGHUP, raises(KeyboardInterrupt()), KeyboardInterrupt),
+        (signal.SIGALRM, raises(TimeoutError("of a queue's job")), TimeoutError),
+        (signal.SIGUSR1, raises(Ended("a soft time limit")), Ended),
+        (signal.SIGUSR2, raises(Ended()), Ended),
+        (signal.SIGQUIT, raises(SystemExit(3)), SystemExit),
+        (signal.SIGVTALRM, raises(Ended()), Ended),
     ],
 )
 @pytest.mark.parametrize("ordered", [True, False])
@@ -105,7 +110,7 @@ def test_a_signal_gives_back_what_was_paid_for(
     assert LAST < s2v_emulator.billed == s2v_emulator.requests < 30
     if kind is SystemExit:
         assert isinstance(raised.value, SystemExit)
-        assert raised.value.code in (7, 143)
+        assert raised.value.code in (3, 7, 143)
     assert "sys.last_value.outcomes" in raised.value.__notes__[0]
 
 
@@ -218,6 +223,18 @@ async def test_in_a_notebook_too_a_fault_has_the_outcomes(s2v_emulator: Emulator
     s2v_emulator.when("*/5.jpg", Error(401, "InvalidApiKey"))
     with pytest.raises(AccessDenied) as raised:
         check_all(IMAGES, **asking(s2v_emulator))
+    assert all_that_was_paid(raised.value, s2v_emulator)
+
+
+def test_a_fault_that_comes_while_it_ends_does_not_hide_the_signal(s2v_emulator: Emulator) -> None:
+    """Who ends the process is obeyed; the fault is the exception's cause."""
+    s2v_emulator.when("*", Error(401, "InvalidApiKey", latency_s=0.2))
+    for image in IMAGES[:LAST]:
+        s2v_emulator.when(f"*/{image.rpartition('/')[2]}", Pass(latency_s=0.1))
+    options = asking(s2v_emulator, lambda: signal.raise_signal(signal.SIGTERM))
+    with handled(signal.SIGTERM, raises(SystemExit(143))), pytest.raises(SystemExit) as raised:
+        check_all(IMAGES, **options)
+    assert isinstance(raised.value.__cause__, AccessDenied)
     assert all_that_was_paid(raised.value, s2v_emulator)
 
 

@@ -6,6 +6,7 @@ several nodes, which are the last.
 
 import contextlib
 import os
+import runpy
 import signal
 import threading
 import time
@@ -34,11 +35,22 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def account() -> Iterator[Emulator]:
+    """The account that the environment of the workers names; most tests have one of their own."""
+    with Emulator.run_in_thread(answer=Pass(), api_key=KEY, counting="sliding") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def cluster(account: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of one node. Its workers have the key in their environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
         patch.setenv("DASHSCOPE_API_KEY", KEY)
+        patch.setenv("DASHSCOPE_BASE_URL", account.base_url)
+        patch.delenv(
+            "S2V_DETECT_LINE", raising=False
+        )  # our pytest plugin sets it
         patch.setenv("S2V_DETECT_STATE_DIR", str(tmp_path_factory.mktemp("lines")))
         cluster = started()
         try:
@@ -269,6 +281,21 @@ def test_an_empty_dataset_stays_empty(stage: Stage) -> None:
     assert stage.of(ray.data.from_items([])).take_all() == []
     empty = ray.data.from_arrow(pa.table({"url": pa.array([], pa.string())}))
     assert stage.of(empty).take_all() == []
+
+
+def test_the_lines_of_the_example_run(
+    cluster: Cluster, account: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the workers' own environment, and the machine's line: five a second."""
+    account.when("*/1.jpg", Reject("InvalidFile.FullFace"))
+    example = Path("examples/ray_pipeline.py").absolute()
+    monkeypatch.chdir(tmp_path)
+    Path("portraits").mkdir()
+    pq.write_table(pa.table({"url": [*map(URL.format, range(15)), None]}), "portraits/1.parquet")
+    runpy.run_path(str(example))
+    assert pq.read_table("usable").num_rows == 14
+    assert (account.billed, account.throttled) == (15, 0)
+    assert Path("screening.db").exists()
 
 
 def test_a_cluster_that_grew_after_the_stage_was_made(service: Emulator, cluster: Cluster) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from s2v_detect import Preflight
+from s2v_detect.cli._exits import Exit
 from s2v_detect.emulator import Emulator, Error, Pass, Throttle
 
 pytestmark = pytest.mark.real_time
@@ -109,6 +110,33 @@ def test_the_budget_of_a_ledger_is_never_passed(
     last = printed("ledger.py", *words)[-1]
     assert last == "2 of 4 images are answered in the ledger"
     assert s2v_emulator.billed == 2
+
+
+def test_a_step_of_a_scheduler_tells_what_came_of_it(
+    s2v_emulator: Emulator, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The summary of the run; a refused key is told, and is not worth a retry."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    step = names_of("scheduled_run.py")
+    told = step["run"](str(listed), str(tmp_path / "verdicts.jsonl"))
+    assert (told["passed"], told["spend"]["cost"]) == (4, "0.016")
+    s2v_emulator.when("*", Error(401, "InvalidApiKey"))
+    (tmp_path / "more.txt").write_text("https://images.example/more.jpg")
+    with pytest.raises(step["StepFailed"], match="exit code 4") as raised:
+        step["run"](str(tmp_path / "more.txt"), str(tmp_path / "more.jsonl"))
+    assert not raised.value.may_retry
+
+
+def test_each_exit_code_is_done_worth_a_retry_or_for_a_person() -> None:
+    """As the page of the pipelines says."""
+    step = names_of("scheduled_run.py")
+    assert step["DONE"] == {Exit.DONE, Exit.INCOMPLETE}
+    assert step["WORTH_A_RETRY"] == {Exit.INTERRUPTED, Exit.STOPPED, Exit.UNKNOWN}
+    rest = set(Exit) - step["DONE"] - step["WORTH_A_RETRY"]
+    assert rest == {Exit.USAGE, Exit.BUDGET, Exit.ACCOUNT}
+    page = (EXAMPLES / "pipelines.md").read_text(encoding="utf-8")
+    for codes in ("| 0, 1 |", "| 130, 6, 5 |", "| 2, 3, 4 |"):
+        assert codes in page
 
 
 @pytest.fixture

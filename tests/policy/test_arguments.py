@@ -25,6 +25,7 @@ from s2v_detect import (
     Outcome,
     RetryPolicy,
     check_all,
+    check_one,
 )
 from s2v_detect.emulator import Emulator, Pass, Reject
 
@@ -239,6 +240,7 @@ def test_an_argument_that_there_is_not_says_which_one_is_meant(name: str, told: 
     makes: list[tuple[str, Callable[..., Any]]] = [
         ("DetectClient", DetectClient),
         ("check_all", partial(check_all, [URL])),
+        ("check_one", partial(check_one, URL)),
     ]
     for of, make in makes:
         with pytest.raises(TypeError, match=SENTENCES) as raised:

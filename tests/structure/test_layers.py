@@ -26,7 +26,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("settings", ["_settings"]),
     ("checks", ["checks"]),
     ("client", ["client"]),
-    ("blocking", ["_blocking"]),
+    ("blocking", ["blocking"]),
     ("public", ["__init__"]),
     ("tables", ["tables"]),
     ("bulk", ["bulk"]),
@@ -38,7 +38,7 @@ FLOORS: list[tuple[str, list[str]]] = [
 ]
 FLOOR = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms}
 EDGES = ["tables", "bulk", "report", "emulator", "testing", "integrations", "cli"]
-INNER = ["limiters", "wire", "images", "ledger", "checks"]
+INNER = ["limiters", "wire", "images", "ledger", "checks", "blocking"]
 MOST_MODULES = 12  # of a room below the edges, and of the root; beside its `__init__`
 
 # Modules without a task, a clock, chance, a network, a disk or an environment.

@@ -38,6 +38,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
         s2v_detect.DetectClient.check,
         s2v_detect.DetectClient.aiter_check,
         s2v_detect.check_all,
+        s2v_detect.check_one,
         s2v_detect.HostLimiter,
         s2v_detect.LocalLimiter,
         s2v_detect.RedisLimiter,

@@ -22,6 +22,7 @@ from s2v_detect import (
     Skipped,
     Verdict,
     check_all,
+    check_one,
 )
 
 
@@ -109,6 +110,15 @@ def check_all_knows_its_options(urls: list[str], options: ClientOptions) -> None
     check_all(urls, limiter=2.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_all(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_all(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def check_one_says_what_it_returns(url: str, options: ClientOptions) -> None:
+    """And has the same options."""
+    assert_type(check_one(url, give_up_after_s=20, **options), Verdict)
+    check_one(url, max_cost=Decimal("12.50"), timeout_s=30)
+    check_one([url])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check_one(url, give_up_after=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check_all([url], max_time_s="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def a_client_knows_its_arguments(client: DetectClient, rows: list[Row]) -> None:

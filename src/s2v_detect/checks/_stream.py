@@ -59,6 +59,11 @@ class OutcomeStream(Generic[ItemT]):
         else:
             self._window.stop()
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether it was stopped, or ended, before each item of the input had its outcome."""
+        return self._is_closed if self._window is None else self._window.is_cut_short
+
     async def aclose(self) -> None:
         """Stop the sending and let go of the input; what was sent is finished and counted."""
         self._is_closed = True

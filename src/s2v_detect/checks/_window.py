@@ -121,6 +121,8 @@ class Window:
         self._finished = _InOrder() if ordered else _AsTheyFinish()
         self._fault: BaseException | None = None
         self._is_stopped = False
+        self.is_cut_short = False
+        """Whether the input was not read to its end, or an image of it got no outcome."""
         self._is_fed = False
         """Whether the feeder has ended, and the fault of its end is known."""
         self._room = asyncio.Event()
@@ -146,6 +148,7 @@ class Window:
         if self._is_stopped:
             return
         self._is_stopped = True
+        self.is_cut_short |= not self._feeder.done()
         self._feeder.cancel()
         for task in self._reading:
             task.cancel()
@@ -288,6 +291,7 @@ class Window:
         self._news.set()
 
     def _pass_over(self, row: _Row) -> None:
+        self.is_cut_short = True
         self._finished.pass_over(row.number)
         self._room.set()
         self._news.set()
