@@ -29,7 +29,7 @@ from s2v_detect.integrations.ray import BatchCheck, check_dataset
 
 URL = "https://images.example/{}.jpg"
 KEY = "sk-emulator"
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
 RATE = 40.0
 SMALL: dict[str, Any] = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
 pytestmark = pytest.mark.timeout(600)
@@ -51,6 +51,7 @@ def cluster(account: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("DASHSCOPE_BASE_URL", account.base_url)
         patch.delenv("S2V_DETECT_LINE", raising=False)  # our pytest plugin sets it
         patch.setenv("S2V_DETECT_STATE_DIR", str(tmp_path_factory.mktemp("lines")))
+        patch.setenv("PYTHONPATH", str(ROOT))  # this module has what some of them run
         patch.chdir(tmp_path_factory.mktemp("pipeline"))  # where its workers are, too
         cluster = started()
         try:
@@ -288,7 +289,7 @@ def test_the_lines_of_the_example_run(cluster: Cluster, account: Emulator) -> No
     account.when("*/1.jpg", Reject("InvalidFile.FullFace"))
     Path("portraits").mkdir()
     pq.write_table(pa.table({"url": [*map(URL.format, range(15)), None]}), "portraits/1.parquet")
-    runpy.run_path(str(EXAMPLES / "ray_pipeline.py"))
+    runpy.run_path(str(ROOT / "examples/ray_pipeline.py"))
     assert pq.read_table("usable").num_rows == 14
     assert (account.billed, account.throttled) == (15, 0)
     assert Path("screening.db").exists()
