@@ -6,10 +6,15 @@ column in all of them; it is empty until somebody tells its value.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 _MEANING_AT = 16
 """Characters: where the meanings begin in a table of columns as text."""
+
+
+_InMemory = type[Decimal] | type[datetime] | None
 
 
 class Column(NamedTuple):
@@ -23,6 +28,8 @@ class Column(NamedTuple):
     meaning: str
     is_guarded: bool = False
     """Whether a stranger chose the text: in CSV and TSV it is then kept from being a formula."""
+    exact: _InMemory = None
+    """The type of its values in memory, where a file has another: `Decimal` or `datetime`."""
 
 
 LINE = Column("line", int, None, "The line of the input, from 1; none in a folder.")
@@ -39,16 +46,21 @@ OUTCOME_COLUMNS: tuple[Column, ...] = (
     Column("error", str, None, "The error's class, where there is no verdict."),
     Column("source", str, None, "The verdict is of service, shared or ledger."),
     Column("billed", str, "", "yes, no or unknown."),
-    Column("cost", float, None, "CNY that were paid for certain."),
-    Column("cost_at_most", float, None, "CNY, if each lost answer was billed too."),
+    Column("cost", float, None, "CNY that were paid for certain.", exact=Decimal),
+    Column("cost_at_most", float, None, "CNY, if each lost answer was billed too.", exact=Decimal),
     Column("attempts", int, None, "Requests that were made."),
     Column("elapsed_s", float, None, "Seconds in all, the line included."),
-    Column("at", str, "", "When it was settled, UTC."),
+    Column("at", str, "", "When it was settled, UTC.", exact=datetime),
 )
 """Of an outcome, in their order: the keys of its flat line."""
 
 OUTPUT_COLUMNS: tuple[Column, ...] = (LINE, *OUTCOME_COLUMNS)
 """Of a run's output, behind the columns of its input."""
+
+ADDED_COLUMNS: tuple[Column, ...] = tuple(
+    column for column in OUTCOME_COLUMNS if column.name not in ("index", "image")
+)
+"""Of what is added to a table in memory, whose rows have their places and their images already."""
 
 _BY_NAME = {column.name: column for column in OUTCOME_COLUMNS}
 

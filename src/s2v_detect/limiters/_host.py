@@ -17,7 +17,8 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._shared_list import SharedList, usable_folder
@@ -101,10 +102,9 @@ class HostLimiter(SharedLine):
     def _others_met(self) -> int:
         return self._list.met()
 
-    def _named(self, name: str) -> Self:
-        return type(self)(
-            self.rate, self.per_s, name=name, directory=self._directory, clock=self._clock
-        )
+    def _made_of(self, name: str | None) -> "partial[Self]":
+        where: dict[str, Any] = {"directory": self._directory, "clock": self._clock}
+        return partial(type(self), self.rate, self.per_s, name=name, **where)
 
     def _begin(self) -> None:
         super()._begin()

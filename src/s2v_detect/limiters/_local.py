@@ -17,6 +17,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._pacing import Pacer
@@ -56,6 +58,17 @@ class LocalLimiter:
 
     def __repr__(self) -> str:
         return f"LocalLimiter({self.rate:g}, per_s={self.per_s:g})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the configuration: in another process it is another line."""
+        return partial(type(self), clock=self._clock), (self.rate, self.per_s)
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return the line itself: in one process a second one would double the rate."""
+        return self
+
+    def __copy__(self) -> Self:
+        return self
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""

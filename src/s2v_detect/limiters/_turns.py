@@ -15,6 +15,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
@@ -134,8 +135,12 @@ class SharedLine(ABC):
         if self.name is not None:
             return self
         if account not in self._bound:
-            self._bound[account] = self._named(account)
+            self._bound[account] = self._made_of(account)()
         return self._bound[account]
+
+    def __reduce__(self) -> tuple["partial[Self]", tuple[()]]:
+        """Pickle the configuration: another process has a part of its own in the same line."""
+        return self._made_of(self.name), ()
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
@@ -181,8 +186,8 @@ class SharedLine(ABC):
             self._expected[lane][whose] = count
 
     @abstractmethod
-    def _named(self, name: str) -> Self:
-        """Return a line of this name, and else like this one."""
+    def _made_of(self, name: str | None) -> "partial[Self]":
+        """Return what makes a line of this name, and else like this one."""
 
     @abstractmethod
     def _view(self) -> WaitingList:

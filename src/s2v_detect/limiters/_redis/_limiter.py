@@ -24,6 +24,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from s2v_detect._service import REQUESTS_PER_S
@@ -125,9 +126,9 @@ class RedisLimiter(SharedLine):
             self._alone.own.throttled(at, retry_after_s)
         self._teach(at, retry_after_s, _TRIES)
 
-    def _named(self, name: str) -> Self:
+    def _made_of(self, name: str | None) -> "partial[Self]":
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
-        return type(self)(self._redis, self.rate, self.per_s, name=name, **more)
+        return partial(type(self), self._redis, self.rate, self.per_s, name=name, **more)
 
     def _begin(self) -> None:
         super()._begin()
