@@ -47,27 +47,30 @@ class Bar:
 @contextmanager
 def bar_of(total: int, *, is_wanted: bool) -> Iterator[Bar]:
     """Give a bar while the block is open; one that shows nothing where there is nobody to see."""
-    kind = _kind() if is_wanted and (_is_notebook() or sys.stderr.isatty()) else None
-    if kind is None:
-        yield Bar(None)
-        return
-    drawn = kind(total=total, unit=" images", desc="s2v-detect", dynamic_ncols=True)
+    drawn = _drawn(total) if is_wanted and (_is_notebook() or _is_terminal()) else None
     try:
         yield Bar(drawn)
     finally:
-        with suppress(*_FAULTS):
-            drawn.close()
+        if drawn is not None:
+            with suppress(*_FAULTS):
+                drawn.close()
 
 
-def _kind() -> Any:
-    """Return tqdm's class for this place, or None without tqdm."""
-    with warnings.catch_warnings():
+def _drawn(total: int) -> Any:
+    """Return tqdm's bar for this place; None where it can't be drawn, or there is no tqdm."""
+    with warnings.catch_warnings(), suppress(ImportError, *_FAULTS):
         warnings.simplefilter("ignore")  # that a notebook lacks widgets: it gets the plain bar
-        try:
-            from tqdm.auto import tqdm  # noqa: PLC0415  # an extra; heavy, and often not wanted
-        except ImportError:
-            return None
-    return tqdm
+        from tqdm.auto import tqdm  # noqa: PLC0415  # an extra; heavy, and often not wanted
+
+        return tqdm(total=total, unit=" images", desc="s2v-detect", dynamic_ncols=True)
+    return None
+
+
+def _is_terminal() -> bool:
+    """Whether stderr is one; a program without a console has no stderr, and a closed one raises."""
+    with suppress(AttributeError, ValueError):
+        return sys.stderr.isatty()
+    return False
 
 
 def _is_notebook() -> bool:

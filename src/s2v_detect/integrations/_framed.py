@@ -75,12 +75,12 @@ class Framed(Generic[IntoDataFrameT]):
         ours = dict(zip(names(self._prefix), values, strict=True))
         frame: Any = self._frame
         if frame.implementation.is_pandas_like():
-            done = nw.from_native(frame.to_native().assign(**ours), eager_only=True)
+            done = frame.to_native().assign(**ours)
         else:
             as_series = partial(nw.from_native, series_only=True)
-            done = frame.with_columns(*(as_series(each).alias(name) for name, each in ours.items()))
-        is_narwhals = isinstance(self._given, narwhals.DataFrame)
-        told: IntoDataFrameT = done if is_narwhals else done.to_native()
+            series = (as_series(each).alias(name) for name, each in ours.items())
+            done = frame.with_columns(*series).to_native()
+        told: IntoDataFrameT = _like(self._given, done)
         return told
 
     def _refuse_no_column(self, name: str) -> None:
@@ -150,6 +150,15 @@ def _opened(frame: Any) -> Any:
     )
 
 
+def _like(given: Any, native: Any) -> Any:
+    """Return a frame as narwhals has it, where one of narwhals was given."""
+    if isinstance(given, nw.DataFrame):
+        return nw.from_native(native, eager_only=True)
+    if isinstance(given, narwhals.DataFrame):
+        return narwhals.from_native(native, eager_only=True)
+    return native
+
+
 def _made_for(frame: Any, column: str) -> Make:
     """Return what makes the columns for this frame, in the types of its library."""
     kind = frame.implementation
@@ -182,7 +191,9 @@ def _of_polars() -> Make:
 
     def make(column: Column, values: Sequence[Any]) -> Any:
         distinct, places = _distinct(values)
-        return pl.Series(distinct, dtype=types[exact_type(column)]).gather(pl.Series(places))
+        return pl.Series(distinct, dtype=types[exact_type(column)]).gather(
+            pl.Series(places, dtype=pl.Int64)
+        )
 
     return make
 
