@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    columns = {"id": list(range(options.rows)), "url": urls(options.rows)}
+    columns: dict[str, Any] = {"id": list(range(options.rows)), "url": urls(options.rows)}
     with tempfile.TemporaryDirectory() as name, Emulator.run_in_thread(answer=Pass()) as emulator:
         ledger = Path(name) / "frames.db"
         fill(ledger, options.rows)
@@ -69,7 +69,7 @@ def main() -> None:
         print(f"{'':26}{'best':>10}{'middle':>10}{'µs of CPU':>12}")
         for kind, make in KINDS.items():
             frame = make(columns)
-            done: Any = nw.from_native(check_frame(frame, **account), eager_only=True)
+            done = nw.from_native(check_frame(frame, **account), eager_only=True)
             assert done["s2v_source"].to_list() == ["ledger"] * options.rows
             told(kind, partial(check_frame, frame, **account), options.rows, options.rounds)
         few = columns["url"][: options.rows // 10]

@@ -1,5 +1,6 @@
 """Frames of each library: the same kind comes back, typed, and nothing is paid for twice."""
 
+import importlib
 import io
 import sys
 from collections.abc import Callable
@@ -561,3 +562,14 @@ def test_failures_have_no_verdict(account: dict[str, Any]) -> None:
     assert isinstance(outcome, Failed)
     done = check_frame(pd.DataFrame({"url": URLS[3:4]}), **account)
     assert done["s2v_message"][0] == outcome.model_dump()["message"]
+
+
+def test_a_missing_extra_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the import of the module, which alone needs it."""
+    monkeypatch.setitem(sys.modules, "narwhals", None)
+    monkeypatch.delitem(sys.modules, "s2v_detect.integrations._framed")
+    monkeypatch.delitem(sys.modules, "s2v_detect.integrations.frames")
+    with pytest.raises(
+        ModuleNotFoundError, match=r'The module of frames needs an extra.*"\.\[frames\]"'
+    ):
+        importlib.import_module("s2v_detect.integrations.frames")

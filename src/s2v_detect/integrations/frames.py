@@ -36,7 +36,7 @@ try:
 
     from s2v_detect.integrations._framed import Framed
 except ImportError as error:
-    raise ModuleNotFoundError(missing("Frames", "frames"), name=error.name) from error
+    raise ModuleNotFoundError(missing("The module of frames", "frames"), name=error.name) from error
 
 
 def check_frame(
