@@ -129,8 +129,9 @@ class Framed(Generic[IntoDataFrameT]):
 def _opened(frame: Any) -> Any:
     """Return a frame as narwhals has it. Raises `TypeError` for one that it has not, or is lazy."""
     kind = type(frame).__name__
+    native = narwhals.to_native(frame, pass_through=True)  # its own frames are not all one kind
     try:
-        found = nw.from_native(frame, pass_through=True, allow_series=True)
+        found = nw.from_native(native, pass_through=True, allow_series=True)
     except nw.exceptions.DuplicateError as error:
         raise ConfigurationError(
             "two columns of the frame have one name.", do="Give each a name of its own."
