@@ -77,7 +77,7 @@ async def paced(folder: Path) -> None:
     print()
 
 
-def fill(path: Path) -> None:
+def fill(path: Path, rows: int = ROWS) -> None:
     """Make a ledger in which every row was answered by an earlier run of the output."""
     db = _store.connected(path, creates=True)
     db.execute("PRAGMA synchronous = OFF")
@@ -90,12 +90,12 @@ def fill(path: Path) -> None:
     db.executemany(
         "INSERT INTO image (identity, state, at, run, lineage, paid, attempts, answered_at,"
         " check_pass, request_id) VALUES (?, 'answered', 1e9, 1, 1, 1, 1, 1e9, 1, ?)",
-        ((url, f"9f1c{number:032}") for number, url in enumerate(urls(ROWS))),
+        ((url, f"9f1c{number:032}") for number, url in enumerate(urls(rows))),
     )
     db.executemany(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome)"
         " VALUES (1, ?, ?, 1e9, 1e9, 'billed')",
-        ((number, number) for number in range(1, ROWS + 1)),
+        ((number, number) for number in range(1, rows + 1)),
     )
     db.execute("COMMIT")
     db.close()

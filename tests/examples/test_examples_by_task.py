@@ -209,3 +209,17 @@ def test_a_watcher_is_told_of_each_step(s2v_emulator: Emulator, listed: Path) ->
     assert lines[0].startswith("retrying https://images.example/2.jpg RateLimited")
     assert "settled: 4" in lines[-1]
     assert "throttled: 1" in lines[-1]
+
+
+def test_a_frame_is_screened_once(s2v_emulator: Emulator, tmp_path: Path) -> None:
+    """The second run is answered by its ledger, and pays nothing."""
+    table = tmp_path / "portraits.csv"
+    urls = [f"https://images.example/{number}.jpg" for number in range(3)]
+    table.write_text("\n".join(["name,url", *(f"a,{url}" for url in urls), "b,"]))
+    words = (table, tmp_path / "screening.db")
+    assert printed("frames.py", *words) == [
+        "3 of 4 portraits may be used, for CNY 0.0120",
+        "skipped: the cell is empty",
+    ]
+    assert printed("frames.py", *words)[0] == "3 of 4 portraits may be used, for CNY 0.0000"
+    assert s2v_emulator.billed == 3

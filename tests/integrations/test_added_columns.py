@@ -6,15 +6,14 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from s2v_detect import Checked, Failed, Outcome, Skipped, Verdict
+from s2v_detect import Checked, Failed, LedgerEntry, Outcome, Skipped, Verdict
 from s2v_detect._columns import ADDED_COLUMNS, OUTCOME_COLUMNS
 from s2v_detect.errors import BadRequest, OutcomeUnknown
 from s2v_detect.integrations._columns import (
+    AddedColumns,
     arrow_columns,
-    by_column,
     cells_of,
     exact_type,
-    known_cells,
     names,
     skipped_cells,
 )
@@ -65,7 +64,12 @@ def test_what_needs_no_outcome_has_the_row_of_one() -> None:
     """A verdict of the ledger, and a cell that is empty."""
     known = OUTCOMES["is known"]
     assert isinstance(known, Checked)
-    assert known_cells(known.verdict, AT) == cells_of(known)
+    entry = LedgerEntry._make(
+        [1, URL, None, "answered", *[0] * 9, 1, None, "", "", None, None, None, None, None, 0]
+    )
+    columns = AddedColumns(2)
+    columns.put_known({1: entry}, AT)
+    assert list(zip(*columns.values, strict=True)) == [(None,) * 14, cells_of(known)]
     assert skipped_cells("it is a cat", AT) == cells_of(OUTCOMES["is skipped"])
 
 
@@ -75,7 +79,7 @@ def test_arrow_columns_have_one_type_whatever_is_in_them() -> None:
     told, none = (pa.table(arrow_columns(each, "s2v_")) for each in (rows, []))
     assert told.schema == none.schema
     assert told.column_names == names("s2v_")
-    for name, values in zip(names("s2v_"), by_column(rows), strict=True):
+    for name, values in zip(names("s2v_"), zip(*rows, strict=True), strict=True):
         assert told[name].to_pylist() == list(values)
     assert told.schema.field("s2v_cost").type == pa.decimal128(12, 4)
     assert told.schema.field("s2v_at").type == pa.timestamp("us", tz="UTC")

@@ -87,6 +87,10 @@ ROOMS_OF: dict[str, set[str]] = {
     "numpy": {"emulator"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
+    "narwhals": {"integrations"},
+    "pandas": {"integrations"},
+    "polars": {"integrations"},
+    "tqdm": {"integrations"},
     "pytest": set(),  # the plugin is a module beside the package
 }
 # A type and a conversion of it: a path is a value too, and so is what a resolver says.

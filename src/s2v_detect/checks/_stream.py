@@ -18,6 +18,11 @@ _ROWS_BY = {
 }
 """How a table of some library gives its rows; the first that it has."""
 
+_AS_FRAME = (
+    "For a frame with columns of verdicts call `check_frame`"
+    " (`from s2v_detect.integrations.frames import check_frame`)"
+)
+
 
 class OutcomeStream(Generic[ItemT]):
     """An async iterator of outcomes that is an async context manager too.
@@ -109,9 +114,10 @@ def refuse_no_items(items: object, image: object = None) -> None:
     if _is_table(items):
         rows = next((call for name, call in _ROWS_BY.items() if hasattr(type(items), name)), "")
         do = f"Give `items.{rows}`" if rows else "Give them as a list of dicts"
+        as_frame = f" {_AS_FRAME}." if hasattr(type(items), "columns") else ""
         raise TypeError(
             f"items is a {kind}, whose iteration gives no rows. {do}, and say with `image=` which"
-            " column holds the image."
+            f" column holds the image.{as_frame}"
         )
     # What has no `__iter__` may still be a sequence of the old kind.
     if not isinstance(items, Iterable | AsyncIterable) and not hasattr(items, "__getitem__"):

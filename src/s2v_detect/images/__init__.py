@@ -21,6 +21,7 @@ from s2v_detect.images._identity import (
     identity_of,
     identity_text,
     image_of,
+    is_missing,
     is_own,
     kept_as,
     name_of,
@@ -29,6 +30,7 @@ from s2v_detect.images._identity import (
     trimmed,
 )
 from s2v_detect.images._items import Asked, Asking, Getter, asked_of
+from s2v_detect.images._places import described, is_image
 from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
 if TYPE_CHECKING:
@@ -49,12 +51,15 @@ __all__ = [
     "address_in",
     "asked_identity",
     "asked_of",
+    "described",
     "host_of",
     "identity_of",
     "identity_text",
     "identity_within",
     "image_of",
+    "is_image",
     "is_local",
+    "is_missing",
     "is_own",
     "kept_as",
     "local_image",

@@ -229,12 +229,14 @@ def is_own(identity: str) -> bool:
 
 def kept_as(image: str | PathLike[str] | bytes) -> str:
     """Return what a record of an image is found by; of what is no image, by what was written."""
-    name = name_of(image)
+    if type(image) is str and len(image) <= _LONGEST_URL and _PLAIN.fullmatch(image):
+        return image
     if isinstance(image, str):
         try:
             return identity_of(image_of(image))
         except ImageSkipped:
             pass
+    name = name_of(image)
     return f"text:{name}" if is_own(name) else name
 
 

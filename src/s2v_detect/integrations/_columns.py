@@ -4,12 +4,13 @@ Each engine has its own tables, and Arrow's types are what they share. Which col
 said in the one table of columns; here is what their values are in memory.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from s2v_detect import Outcome, Verdict
+from s2v_detect import LedgerEntry, Outcome
 from s2v_detect._columns import ADDED_COLUMNS, Column
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ MONEY = (12, 4)
 
 Cells = tuple[Any, ...]
 """One row of `ADDED_COLUMNS`."""
-
-NO_CELLS: Cells = (None,) * len(ADDED_COLUMNS)
-"""Those of a row that has no outcome."""
 
 _FREE = Decimal(0)
 
@@ -52,23 +50,6 @@ def cells_of(outcome: Outcome) -> Cells:
     return _in_order(told)
 
 
-def known_cells(verdict: Verdict, at: datetime) -> Cells:
-    """Return the row of an image that a ledger knows: it cost nothing now."""
-    return _in_order(
-        {
-            "kind": "checked",
-            "check_pass": verdict.check_pass,
-            "humanoid": verdict.humanoid,
-            "code": verdict.code,
-            "message": verdict.message,
-            "request_id": verdict.request_id,
-            "source": "ledger",
-            "at": at,
-            **_FOR_NOTHING,
-        }
-    )
-
-
 def skipped_cells(reason: str, at: datetime) -> Cells:
     """Return the row of one that was never sent."""
     told = {"kind": "skipped", "message": reason, "error": "ImageSkipped", "at": at}
@@ -90,11 +71,46 @@ def _in_order(told: dict[str, Any]) -> Cells:
     return tuple([get(name, empty) for name, empty in _EMPTY])
 
 
-def by_column(rows: Sequence[Cells]) -> list[Sequence[Any]]:
-    """Return the values of each column, in the order of the rows."""
-    if not rows:
-        return [()] * len(ADDED_COLUMNS)
-    return list(zip(*rows, strict=True))
+class AddedColumns:
+    """The columns of so many rows, each row by its place; one that is told nothing holds nulls."""
+
+    def __init__(self, rows: int) -> None:
+        self._by_name: dict[str, list[Any]] = {
+            column.name: [None] * rows for column in ADDED_COLUMNS
+        }
+
+    def put(self, place: int, cells: Cells) -> None:
+        """Have a row's cells."""
+        for values, cell in zip(self._by_name.values(), cells, strict=True):
+            values[place] = cell
+
+    def put_known(self, known: Mapping[int, LedgerEntry], at: datetime) -> None:
+        """Have rows whose answers a ledger has, column by column: they cost nothing now."""
+        for name, value in {**_KNOWN, "at": at}.items():
+            values = self._by_name[name]
+            for place in known:
+                values[place] = value
+        for name, get in _OF_ENTRY.items():
+            values = self._by_name[name]
+            for place, entry in known.items():
+                values[place] = get(entry)
+
+    @property
+    def values(self) -> list[list[Any]]:
+        """Those of each column, in the order of the rows."""
+        return list(self._by_name.values())
+
+
+def _humanoid(entry: LedgerEntry) -> bool | None:
+    return None if entry.humanoid is None else bool(entry.humanoid)
+
+
+_KNOWN = _FOR_NOTHING | {"kind": "checked", "source": "ledger"}
+_OF_ENTRY: dict[str, Callable[[LedgerEntry], Any]] = {
+    "check_pass": lambda entry: bool(entry.check_pass),
+    "humanoid": _humanoid,
+    **{name: attrgetter(name) for name in ("code", "message", "request_id")},
+}
 
 
 def arrow_type(column: Column) -> "pa.DataType":
@@ -112,11 +128,11 @@ def arrow_type(column: Column) -> "pa.DataType":
     return types[exact_type(column)]
 
 
-def arrow_columns(rows: Iterable[Cells], prefix: str) -> "dict[str, pa.Array]":
+def arrow_columns(rows: Sequence[Cells], prefix: str) -> "dict[str, pa.Array]":
     """Return the columns of rows as Arrow arrays, by their names."""
     import pyarrow as pa  # noqa: PLC0415  # as above
 
-    values = by_column(list(rows))
+    values = list(zip(*rows, strict=True)) or [()] * len(ADDED_COLUMNS)
     return {
         f"{prefix}{column.name}": pa.array(each, arrow_type(column))
         for column, each in zip(ADDED_COLUMNS, values, strict=True)
