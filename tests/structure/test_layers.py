@@ -61,6 +61,7 @@ PURE = [
     "images/_identity",
     "images/_places",
     "images/_addresses",
+    "images/_signed",
     "images/_header",
     "checks/_again",
 ]
@@ -80,12 +81,14 @@ ROOMS_OF: dict[str, set[str]] = {
     "python_calamine": {"tables"},
     "xlsxwriter": {"tables"},
     "jinja2": {"report"},
-    "aiohttp": {"emulator"},
+    "aiohttp": {"emulator", "integrations"},
     "skimage": {"emulator"},
     "PIL": {"emulator"},
     "numpy": {"emulator"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
+    "s3fs": {"integrations"},
+    "botocore": {"integrations"},
     "pytest": set(),  # the plugin is a module beside the package
 }
 # A type and a conversion of it: a path is a value too, and so is what a resolver says.

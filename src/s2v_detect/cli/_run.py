@@ -21,6 +21,7 @@ from s2v_detect.bulk import (
     OwnFiles,
     RunSummary,
     Sample,
+    Source,
     Used,
     as_input,
     as_ledger,
@@ -33,9 +34,9 @@ from s2v_detect.bulk import (
     open_output,
     pipe_output,
     refuse_conflicts,
-    steady_folder,
 )
 from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, is_amount
+from s2v_detect.cli._buckets import folder_of, is_bucket, listed_bucket, tell_left_out
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -131,7 +132,8 @@ class Plan:
         """Return the input, unless that leaves the other files out by itself."""
         if source == STANDARD:
             return [as_input(stdin_descriptor())]
-        return [] if is_pattern(source) or is_folder(source) else [as_input(Path(source))]
+        is_left_out = is_bucket(source) or is_pattern(source) or is_folder(source)
+        return [] if is_left_out else [as_input(Path(source))]
 
     @property
     def read_as(self) -> Options:
@@ -200,7 +202,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             account=account,
             sending=sending,
             console=console,
-            folder=Path() if source == STANDARD else steady_folder(source),
+            folder=folder_of(source),
             ledger=ledger,
             max_cost=plan.max_cost,
             retry_failed=plan.retry_failed or plan.fresh,
@@ -214,6 +216,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     code = exit_of(summary)
     name = "stdout" if out == STANDARD else out
     print_summary(console, summary, output=name, emulated=account.emulator, sample=sample or None)
+    tell_left_out(console, rows)
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
@@ -236,15 +239,17 @@ def _report_on(source: str, out: str, page: Path, ledger: Ledger | None, *, emul
         title=None,
         note="as the emulator counts it; nothing was billed" if emulated else "",
         ledger=ledger.path if ledger else None,
-        beside=None if source == STANDARD else Path(source).parent,
+        beside=None if source == STANDARD or is_bucket(source) else Path(source).parent,
     )
 
 
-def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
-    """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin.
+def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Source:
+    """Return the input of that name: a file, folder, pattern or bucket, `-` for stdin.
 
     What the run itself writes is no input of it.
     """
+    if is_bucket(name):
+        return listed_bucket(name)
     own = OwnFiles(plan.written_by(out))
 
     def tell(guessed: str) -> None:
@@ -276,7 +281,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
 
 def output_opener(
-    name: str, rows: Input | Files, plan: Plan, ledger: Ledger | None, console: Console
+    name: str, rows: Source, plan: Plan, ledger: Ledger | None, console: Console
 ) -> Callable[[], Output]:
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
@@ -307,7 +312,7 @@ def output_opener(
     )
 
 
-def _excel_delimiter(out: str, rows: Input | Files) -> str:
+def _excel_delimiter(out: str, rows: Source) -> str:
     """Return what separates the cells of a CSV file on the machine that the input comes from."""
     return rows.delimiter if Path(out).suffix.lower() == ".csv" and rows.delimiter in ",;" else ""
 
@@ -322,7 +327,7 @@ def stdout_lines() -> Output:
     return pipe_output(os.dup(stdout_descriptor()))
 
 
-async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
+async def _counted(rows: Source, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
     if isinstance(screening.source, Begun):
         await screening.source.begin()
