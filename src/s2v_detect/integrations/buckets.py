@@ -86,7 +86,7 @@ class BucketImages:
     def __init__(self, url: str, **options: Any) -> None:
         self._place = _place_of(url)
         if self._place.scheme == "aliyun-oss":
-            options = _oss_options(os.environ) | options
+            options = oss_options(os.environ) | options
         self._options = options
         self.left_out: Counter[str] = Counter()
         """How many objects the latest iteration left out, by what they are called: `.txt`, …"""
@@ -152,8 +152,11 @@ def _place_of(url: str) -> _Place:
     return _Place(scheme.lower(), bucket, prefix)
 
 
-def _oss_options(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return how a bucket of OSS is reached by its S3 interface, as the vendor's page has it."""
+def oss_options(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return how a bucket of OSS is reached by its S3 interface, as the vendor's page has it.
+
+    Raises `ConfigurationError` where its place or its credentials are not in the environment.
+    """
 
     def setting(*names: str) -> str:
         return next((environment[name] for name in names if environment.get(name)), "")
