@@ -230,7 +230,18 @@ async def test_settings_that_lead_nowhere_are_told_of(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "bucket", "s3:", "s3://", "s3:///key", "oss://b/k", "gs://b/k", "https://b/k"]
+    "url",
+    [
+        "",
+        "bucket",
+        "s3:",
+        "s3://",
+        "s3:///key",
+        "oss://b/k",
+        "gs://b/k",
+        "https://b/k",
+        "s3://UP per/k",
+    ],
 )
 def test_what_is_no_bucket_is_told_of(url: str) -> None:
     """Also the service's own store: nobody can list it."""

@@ -42,6 +42,7 @@ _LARGEST_BYTES = 8 * LONGEST_PX**2 + 2**20
 """The pixels of a PNG with 16 bits a channel as they are, and a MB for all else."""
 _LONGEST_ENDING = 20
 _TAKEN = frozenset(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,255}")
 _OSS_REGION = re.compile(r"\boss-([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 _OF_THE_STORE = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, ValueError)
 """`ValueError`: of an endpoint that is none."""
@@ -144,7 +145,7 @@ def is_bucket(url: str) -> bool:
 def _place_of(url: str) -> _Place:
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
-    if not is_bucket(url) or not bucket:
+    if not is_bucket(url) or not _NAME.fullmatch(bucket):
         raise ConfigurationError(
             f"{url!r} is the address of no bucket.",
             do="Give s3://bucket/prefix, or aliyun-oss://bucket/prefix for one of Alibaba Cloud.",
@@ -261,6 +262,10 @@ def _no_image(key: str) -> str:
     return "" if may_be_image(name) else PurePosixPath(name).suffix.lower()[:_LONGEST_ENDING]
 
 
+def _place(error: EndpointConnectionError) -> str:
+    return redacted(str(error.kwargs.get("endpoint_url", "")).partition("?")[0])
+
+
 def _unlistable(error: Exception) -> OSError:
     return OSError(errno.EIO, _what(error))
 
@@ -268,7 +273,7 @@ def _unlistable(error: Exception) -> OSError:
 def _what(error: Exception) -> str:
     """Return what a store, or the way to it, has said."""
     if isinstance(error, EndpointConnectionError):
-        return f"nothing answers at {redacted(str(error.kwargs.get('endpoint_url', '')))}"
+        return f"nothing answers at {_place(error)}"
     if not isinstance(error, ClientError):
         return redacted(str(error).strip().rstrip(".").replace("\n", " ")) or type(error).__name__
     told = error.response.get("Error", {})
