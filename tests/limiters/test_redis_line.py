@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import socket
 import subprocess
 import sys
@@ -149,6 +150,29 @@ async def test_a_server_that_fails_stops_nobody(
     assert len(fleet.between(back_at + 3, ended_at)) / (ended_at - back_at - 3) > 5 * 0.93
     told = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert len(told) == (4 if down_s else 0)
+
+
+@pytest.mark.usefixtures("virtual_clock")
+@pytest.mark.parametrize("later_s", [0.0, 0.1, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("down_s", [2.0, 14.0])
+async def test_who_was_there_is_known_when_the_server_fails_again(
+    redis_client: redis.Redis, name: str, down_s: float, later_s: float
+) -> None:
+    """It had forgotten them all. Nobody takes the others' part of the rate, for they are there."""
+    fleet = Fleet(redis_client, name)
+    async with fleet.streams():
+        await asyncio.sleep(20)
+        fleet.break_down(REFUSED)
+        broke_at = fleet.loop.time()
+        await asyncio.sleep(down_s)
+        fleet.server.delete(fleet.key)
+        fleet.break_down()
+        while any(limiter.lost for limiter in fleet.limiters):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(later_s)
+        fleet.break_down(frozen=True)
+        await asyncio.sleep(8)
+    assert most_in_a_second(fleet.between(broke_at - 2, math.inf)) <= 5
 
 
 @pytest.mark.usefixtures("virtual_clock")

@@ -1,7 +1,5 @@
 """Whom a command asks: the account of the environment, or the emulator."""
 
-import logging
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -14,20 +12,16 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from s2v_detect import (
-    ConfigurationError,
     DetectClient,
     Event,
-    HostLimiter,
     Ledger,
     LocalLimiter,
     Preflight,
-    RedisLimiter,
 )
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.cli._terminal import STANDARD, seconds_of
-
-_log = logging.getLogger("s2v_detect")
+from s2v_detect.limiters import Limiter, default_limiter
 
 POSITIVE = Number(gt=0)
 _FINITE = Number(gt=0, lt=inf)
@@ -181,19 +175,11 @@ class Account:
         async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
             yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
 
-    def _line(self, rate: float) -> HostLimiter | LocalLimiter | RedisLimiter | None:
-        """Return the machine's line, or that in Redis; an emulator of our own shares none."""
-        if not self.emulator and rate == REQUESTS_PER_S:
-            return None
-        where = os.environ.get("S2V_DETECT_LINE", "").strip()
-        if not self.emulator and "://" in where:
-            return RedisLimiter(where, rate)
-        if not self.emulator and where != "process":
-            try:
-                return HostLimiter(rate)
-            except ConfigurationError as error:
-                _log.warning("%s The line is this process's own.", error)
-        return LocalLimiter(rate)
+    def _line(self, rate: float) -> Limiter | None:
+        """Return the default line at this rate; an emulator of our own shares none."""
+        if self.emulator:
+            return LocalLimiter(rate)
+        return None if rate == REQUESTS_PER_S else default_limiter(rate)
 
     def allows_private(self) -> bool:
         """Whether its client sends addresses of this network; no key is needed to say that."""

@@ -5,7 +5,7 @@ wait. A limiter knows no request and no client, and an account is a hash to it (
 `platformdirs` is imported late, at the first line of a machine; `redis` at the first one in Redis.
 """
 
-from s2v_detect.limiters._accounts import line_of, shared_line
+from s2v_detect.limiters._accounts import default_limiter, line_of, shared_line
 from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
@@ -20,6 +20,7 @@ __all__ = [
     "RedisLimiter",
     "Sharing",
     "Turn",
+    "default_limiter",
     "line_of",
     "refuse_no_limiter",
     "shared_line",

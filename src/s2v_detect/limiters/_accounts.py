@@ -75,24 +75,32 @@ def _default_line(base_url: str, model: str, api_key: str | SecretStr) -> Limite
     with _lock:
         line = _machine_lines.get(name)
         if line is None:
-            line = _machine_lines[name] = _machine_line(name)
+            line = _machine_lines[name] = _machine_line(REQUESTS_PER_S, name)
         return line
 
 
-def _machine_line(name: str) -> Limiter:
+def default_limiter(rate: float) -> Limiter:
+    """Return a limiter of this rate, for any client: where the default line is, as far as can be.
+
+    A client's own default is kept for its account; this one is not.
+    """
+    return LocalLimiter(rate) if is_process_only() else _machine_line(rate, None)
+
+
+def _machine_line(rate: float, name: str | None) -> Limiter:
     if url := redis_url():
-        return RedisLimiter(url, name=name)
+        return RedisLimiter(url, rate, name=name)
     try:
-        return HostLimiter(name=name)
+        return HostLimiter(rate, name=name)
     except ConfigurationError as error:
         if any(isinstance(line, LocalLimiter) for line in _machine_lines.values()):
-            return LocalLimiter()  # told before, for another account
+            return LocalLimiter(rate)  # told before, for another account
         _log.warning(
             "This process does not share the account's rate with others of this machine: %s Set"
             " S2V_DETECT_STATE_DIR to a folder that can be written, or S2V_DETECT_LINE=process.",
             error.what,
         )
-    return LocalLimiter()
+    return LocalLimiter(rate)
 
 
 def _forget_lines() -> None:

@@ -47,7 +47,7 @@ from s2v_detect.limiters._redis._script import (
     look,
 )
 from s2v_detect.limiters._turns import Alone, SharedLine
-from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, WaitingList, Wish
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, Shared, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
 if TYPE_CHECKING:
@@ -70,8 +70,10 @@ class RedisLimiter(SharedLine):
 
     Where the server does not answer within 0.3 s, each process goes on alone with its part of the
     rate, and says so once in the log; nothing is raised. A process that has never reached the
-    server knows of no others, and has the whole rate. Only a server that refuses the user or the
-    password at the first call is a `ConfigurationError`, of the first check.
+    server knows of no others, and has the whole rate. A process that can't reach a server which
+    the others reach adds its part to their rate: `on_lost="stop"` waits instead. Only a server
+    that refuses the user or the password at the first call is a `ConfigurationError`, of the
+    first check.
 
     Args:
         redis: a URL (`redis://`, `rediss://` for TLS, `unix://`; user and password in it), or a
@@ -133,6 +135,7 @@ class RedisLimiter(SharedLine):
         self._key = key_of("" if self.name is None else self.name)
         self._owner = secrets.randbits(52) + 1  # exact in a script's numbers
         self._seen: Heard | None = None
+        self._seen_at: dict[int, float] = {}
         self._met: set[int] = set()
         self._opened_at = -math.inf
         self._time = ServerTime()
@@ -273,14 +276,28 @@ class RedisLimiter(SharedLine):
         known = heard(answer.reply, self._owner, call.lane)
         if self._seen is None:
             self._opened_at = known.shared.used_at
+        is_back = call.is_back and bool(self.lost)
+        self._remember(known.shared, is_back=is_back)
         self._seen = known
-        members, since = known.shared.members, self._opened_at
-        self._met.update([each.owner for each in members if each.seen_at >= since])
         self._time.measure(answer, known.shared.used_at)
-        if call.is_back and self.lost:
+        if is_back:
             self.lost = ""
             _log.info("The line in Redis is shared again.")
         call.heard = known
+
+    def _remember(self, shared: Shared, *, is_back: bool) -> None:
+        """Keep who was seen when: a server that was started again forgets those who are alone."""
+        now, seen_at = shared.used_at, self._seen_at
+        since = now if is_back else -math.inf
+        seen_at.update({owner: max(at, since) for owner, at in seen_at.items()})
+        for member in shared.members:
+            seen_at[member.owner] = max(member.seen_at, seen_at.get(member.owner, -math.inf))
+        seen_at.update(dict.fromkeys([wish.owner for wish in shared.wishes], now))
+        self._seen_at = {
+            owner: min(at, now) for owner, at in seen_at.items() if at >= now - _SEEN_S
+        }
+        opened_at = self._opened_at
+        self._met.update([each.owner for each in shared.members if each.seen_at >= opened_at])
 
     def _leave_call(self, call: Call) -> None:
         """Give the turn back that a call was granted, or will be: nobody waits for it any more."""
@@ -322,10 +339,4 @@ class RedisLimiter(SharedLine):
 
     def _living(self) -> list[int]:
         """Return the owners that were seen lately, or sleep to a far turn, in the order of all."""
-        living = {self._owner}
-        if self._seen is not None:
-            shared = self._seen.shared
-            latest = shared.used_at - _SEEN_S
-            living.update(member.owner for member in shared.members if member.seen_at >= latest)
-            living.update(wish.owner for wish in shared.wishes)
-        return sorted(living)
+        return sorted({self._owner, *self._seen_at})
