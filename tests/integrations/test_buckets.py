@@ -1,5 +1,6 @@
 """The images of a bucket, listed from a real S3 server, and from one that answers wrongly."""
 
+import asyncio
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from tests.buckets import Bucket, new_bucket
 
 from _lister import Fault, listing
 from s2v_detect import Checked, ConfigurationError, Skipped
-from s2v_detect.emulator import Emulator
+from s2v_detect.emulator import Emulator, Pass
 from s2v_detect.images import SignedImage
 from s2v_detect.integrations.buckets import BucketImages, oss_options, refusal_of
 
@@ -116,6 +117,26 @@ async def test_a_stream_takes_them_as_they_are(emulator: Emulator, bucket: Bucke
         outcomes = [each async for each in client.aiter_check(images, ordered=True)]
     assert [type(each) for each in outcomes] == [Checked] * 5 + [Skipped]
     assert [each.image for each in outcomes] == [bucket.url(f"{n}.jpg") for n in range(6)]
+
+
+def test_a_stream_that_is_left_closes_the_listing(caplog: pytest.LogCaptureFixture) -> None:
+    """Before it is over itself, and before its loop is; by a way out of any kind."""
+
+    async def leave(*, by_break: bool) -> None:
+        with listing(3000, page=100) as lister:
+            images = BucketImages("s3://b/", key="k", secret="s", endpoint_url=lister.endpoint)  # noqa: S106  # nobody's
+            async with Emulator(answer=Pass(), counting="none") as emulator:
+                async with emulator.client(max_in_flight=10) as client:
+                    if by_break:
+                        async for _ in client.aiter_check(images):
+                            break
+                        return
+                    async with client.aiter_check(images) as stream:
+                        await anext(stream)
+
+    for by_break in (True, False):
+        asyncio.run(leave(by_break=by_break))
+    assert not caplog.text
 
 
 async def test_a_prefix_is_the_beginning_of_keys(bucket: Bucket) -> None:

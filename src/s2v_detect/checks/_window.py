@@ -171,17 +171,19 @@ class Window:
         await asyncio.wait([self._feeder, *self._reading])
 
     async def _feed(self) -> None:
+        items = self._items
+        source = aiter(items) if isinstance(items, AsyncIterable) else items
         try:
             await self._has_room()
-            each = asked_of(_each(self._items), self._asking, most_held=self._size)
+            each = asked_of(_each(source), self._asking, most_held=self._size)
             async for item, asked in each:
                 if self._is_stopped:  # the input stopped it, or is deaf to being cancelled
                     return
                 self._admit(item, asked)
                 await self._has_room()
         finally:
-            if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
-                await self._items.aclose()
+            if isinstance(source, AsyncGenerator):  # an `async for` leaves it open
+                await source.aclose()
 
     async def _has_room(self) -> None:
         most_aside = _MOST_ASIDE * self._size
