@@ -43,7 +43,7 @@ from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, std
 from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_output
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
+from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
@@ -329,19 +329,21 @@ def stdout_lines() -> Output:
 
 async def _counted(rows: Source, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
-    if isinstance(screening.source, Begun):
-        await screening.source.begin()
+    begun = screening.source if isinstance(screening.source, Begun) else None
+    if begun:
+        await begun.begin()
     counting = asyncio.create_task(rows.count())
     try:
         return await screening.run()
     finally:
         counting.cancel()
+        if begun:
+            await begun.close()
 
 
 __all__ = [
     "STANDARD",
     "Plan",
-    "Rows",
     "opened_input",
     "screen_file",
     "stdout_lines",
