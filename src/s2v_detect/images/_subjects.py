@@ -98,6 +98,7 @@ class Subjects:
         self._model = model
         self._credential_line = credential_line
         self._allow_private = allow_private
+        self._signing = asyncio.Lock()
         self._reading: Reading | None = None
         self._uploader: Uploader | None = None
 
@@ -127,7 +128,11 @@ class Subjects:
         return Subject(url, identity_of(url), url)
 
     async def _signed(self, image: SignedImage) -> str:
-        return address_of(await image.sign(), allow_private=self._allow_private)
+        # One in each step of the event loop: a window full of them would take a quarter of a
+        # second, and the first request would wait for the last signature.
+        async with self._signing:
+            url = await image.sign()
+        return address_of(url, allow_private=self._allow_private)
 
     async def close(self) -> None:
         """Give up on what is still being uploaded."""
