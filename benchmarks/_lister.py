@@ -35,6 +35,8 @@ class Lister(ThreadingHTTPServer):
         self.faults = faults
         self.pages_at: list[float] = []
         """When each page was given, by `time.monotonic`."""
+        self.cpu_at: list[float] = []
+        """The same by `time.process_time`."""
 
     @property
     def endpoint(self) -> str:
@@ -75,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.server.pages_at.append(time.monotonic())
+        self.server.cpu_at.append(time.process_time())
         self.close_connection = bool(fault)
 
     def log_message(self, *_: object) -> None:

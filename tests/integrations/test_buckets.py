@@ -1,8 +1,10 @@
 """The images of a bucket, listed from a real S3 server, and from one that answers wrongly."""
 
 import asyncio
+import runpy
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -117,6 +119,25 @@ async def test_a_stream_takes_them_as_they_are(emulator: Emulator, bucket: Bucke
         outcomes = [each async for each in client.aiter_check(images, ordered=True)]
     assert [type(each) for each in outcomes] == [Checked] * 5 + [Skipped]
     assert [each.image for each in outcomes] == [bucket.url(f"{n}.jpg") for n in range(6)]
+
+
+async def test_the_example_prints_each_image(
+    emulator: Emulator,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Against a real bucket, by the settings of the environment alone."""
+    bucket.fill({"1.jpg": b"x", "a.txt": b"x"})
+    account = {"DASHSCOPE_API_KEY": emulator.api_key, "DASHSCOPE_BASE_URL": emulator.base_url}
+    for name, value in (account | dict(bucket.environment)).items():
+        monkeypatch.setenv(name, value)
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "bucket.py"))
+    await example["main"](bucket.url(), str(tmp_path / "l.db"))
+    first, _, last = capsys.readouterr().out.splitlines()
+    assert first == f"checked {bucket.url('1.jpg')}"
+    assert last == "not called as images are: {'.txt': 1}"
 
 
 def test_a_stream_that_is_left_closes_the_listing(caplog: pytest.LogCaptureFixture) -> None:
