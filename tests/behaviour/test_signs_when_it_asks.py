@@ -34,13 +34,14 @@ class Signing:
     def __init__(self) -> None:
         self.made: list[str] = []
         self.fault: ConfigurationError | None = None
+        self.hangs = False
 
     def image(self, key: str, etag: str = "e1", *, refusal: str = "") -> SignedImage:
         """An object of the bucket."""
         name = f"s3://bucket/{key}"
 
         async def sign() -> str:
-            await asyncio.sleep(0)
+            await (asyncio.Event().wait() if self.hangs else asyncio.sleep(0))
             if self.fault:
                 raise self.fault
             self.made.append(key)
@@ -149,6 +150,22 @@ async def test_what_waited_long_in_line_is_signed_anew_when_its_turn_has_come(
         await client.check(signing.image("a.jpg"))
     [address] = sent(emulator)
     assert "n=2&" in address
+
+
+async def test_credentials_that_are_slow_to_renew_do_not_stop_the_line(
+    emulator: Emulator, signing: Signing, clock: SimpleNamespace
+) -> None:
+    """When a turn has come, the address at hand is sent: it lives for a while yet."""
+
+    def watch(event: Event) -> None:
+        if event.kind == "turn":
+            clock.now += FRESH_S
+            signing.hangs = True
+
+    async with emulator.client(on_event=watch) as client:
+        await client.check(signing.image("a.jpg"))
+    [address] = sent(emulator)
+    assert "n=1&" in address
 
 
 async def test_an_image_that_is_not_to_be_asked_for_is_skipped_with_its_reason(

@@ -72,8 +72,10 @@ class Preparing:
         """
         if subject.upload is not None:
             self._uploads.append(subject.upload)
+        elif subject.sign is not None:
+            self._sign = subject.sign
         elif is_own(subject.identity):
-            self.url, self._sign, self._signed_at = subject.url, subject.sign, 0.0
+            self.url, self._sign = subject.url, None
 
     async def address(self) -> str:
         """Return what the service is given now. Its turn has come: this does not take long.
