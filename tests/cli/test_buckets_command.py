@@ -174,8 +174,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-@pytest.mark.parametrize("command", ["run", "estimate"])
+@pytest.mark.parametrize(
+    ("command", "case"),
+    [
+        *(pytest.param("run", REFUSED[name], id=name) for name in REFUSED),
+        pytest.param("estimate", REFUSED["no image"], id="estimate, no image"),
+    ],
+)
 def test_a_bucket_that_is_none_is_refused_before_anything_is_made(
     run: Command, bucket: Bucket, tmp_path: Path, command: str, case: tuple[str, Any, str]
 ) -> None:
