@@ -48,6 +48,15 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of a real S3 server, one for all tests of a process that list a bucket."""
+    from tests.buckets import s3_server  # noqa: PLC0415  # a second of import, for few tests
+
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
 def redis_client(redis_url: str) -> Iterator[redis.Redis]:
     """A client of that Redis, which blocks."""
     with redis.Redis.from_url(redis_url) as client:

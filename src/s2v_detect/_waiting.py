@@ -11,7 +11,7 @@ our tasks are made past the factory.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -115,6 +115,12 @@ def _started(work: Callable[[], T], *, on_end: Callable[[], None]) -> "asyncio.F
 def task_of(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
     """Return a plain task of the running loop, whose first step is yet to come."""
     return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name)
+
+
+async def let_go_of(items: object) -> None:
+    """Have a generator closed: an `async for` that is left leaves it open."""
+    if isinstance(items, AsyncGenerator):
+        await items.aclose()
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

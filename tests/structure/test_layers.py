@@ -61,6 +61,7 @@ PURE = [
     "images/_identity",
     "images/_places",
     "images/_addresses",
+    "images/_signed",
     "images/_header",
     "checks/_again",
 ]
@@ -80,7 +81,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "python_calamine": {"tables"},
     "xlsxwriter": {"tables"},
     "jinja2": {"report"},
-    "aiohttp": {"emulator"},
+    "aiohttp": {"emulator", "integrations"},
     "ray": {"integrations"},
     "skimage": {"emulator"},
     "PIL": {"emulator"},
@@ -91,6 +92,8 @@ ROOMS_OF: dict[str, set[str]] = {
     "pandas": {"integrations"},
     "polars": {"integrations"},
     "tqdm": {"integrations"},
+    "s3fs": {"integrations"},
+    "botocore": {"integrations"},
     "pytest": set(),  # the plugin is a module beside the package
 }
 # A type and a conversion of it: a path is a value too, and so is what a resolver says.

@@ -6,8 +6,16 @@ environment and no signal. Those are the command's.
 
 from s2v_detect.bulk._beside import replacing, try_replacing
 from s2v_detect.bulk.expected import Expected
-from s2v_detect.bulk.folder import Files, file_row, is_image_file, is_pattern, steady_folder
+from s2v_detect.bulk.folder import (
+    Files,
+    file_row,
+    is_image_file,
+    is_pattern,
+    may_be_image,
+    steady_folder,
+)
 from s2v_detect.bulk.inputs import Input, Options
+from s2v_detect.bulk.listed import Listed
 from s2v_detect.bulk.outputs import Output, open_output, pipe_output, write_table
 from s2v_detect.bulk.paths import (
     OwnFiles,
@@ -29,11 +37,15 @@ from s2v_detect.bulk.sample import Interval, Sample, interval
 from s2v_detect.bulk.skips import Skip, Skips
 from s2v_detect.bulk.tally import Tally
 
+Source = Input | Files | Listed
+"""Where the rows of a run come from."""
+
 __all__ = [
     "Expected",
     "Files",
     "Input",
     "Interval",
+    "Listed",
     "Options",
     "Output",
     "OwnFiles",
@@ -44,6 +56,7 @@ __all__ = [
     "Sample",
     "Skip",
     "Skips",
+    "Source",
     "Tally",
     "Used",
     "as_copy",
@@ -58,6 +71,7 @@ __all__ = [
     "is_folder",
     "is_image_file",
     "is_pattern",
+    "may_be_image",
     "open_output",
     "pipe_output",
     "refuse_conflicts",

@@ -108,6 +108,16 @@ def is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in _IMAGES
 
 
+def may_be_image(name: str) -> bool:
+    """Whether a file is called as images are, or has no ending that would say what it is.
+
+    Example:
+        >>> may_be_image("Face.JPG"), may_be_image("faces.csv"), may_be_image("faces")
+        (True, False, True)
+    """
+    return is_image_name(name) or not Path(name).suffix
+
+
 def is_image_file(path: Path) -> bool:
     """Whether a file is called as images are, or begins as one. Raises `OSError`."""
     if not path.is_file():
@@ -144,7 +154,7 @@ def _walked(top: str, *, recursive: bool) -> Iterator[Row]:
                     folders.append(_entries(entry.path))
                 except OSError as error:
                     yield Row(None, _text(entry), f"the folder can't be read: {error.strerror}")
-        elif _may_be_image(entry.name) and not _is_folder(entry):
+        elif may_be_image(entry.name) and not _is_folder(entry):
             yield file_row(Path(entry.path))
 
 
@@ -177,10 +187,6 @@ def _is_folder(entry: "os.DirEntry[str] | Path") -> bool:
         return entry.is_dir()
     except OSError:  # a link in a circle, or to where nobody may look: its row will say so
         return False
-
-
-def _may_be_image(name: str) -> bool:
-    return is_image_name(name) or not Path(name).suffix
 
 
 def _text(path: "os.PathLike[str] | str") -> str:

@@ -24,7 +24,7 @@ from s2v_detect import (
     Skipped,
     Spend,
 )
-from s2v_detect._waiting import in_thread
+from s2v_detect._waiting import in_thread, let_go_of
 from s2v_detect.bulk._known import Known
 from s2v_detect.bulk._writer import Writer
 from s2v_detect.bulk.outputs import Output
@@ -121,6 +121,8 @@ class Run:
             self._fault = error
         except OSError as error:
             self._input_error = error
+        finally:
+            await let_go_of(batches)
         is_complete = not (self._interrupted or self._fault or self._input_error)
         self._is_placed = await self._writer.drained(is_complete=is_complete)
         self.tally.unwritten = self._writer.unwritten

@@ -175,7 +175,7 @@ class Check:
         # Up to here leaving is free. From here it is finished and recorded.
         departure = self._depart(turn)
         try:
-            answer = await session.endpoint.post(self.preparing.url, departure)
+            answer = await session.endpoint.post(self.preparing.address, departure)
             verdict = self._decoded(answer)
             await self._record(verdict, answer)
         except BaseException as error:  # whatever it is, the books must hear of it
@@ -249,6 +249,7 @@ class Check:
         self.tell("sent")
 
     def _decoded(self, answer: Answer) -> Verdict:
+        answer = self.preparing.concealed(answer)
         self._images = images_billed(answer) or 1
         verdict = decode(answer)
         self._count(verdict.billed)

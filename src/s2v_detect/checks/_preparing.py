@@ -5,17 +5,21 @@ store, as its checks do one of the service: no image fails for it.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from s2v_detect.checks._again import Rests
 from s2v_detect.checks._breaker import FREE
 from s2v_detect.checks._session import Session
 from s2v_detect.errors import DetectError, ImageSkipped, NotSent
-from s2v_detect.images import Subject, is_own
+from s2v_detect.images import FRESH_S, Subject, is_own, without_signature
 from s2v_detect.ledger import LedgerEntry, Recording
+from s2v_detect.limiters import GRACE_S
 from s2v_detect.models import EventKind, Lane
+from s2v_detect.wire import Answer
 
 
 class Tell(Protocol):
@@ -37,8 +41,10 @@ class Preparing:
         """What the look could not tell."""
         self.is_by_look = False
         """Whether a look has told that it is ready, or that it never will be."""
-        self.is_ready = subject.upload is None and session.look is None
+        self.is_ready = not (subject.upload or subject.sign or session.look)
         """Whether the service can be asked."""
+        self._sign = subject.sign
+        self._signed_at = 0.0
         self._uploads = deque([subject.upload] if subject.upload else [])
         self._session = session
         self._recording = recording
@@ -66,8 +72,29 @@ class Preparing:
         """
         if subject.upload is not None:
             self._uploads.append(subject.upload)
+        elif subject.sign is not None:
+            self._sign = subject.sign
         elif is_own(subject.identity):
-            self.url = subject.url
+            self.url, self._sign = subject.url, None
+
+    async def address(self) -> str:
+        """Return what the service is given now. Its turn has come: this does not take long.
+
+        What was signed while it was made ready may be too old after a long line, and is signed
+        anew: that computes, unless credentials must be renewed. Then the address at hand is given.
+        """
+        if self._sign is None:
+            return self.url
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await self._sign_anew()
+        return self.url
+
+    def concealed(self, answer: Answer) -> Answer:
+        """Return an answer to be kept: without what signs the address, which may be echoed."""
+        if self._sign is None:
+            return answer
+        return answer._replace(body=without_signature(answer.body, self.url))
 
     async def make_ready(self, lane: Lane, tell: Tell) -> None:
         """Return when it is ready. Cancelling is free.
@@ -76,6 +103,7 @@ class Preparing:
         key.
         """
         entry, look = self.entry, self._session.look
+        await self._sign_anew()
         if self._uploads:
             self.url = self.url or (entry and entry.living_upload) or ""
             if not self.url:
@@ -84,6 +112,12 @@ class Preparing:
             self.is_by_look = True
             self.doubt = await look(self.url, lane)
         self.is_ready = True
+
+    async def _sign_anew(self) -> None:
+        # By the clock of the signature: a machine that slept has an old one.
+        if self._sign and not 0 <= time.time() - self._signed_at < FRESH_S:
+            self.url = await self._sign()
+            self._signed_at = time.time()
 
     async def _upload(self, lane: Lane, tell: Tell) -> None:
         rests = Rests(self._session.retry)

@@ -18,11 +18,12 @@ window.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import suppress
 from os import PathLike
 from typing import Any, NamedTuple
 
-from s2v_detect._waiting import task_of
+from s2v_detect._waiting import let_go_of, task_of
 from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._flights import Flights
 from s2v_detect.checks._waiters import Ending
@@ -174,17 +175,18 @@ class Window:
         await asyncio.wait([self._feeder, *self._reading])
 
     async def _feed(self) -> None:
+        items = self._items
+        source = aiter(items) if isinstance(items, AsyncIterable) else items
         try:
             await self._has_room()
-            each = asked_of(_each(self._items), self._asking, most_held=self._size)
+            each = asked_of(_each(source), self._asking, most_held=self._size)
             async for item, asked in each:
                 if self._is_stopped:  # the input stopped it, or is deaf to being cancelled
                     return
                 self._admit(item, asked)
                 await self._has_room()
         finally:
-            if isinstance(self._items, AsyncGenerator):  # an `async for` leaves it open
-                await self._items.aclose()
+            await let_go_of(source)
 
     async def _has_room(self) -> None:
         most_aside = _MOST_ASIDE * self._size
@@ -327,10 +329,11 @@ def _outcome(row: _Row, ending: Ending, elapsed_s: float) -> Outcome:
     return Failed(error=ending.result, **common)
 
 
-async def _each(items: Items) -> AsyncIterator[Any]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
+async def _each(source: AsyncIterator[Any] | Iterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(source, Iterable):
+        for item in source:
             yield item
-    else:
-        for item in items:
-            yield item
+        return
+    with suppress(StopAsyncIteration):
+        while True:  # an iterator need not be iterable itself
+            yield await anext(source)

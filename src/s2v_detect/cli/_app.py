@@ -145,7 +145,8 @@ def run(
 
     Args:
         source: A folder of images, or a pattern of files in quotes; or a list: text (a URL a line),
-            CSV, TSV, JSON lines, Excel or Parquet by its ending, .gz too; - is stdin. --emulator:
+            CSV, TSV, JSON lines, Excel or Parquet by its ending, .gz too; - is stdin; or a bucket:
+            s3://bucket/prefix, aliyun-oss://bucket/prefix. --emulator:
             http://photographs.example/NAME is beside it.
         out: JSON lines, CSV, TSV, Excel or Parquet by its ending; - is stdout. Other columns of the
             input pass through.

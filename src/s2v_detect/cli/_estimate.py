@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.bulk import Expected, Files, Input, Sample, refuse_conflicts
+from s2v_detect.bulk import Expected, Sample, Source, refuse_conflicts
 from s2v_detect.cli._account import Account, Sending
+from s2v_detect.cli._buckets import tell_left_out
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._run import STANDARD, Plan, opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._summary import skips_as_json, skips_told
-from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.cli._terminal import duration, printable, stderr_console
 from s2v_detect.tables import InputError
 
 _NAMES = {
@@ -49,6 +50,7 @@ def estimate_run(
         raise Unusable(
             f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
         ) from error
+    tell_left_out(stderr_console(), rows)
     rate = sending.rate
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
@@ -98,7 +100,7 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
     )
 
 
-async def _counted(rows: Input | Files, expected: Expected, plan: Plan) -> dict[str, int]:
+async def _counted(rows: Source, expected: Expected, plan: Plan) -> dict[str, int]:
     """Return the counts; the images for which the budget has no money are not asked for."""
     source = Sample(rows.batches(), plan.sample, plan.seed or 0) if plan.sample else rows
     try:

@@ -9,6 +9,7 @@ Examples:
   s2v-detect run portraits.csv -o verdicts.csv --column photo --max-cost 12.50
   s2v-detect run portraits.txt -o trial.jsonl --emulator --report report.html
   s2v-detect run portraits.parquet -o sample.csv --sample 500
+  s2v-detect run s3://portraits/2026/ -o verdicts.csv
   s2v-detect run portraits.xlsx -o verdicts.xlsx --sheet 2
   cat portraits.txt | s2v-detect run - -o - | jq -r 'select(.check_pass).image'"""
 CHECK = """\

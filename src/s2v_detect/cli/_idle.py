@@ -11,12 +11,13 @@ from typing import Literal, NamedTuple
 
 from s2v_detect.bulk import is_folder, is_image_file, is_pattern
 from s2v_detect.cli._account import Account
+from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._run import Plan
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
 from s2v_detect.tables import DELIMITERS
 
-Source = Literal["a folder", "a pattern of files", "an image", "a list"]
+Kind = Literal["a bucket", "a folder", "a pattern of files", "an image", "a list"]
 
 
 class Idle(NamedTuple):
@@ -87,9 +88,11 @@ def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
     ]
 
 
-def _kind_of(source: str) -> Source:
+def _kind_of(source: str) -> Kind:
     if source == STANDARD:
         return "a list"
+    if is_bucket(source):
+        return "a bucket"
     if is_pattern(source):
         return "a pattern of files"
     if is_folder(source):

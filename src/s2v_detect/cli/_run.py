@@ -20,6 +20,7 @@ from s2v_detect.bulk import (
     OwnFiles,
     RunSummary,
     Sample,
+    Source,
     Used,
     as_input,
     as_output,
@@ -31,9 +32,9 @@ from s2v_detect.bulk import (
     open_output,
     pipe_output,
     refuse_conflicts,
-    steady_folder,
 )
 from s2v_detect.cli._account import FILE, POSITIVE, Account, Sending, Spending
+from s2v_detect.cli._buckets import folder_of, is_bucket, listed_bucket, tell_left_out
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -41,7 +42,7 @@ from s2v_detect.cli._going_on import refuse_other_identity, refuse_strange_outpu
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._places import LedgerPlace, ledger_named_after, used_by
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._screening import Begun, Rows, Screening, Unusable
+from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary, write_summary
 from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
@@ -130,7 +131,8 @@ class Plan(Spending):
         """Return the input, unless that leaves the other files out by itself."""
         if source == STANDARD:
             return [as_input(stdin_descriptor())]
-        return [] if is_pattern(source) or is_folder(source) else [as_input(Path(source))]
+        is_left_out = is_bucket(source) or is_pattern(source) or is_folder(source)
+        return [] if is_left_out else [as_input(Path(source))]
 
     @property
     def read_as(self) -> Options:
@@ -197,7 +199,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             account=account,
             sending=sending,
             console=console,
-            folder=Path() if source == STANDARD else steady_folder(source),
+            folder=folder_of(source),
             ledger=ledger,
             budget=plan.budget,
             retry_failed=plan.retry_failed or plan.fresh,
@@ -211,6 +213,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     code = exit_of(summary)
     name = "stdout" if out == STANDARD else out
     print_summary(console, summary, output=name, emulated=account.emulator, sample=sample or None)
+    tell_left_out(console, rows)
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
@@ -235,15 +238,17 @@ def _report_on(
         title=None,
         note="as the emulator counts it; nothing was billed" if emulated else "",
         ledger=place,
-        beside=None if source == STANDARD else Path(source).parent,
+        beside=None if source == STANDARD or is_bucket(source) else Path(source).parent,
     )
 
 
-def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
-    """Return the input of that name: a file, a folder, a pattern of files, `-` for stdin.
+def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Source:
+    """Return the input of that name: a file, folder, pattern or bucket, `-` for stdin.
 
     What the run itself writes is no input of it.
     """
+    if is_bucket(name):
+        return listed_bucket(name)
     own = OwnFiles(plan.written_by(out))
 
     def tell(guessed: str) -> None:
@@ -275,7 +280,7 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Input | Files:
 
 
 def output_opener(
-    name: str, rows: Input | Files, plan: Plan, ledger: AnyLedger | None, console: Console
+    name: str, rows: Source, plan: Plan, ledger: AnyLedger | None, console: Console
 ) -> Callable[[], Output]:
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
@@ -306,7 +311,7 @@ def output_opener(
     )
 
 
-def _excel_delimiter(out: str, rows: Input | Files) -> str:
+def _excel_delimiter(out: str, rows: Source) -> str:
     """Return what separates the cells of a CSV file on the machine that the input comes from."""
     return rows.delimiter if Path(out).suffix.lower() == ".csv" and rows.delimiter in ",;" else ""
 
@@ -321,21 +326,23 @@ def stdout_lines() -> Output:
     return pipe_output(os.dup(stdout_descriptor()))
 
 
-async def _counted(rows: Input | Files, screening: Screening) -> RunSummary:
+async def _counted(rows: Source, screening: Screening) -> RunSummary:
     """Run, with the input's length counted beside the first requests."""
-    if isinstance(screening.source, Begun):
-        await screening.source.begin()
+    begun = screening.source if isinstance(screening.source, Begun) else None
+    if begun:
+        await begun.begin()
     counting = asyncio.create_task(rows.count())
     try:
         return await screening.run()
     finally:
         counting.cancel()
+        if begun:
+            await begun.close()
 
 
 __all__ = [
     "STANDARD",
     "Plan",
-    "Rows",
     "opened_input",
     "screen_file",
     "stdout_lines",

@@ -9,6 +9,7 @@ from typing import Protocol
 from rich.console import Console
 
 from s2v_detect import Budget, DetectClient, Event, Spend
+from s2v_detect._waiting import let_go_of
 from s2v_detect.bulk import Output, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
@@ -61,6 +62,10 @@ class Begun:
             self._first = await anext(self._batches, [])
         except OSError as error:
             self._error = error
+
+    async def close(self) -> None:
+        """Let go of what was not read: at the end of a loop nothing says what is closed first."""
+        await let_go_of(self._batches)
 
     async def batches(self) -> AsyncIterator[list[Row]]:
         """Give them, once."""

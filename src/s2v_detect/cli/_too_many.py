@@ -5,14 +5,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from s2v_detect.bulk import Files, Input
+from s2v_detect.bulk import Source
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
 from s2v_detect.tables import InputError, most_rows
 
 
 def refuse_too_many(
-    opened: Callable[[], Input | Files], source: str, out: str, *, sample: int | None
+    opened: Callable[[], Source], source: str, out: str, *, sample: int | None
 ) -> None:
     """Raise `Unusable` where the output's format has not as many rows as the input.
 
@@ -33,7 +33,7 @@ def refuse_too_many(
         )
 
 
-async def _has_more(rows: Input | Files, most: int) -> bool:
+async def _has_more(rows: Source, most: int) -> bool:
     await rows.count()
     if rows.total is None or rows.total <= most:  # an Excel file, or no regular one
         return False

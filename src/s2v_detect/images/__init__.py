@@ -4,8 +4,8 @@
 `_identity` (pure: what makes two images the same), `_addresses` (pure: which hosts are public),
 `_header` (pure: format and size from the first bytes), `_files` (a file or bytes of this machine),
 `_look` with `_fetching` and `_guard` (the first bytes from a server), `_upload` (into the vendor's
-store), `_subjects` (all of these as what a check is about). It knows no check: nothing here is
-billed.
+store), `_signed` (pure: an image whose address is made when the image is asked for), `_subjects`
+(all of these as what a check is about). It knows no check: nothing here is billed.
 
 `Looker` and `Uploader` are imported at their first use: a look loads httpcore, 100 ms of every
 import, and most clients neither look nor upload.
@@ -31,6 +31,7 @@ from s2v_detect.images._identity import (
 )
 from s2v_detect.images._items import Asked, Asking, Getter, asked_of
 from s2v_detect.images._places import described, is_image
+from s2v_detect.images._signed import FRESH_S, SIGNED_FOR_S, Sign, SignedImage, without_signature
 from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGITS",
+    "FRESH_S",
+    "SIGNED_FOR_S",
     "Asked",
     "Asking",
     "Getter",
     "LocalImage",
     "Looker",
     "Reading",
+    "Sign",
+    "SignedImage",
     "Subject",
     "Subjects",
     "Uploader",
@@ -69,6 +74,7 @@ __all__ = [
     "own_identity",
     "private_reason",
     "trimmed",
+    "without_signature",
 ]
 
 

@@ -29,6 +29,7 @@ from s2v_detect._redaction import path_text, text_of
 from s2v_detect._service import IMAGE_SCHEMES
 from s2v_detect.errors import ImageSkipped
 from s2v_detect.images._addresses import INVISIBLE
+from s2v_detect.images._signed import SignedImage
 
 _OWN = "id:"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -231,6 +232,9 @@ def kept_as(image: str | PathLike[str] | bytes) -> str:
     """Return what a record of an image is found by; of what is no image, by what was written."""
     if type(image) is str and len(image) <= _LONGEST_URL and _PLAIN.fullmatch(image):
         return image
+    name = name_of(image)
+    if isinstance(image, SignedImage):
+        return f"{_OWN}{image.identity}"
     if isinstance(image, str):
         try:
             return identity_of(image_of(image))

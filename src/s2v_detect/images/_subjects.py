@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from s2v_detect.errors import ImageSkipped, not_sent
 from s2v_detect.images._addresses import private_reason
 from s2v_detect.images._files import Reading, local_image
-from s2v_detect.images._identity import identity_of, image_of, name_of
+from s2v_detect.images._identity import identity_of, image_of, kept_as, name_of
+from s2v_detect.images._signed import Sign, SignedImage
 from s2v_detect.limiters import Limiter
 from s2v_detect.models import Lane
 from s2v_detect.wire import UPLOADS_PATH, Answer, Endpoint, credential_query, is_answer
@@ -26,11 +27,20 @@ def address_of(value: object, *, allow_private: bool) -> str:
     return url
 
 
+def signed_identity(image: SignedImage) -> str:
+    """Return what is told apart. Raises `ImageSkipped` for one that is not to be asked for."""
+    if image.refusal:
+        raise ImageSkipped(image.refusal, image=image, saves="call")
+    return kept_as(image)
+
+
 def identity_within(source: str | os.PathLike[str], *, allow_private: bool) -> str:
     """Return what is told apart: an address in its one spelling, or what a file holds. Blocks.
 
     Raises `ImageSkipped` for what no client would send.
     """
+    if isinstance(source, SignedImage):
+        return signed_identity(source)
     if isinstance(source, str):
         return identity_of(address_of(source, allow_private=allow_private))
     return local_image(source).identity
@@ -57,9 +67,11 @@ class Subject(NamedTuple):
     identity: str
     """The same for whatever is the same image."""
     url: str
-    """What the service is given; empty where that comes from an upload."""
-    upload: Upload | None
+    """What the service is given; empty where that comes from an upload or a signature."""
+    upload: Upload | None = None
     """Puts it into the store."""
+    sign: Sign | None = None
+    """Makes an address for it that lives for a while."""
 
     @property
     def name(self) -> str:
@@ -86,6 +98,7 @@ class Subjects:
         self._model = model
         self._credential_line = credential_line
         self._allow_private = allow_private
+        self._signing = asyncio.Lock()
         self._reading: Reading | None = None
         self._uploader: Uploader | None = None
 
@@ -109,8 +122,17 @@ class Subjects:
 
     def address(self, value: object) -> Subject:
         """Return the subject of a URL. Raises `ImageSkipped` as above."""
+        if isinstance(value, SignedImage):
+            return Subject(value, signed_identity(value), "", sign=partial(self._signed, value))
         url = address_of(value, allow_private=self._allow_private)
-        return Subject(url, identity_of(url), url, None)
+        return Subject(url, identity_of(url), url)
+
+    async def _signed(self, image: SignedImage) -> str:
+        # One in each step of the event loop: a window full of them would take a quarter of a
+        # second, and the first request would wait for the last signature.
+        async with self._signing:
+            url = await image.sign()
+        return address_of(url, allow_private=self._allow_private)
 
     async def close(self) -> None:
         """Give up on what is still being uploaded."""

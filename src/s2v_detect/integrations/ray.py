@@ -185,7 +185,7 @@ class BatchCheck:
             self.refuse_misfit(batch.column_names)
             rows = _rows(batch, self._wanted)
             outcomes = await self._opened().run(partial(self._outcomes, rows))
-        for name, values in arrow_columns(map(cells_of, outcomes), self._prefix).items():
+        for name, values in arrow_columns(list(map(cells_of, outcomes)), self._prefix).items():
             batch = batch.append_column(name, values)
         return batch
 

@@ -6,7 +6,7 @@ An answer is read as it comes: it is asked for uncoded, and unpacked by us where
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 from pydantic import SecretStr
@@ -123,15 +123,17 @@ class Endpoint:
             await self._http.aclose()
             self._http = None
 
-    async def post(self, image: str, departure: Departure) -> Answer:
+    async def post(self, image: Callable[[], Awaitable[str]], departure: Departure) -> Answer:
         """Return the whole answer, or raise `NotSent` or `OutcomeUnknown`.
 
-        `timeout_s` runs from the bytes leaving to the whole answer.
+        `image` gives the address, and what it raises is raised: nothing has left then. `timeout_s`
+        runs from the bytes leaving to the whole answer.
         """
         try:
+            url = await image()
             async with asyncio.timeout(None) as deadline:
                 await departure.start(self._queue, deadline, self._timeout_s)
-                request = self._request(image, departure)
+                request = self._request(url, departure)
                 answer = await self._answer(request, departure.route)
         except BaseException as error:  # whatever it is, the turn must hear whether the bytes left
             departure.failed(error)

@@ -1,0 +1,93 @@
+"""A bucket in place of a list: what is told of it before its listing, and behind."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from s2v_detect import ConfigurationError
+from s2v_detect._version import missing
+from s2v_detect.bulk import Listed, Source, steady_folder
+from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._terminal import STANDARD, counted, printable
+
+_SCHEMES = ("s3", "s3a", "s3n", "aliyun-oss", "oss", "gs", "gcs", "az", "abfs", "abfss", "cos")
+"""Of buckets, as tools call them: nobody means a file. Which are listed, `integrations` says."""
+_STORE = "oss"
+_EXTRA = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
+_MOST_TOLD = 5
+
+
+def is_bucket(name: str) -> bool:
+    """Whether a name is meant as a bucket, of whichever kind.
+
+    Example:
+        >>> is_bucket("s3://portraits/2026/"), is_bucket("portraits/2026/")
+        (True, False)
+    """
+    scheme, mark, _ = name.partition("://")
+    return bool(mark) and scheme.lower() in _SCHEMES
+
+
+def listed_bucket(name: str) -> Listed:
+    """Return the images of a bucket as an input. Raises `Unusable` where that can't be."""
+    scheme, _, rest = name.partition("://")
+    shown = printable(name)
+    if scheme.lower() == _STORE:
+        raise Unusable(
+            f"{shown} can't be listed: oss:// is the service's own store for uploads. Give"
+            f" aliyun-oss://{printable(rest)} for a bucket of your own."
+        )
+    images = _images_of(name)
+
+    def refused(error: OSError) -> str:
+        return (
+            f"{shown} can't be listed: {error.strerror}. Give the address and the credentials of a"
+            " bucket that you may list, as for the tools of its cloud."
+        )
+
+    def none() -> str:
+        left_out = _told(images.left_out)
+        return (
+            f"{shown} holds no images{left_out and f'; {left_out}'}. Give another bucket, or the"
+            " beginning of other keys."
+        )
+
+    return Listed(images.pages, left_out=images.left_out, refused=refused, none=none)
+
+
+def _images_of(name: str) -> Any:
+    """Return the images of a bucket; `Unusable` where the extra is not installed."""
+    try:
+        from s2v_detect.integrations import buckets  # noqa: PLC0415  # an extra, when asked for
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise Unusable(missing("A bucket", "cli", "s3")) from error
+    try:
+        return buckets.BucketImages(name)
+    except ConfigurationError as error:
+        raise Unusable(str(error)) from error
+
+
+def folder_of(source: str) -> Path:
+    """Return the folder whose files the emulator serves."""
+    return Path() if source == STANDARD or is_bucket(source) else steady_folder(source)
+
+
+def tell_left_out(console: Console, rows: Source) -> None:
+    """Say what of a bucket no row was made of."""
+    if isinstance(rows, Listed) and rows.left_out:
+        console.print(f"{_told(rows.left_out).capitalize()}.", markup=False)
+
+
+def _told(left_out: dict[str, int]) -> str:
+    """Return how many objects are not called as images are, and how they are called."""
+    count = sum(left_out.values())
+    if not count:
+        return ""
+    ranked = sorted(left_out.items(), key=lambda each: -each[1])
+    kinds = [f"{printable(kind)}: {number:,}" for kind, number in ranked[:_MOST_TOLD]]
+    kinds += ["others"] if len(ranked) > _MOST_TOLD else []
+    was = counted(count, "object is not called", "objects are not called")
+    return f"{was} as images are and left out ({', '.join(kinds)})"
