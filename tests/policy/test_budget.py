@@ -27,7 +27,7 @@ AMOUNTS: list[tuple[Any, Decimal, int]] = [
 ]
 NO_AMOUNTS: list[Any] = [
     *(-1, "-0.01", "nan", float("nan"), "inf", float("inf"), "-inf", "sNaN", "12,50", "CNY 2", ""),
-    *(True, [2], b"2", {}, object()),
+    *(True, [2], b"2", {}, 1j),
 ]
 NAMES = ("total", "per_day", "per_month")
 
