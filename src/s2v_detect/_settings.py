@@ -50,7 +50,7 @@ _SHOWN_CHARACTERS = 200
 _MEANT = {
     "api_key": ("key", "token", "secret", "dashscope_api_key"),
     "base_url": ("url", "endpoint", "host", "base_http_api_url"),
-    "limiter=LocalLimiter(5)": ("rate", "qps", "rps", "rate_limit", "requests_per_second"),
+    "limiter=HostLimiter(5)": ("rate", "qps", "rps", "rate_limit", "requests_per_second"),
     "retry=RetryPolicy(max_attempts=3)": (
         "retries",
         "max_retries",

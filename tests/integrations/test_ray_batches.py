@@ -261,7 +261,7 @@ def test_a_key_is_refused_and_is_in_no_pickle(key: Any) -> None:
 STAYS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a client of httpx": ({"http_client": httpx.AsyncClient()}, ConfigurationError, "proxies"),
     "what can't be pickled": ({"on_event": lambda _: None}, ConfigurationError, "on_event is"),
-    "an argument that there is not": ({"qps": 5}, TypeError, "limiter=LocalLimiter"),
+    "an argument that there is not": ({"qps": 5}, TypeError, "limiter=HostLimiter"),
     "nonsense": ({"timeout_s": -1}, ConfigurationError, "timeout_s is -1"),
 }
 

@@ -4,7 +4,9 @@ import logging
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,9 +219,37 @@ def test_the_environment_puts_the_line_into_redis(
     assert line_of(at_another_rate, *ACCOUNT).rate == 2.5
     assert isinstance(Account(emulator=True)._line(2.5), LocalLimiter)  # noqa: SLF001  # as above
     assert not lines.exists()
-    monkeypatch.setenv("S2V_DETECT_LINE", "rediss//typo://")
-    with pytest.raises(ConfigurationError, match="no URL of a Redis"):
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize(
+    "slip", ["rediss//typo://", "redis:/host", "redis", "proces", "PROCESS", "off", "1", "http://a"]
+)
+def test_a_slip_in_the_environment_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, slip: str
+) -> None:
+    """It would split the account's line without a word: of the library and of the command."""
+    monkeypatch.setenv("S2V_DETECT_LINE", slip)
+    with pytest.raises(ConfigurationError, match='Set "machine"'):
         line_of(None, *ACCOUNT[:2], "sk-third")
+    with pytest.raises(ConfigurationError, match='Set "machine"'):
+        Account()._line(2.5)  # noqa: SLF001  # what nobody else shows
+
+
+@pytest.mark.parametrize("name", ["", 5, b"team"])
+def test_what_is_no_name_is_told_at_once(name: Any) -> None:
+    """An empty one would be one line for all accounts."""
+    for limiter in (HostLimiter, partial(RedisLimiter, "redis://cache.example")):
+        with pytest.raises(ConfigurationError, match="Give a text"):
+            limiter(name=name)
+
+
+def test_an_empty_folder_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As of a variable that is not set: it is not the present folder."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="an empty text is no folder"):
+        HostLimiter(directory="")
+    assert not list(tmp_path.iterdir())
 
 
 async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:

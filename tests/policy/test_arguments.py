@@ -206,7 +206,7 @@ def test_an_argument_of_another_kind_is_told_at_once(name: str, value: Any) -> N
     assert raised.value.do[0].isupper()
 
 
-RATE = "Give limiter=LocalLimiter(5), if that is meant."
+RATE = "Give limiter=HostLimiter(5), if that is meant."
 UNKNOWN: list[tuple[str, str]] = [
     *((word, RATE) for word in ("rate", "ratee", "Rate", "qps", "rps", "rate_limit", "qps_limit")),
     *((word, "Give retry=RetryPolicy(max_attempts=3),") for word in ("retries", "max_retries")),

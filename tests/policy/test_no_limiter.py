@@ -46,7 +46,7 @@ def test_the_contract_is_what_the_protocol_says() -> None:
 
 def test_a_number_is_no_limiter() -> None:
     """The usual slip: the sentence shows what was meant."""
-    with pytest.raises(ConfigurationError, match=r"of type float, .*Give LocalLimiter\(2\.5\)"):
+    with pytest.raises(ConfigurationError, match=r"of type float, .*Give HostLimiter\(2\.5\)"):
         DetectClient("sk-x", limiter=2.5)  # type: ignore[arg-type]  # what a user may try
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from s2v_detect.limiters._alone import alone_at
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._waiting_list import (
     EARLY_S,
@@ -18,7 +19,6 @@ from s2v_detect.limiters._waiting_list import (
     Shared,
     WaitingList,
     Wish,
-    alone_at,
 )
 
 INTERACTIVE, BULK = 1, 2

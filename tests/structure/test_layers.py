@@ -51,6 +51,7 @@ PURE = [
     "options",
     "limiters/_pacing",
     "limiters/_waiting_list",
+    "limiters/_alone",
     "limiters/_block",
     "limiters/_redis/_script",
     "wire/_answers",

@@ -329,8 +329,8 @@ def _outcome(row: _Row, ending: Ending, elapsed_s: float) -> Outcome:
     return Failed(error=ending.result, **common)
 
 
-async def _each(source: AsyncIterator[Any] | Iterable[Any]) -> AsyncIterator[Any]:
-    if isinstance(source, Iterable):
+async def _each(source: Any) -> AsyncIterator[Any]:
+    if not hasattr(source, "__anext__"):  # a plain iterable, by `__getitem__` too
         for item in source:
             yield item
         return

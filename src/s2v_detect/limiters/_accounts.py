@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from s2v_detect._service import BASE_URL, REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._folder import is_process_only, redis_url
+from s2v_detect.limiters._folder import wanted_line
 from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._redis import RedisLimiter
@@ -69,7 +69,7 @@ def shared_line(
 
 
 def _default_line(base_url: str, model: str, api_key: str | SecretStr) -> Limiter:
-    if is_process_only():
+    if wanted_line() == "process":
         return shared_line(base_url, model, api_key)
     name = account_name(base_url, model, api_key)
     with _lock:
@@ -84,12 +84,12 @@ def default_limiter(rate: float) -> Limiter:
 
     A client's own default is kept for its account; this one is not.
     """
-    return LocalLimiter(rate) if is_process_only() else _machine_line(rate, None)
+    return LocalLimiter(rate) if wanted_line() == "process" else _machine_line(rate, None)
 
 
 def _machine_line(rate: float, name: str | None) -> Limiter:
-    if url := redis_url():
-        return RedisLimiter(url, rate, name=name)
+    if (where := wanted_line()) != "machine":
+        return RedisLimiter(where, rate, name=name)
     try:
         return HostLimiter(rate, name=name)
     except ConfigurationError as error:

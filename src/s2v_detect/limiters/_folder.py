@@ -5,6 +5,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from s2v_detect.errors import ConfigurationError
+
 FOLDER_VARIABLE = "S2V_DETECT_STATE_DIR"
 LINE_VARIABLE = "S2V_DETECT_LINE"
 _NETWORK_DISKS = frozenset(
@@ -35,17 +37,23 @@ _NETWORK_DISKS = frozenset(
     )
 )
 _BOOT_BYTES = 16
+_SERVERS = ("redis://", "rediss://", "unix://")
 
 
-def is_process_only() -> bool:
-    """Whether the environment wants a line for each process."""
-    return os.environ.get(LINE_VARIABLE, "").strip() == "process"
+def wanted_line() -> str:
+    """Return where the environment wants the line: "machine", "process", or the URL of a Redis.
 
-
-def redis_url() -> str:
-    """Return the URL of the Redis in which the environment wants the line, or nothing."""
+    Raises `ConfigurationError` for any other value: a slip would split the account's line.
+    """
     where = os.environ.get(LINE_VARIABLE, "").strip()
-    return where if "://" in where else ""
+    if where in ("", "machine"):
+        return "machine"
+    if where == "process" or where.startswith(_SERVERS):
+        return where
+    raise ConfigurationError(  # without the value: a password may be in it
+        f"{LINE_VARIABLE} says neither machine, nor process, nor the URL of a Redis.",
+        do='Set "machine" (as without it), "process", or "redis://host:6379/0", say.',
+    )
 
 
 def state_folder(directory: str | os.PathLike[str] | None) -> Path:
@@ -56,6 +64,8 @@ def state_folder(directory: str | os.PathLike[str] | None) -> Path:
     if sys.platform == "win32":
         raise OSError("this system locks no file in the way that a shared line needs")
     if directory is not None:
+        if not os.fspath(directory):
+            raise NotADirectoryError("an empty text is no folder")
         folder = Path(directory)
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is no folder")

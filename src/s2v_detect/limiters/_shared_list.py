@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._alone import Alone
 from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
 from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
-from s2v_detect.limiters._turns import Alone
 from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList
 
 _log = logging.getLogger("s2v_detect")

@@ -19,9 +19,8 @@ from functools import partial
 from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
-from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish, alone_at
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 from s2v_detect.options import is_number
 
@@ -84,7 +83,7 @@ def refuse_no_limiter(value: object) -> None:
         return
     names = [name for name in vars(Limiter) if not name.startswith("_")]
     missing = [name for name in names if not hasattr(value, name)]
-    do = f"Give LocalLimiter(2.5), say, or an object with {', '.join(names[:-1])} and {names[-1]}."
+    do = f"Give HostLimiter(2.5), say, or an object with {', '.join(names[:-1])} and {names[-1]}."
     if missing:
         what = f"limiter is of type {type(value).__name__}, without {', '.join(missing)}."
         raise ConfigurationError(what, do=do)
@@ -111,8 +110,14 @@ def refuse_no_rate(rate: float, per_s: float) -> None:
     if not are_numbers or not rate > 0 or not 0 < per_s < math.inf:
         raise ConfigurationError(
             f"a line of {rate!r} requests in {per_s!r} seconds can't be kept.",
-            do="Give a rate above 0 and a finite number of seconds: LocalLimiter(2.5), say.",
+            do="Give a rate above 0 and a finite number of seconds: HostLimiter(2.5), say.",
         )
+
+
+def _refuse_no_name(name: object) -> None:
+    if name is not None and not (isinstance(name, str) and name):
+        do = 'Give a text, such as "team", or None for the account\'s own.'
+        raise ConfigurationError(f"name is {name!r}.", do=do)
 
 
 class SharedLine(ABC):
@@ -122,6 +127,7 @@ class SharedLine(ABC):
         self, rate: float, per_s: float, name: str | None, clock: Callable[[], float]
     ) -> None:
         refuse_no_rate(rate, per_s)
+        _refuse_no_name(name)
         self.rate = rate
         self.per_s = per_s
         self.name = name
@@ -314,31 +320,6 @@ class _SharedTurn:
     def withdrawn(self) -> None:
         self._line._withdraw(self._lane, self._claim)  # noqa: SLF001  # as above
         self._line._heads[self._lane].release()  # noqa: SLF001  # as above
-
-
-class Alone:
-    """The starts of one process while it can't reach the others: its slot, and its own pace."""
-
-    def __init__(self, rate: float, per_s: float) -> None:
-        self.own = Pacer(rate, per_s)
-        self._at = -math.inf
-        self._is_used = True
-
-    def start(self, now: float, anchor: float, gap_s: float, *, place: int, of: int) -> float:
-        """Return its next start: the same until that is used, or long over."""
-        if self._is_used or now > self._at + gap_s / 2:
-            after = max(now, self._at, self.own.start_at(now))
-            self._at = alone_at(after, anchor, gap_s, place=place, of=of)
-            self._is_used = False
-        return self._at
-
-    def use(self) -> None:
-        """Take the start that was returned last."""
-        self._is_used = True
-
-    def left(self, at: float) -> None:
-        """Count what this process sent."""
-        self.own.left(max(at, self.own.last_left_at))
 
 
 _lines: "weakref.WeakSet[SharedLine]" = weakref.WeakSet()

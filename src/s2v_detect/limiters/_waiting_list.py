@@ -66,7 +66,6 @@ AHEAD_S = 1.0
 MOST_COUNTED = 60
 """More requests are not counted in one window: the window is shortened by as much. A shorter window
 with the same share of margin keeps the longer one as well, and its times fit on a page."""
-_ALONE_WIDER = 1.05
 
 
 class Member(NamedTuple):
@@ -318,19 +317,6 @@ class WaitingList:
         """Return now, or the latest start that was granted: that may be a little ahead."""
         latest = max(self.now, self._pacer.last_left_at)
         return max(latest, *[claim.at for claim in self._claims]) if self._claims else latest
-
-
-def alone_at(after: float, anchor: float, gap_s: float, *, place: int, of: int) -> float:
-    """Return the next start of one process that can't reach the others, later than `after`.
-
-    All of them know the anchor, so each keeps to its own starts. A rate shared at random phases
-    would let eight go in a second.
-    """
-    gap_s *= _ALONE_WIDER
-    first = anchor + gap_s * (place + 1)
-    # Rounded up a little: `after` is a start of its own, and must not come twice.
-    rounds = max(0, math.floor((after - first) / (gap_s * of) + 1e-3) + 1)
-    return first + rounds * gap_s * of
 
 
 def _is_here(member: Member, shared: Shared, now: float) -> bool:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.limiters._alone import Alone
 from s2v_detect.limiters._redis._calls import (
     BOUND_S,
     Call,
@@ -47,7 +48,7 @@ from s2v_detect.limiters._redis._script import (
     lesson_of_a_429,
     look,
 )
-from s2v_detect.limiters._turns import Alone, SharedLine
+from s2v_detect.limiters._turns import SharedLine
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, Member, Shared, WaitingList, Wish
 from s2v_detect.models import LANES, Lane
 
@@ -316,8 +317,13 @@ class RedisLimiter(SharedLine):
                 return
             self.lost = fault_in_words(call.fault)
             self._alone_from = call.began_at + _WIDER * self._gap_s()
-        goes_on = "keeps to its share of the rate" if self.on_lost == "share" else "waits"
-        _log.warning(_LOST, self.lost, goes_on)
+        _log.warning(_LOST, self.lost, self._goes_on)
+
+    @property
+    def _goes_on(self) -> str:
+        never = "has never reached it, and goes at the whole rate, whatever others do,"
+        alone = never if self._seen is None else "keeps to its share of the rate"
+        return alone if self.on_lost == "share" else "waits"
 
     def _try_the_server(self) -> None:
         with self._mutex:
