@@ -107,7 +107,7 @@ async def check_file(file: UploadFile, request: Request) -> Verdict:
 
 @app.get("/spend")
 async def spend(request: Request) -> dict[str, Any]:
-    """Return what the application has paid since it was started."""
+    """Return what this worker has paid since it was started."""
     client: DetectClient = request.app.state.client
     return client.spend.model_dump(mode="json")
 

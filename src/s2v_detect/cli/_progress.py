@@ -185,7 +185,8 @@ class Progress:
         if tally.known:
             parts.append(Text(f"known {tally.known:,}", style="cyan"))
         if tally.throttled:
-            parts.append(Text(f"slowed {tally.throttled:,} times", style="red"))
+            times = "time" if tally.throttled == 1 else "times"
+            parts.append(Text(f"slowed {tally.throttled:,} {times}", style="red"))
         return Text(" · ").join(parts)
 
     def _outages(self) -> list[Text]:

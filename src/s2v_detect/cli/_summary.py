@@ -93,13 +93,14 @@ def _add_pace(table: Table, summary: RunSummary) -> None:
     """Add what kept the run from the whole rate."""
     tally = summary.tally
     if tally.throttled:
-        table.add_row("  slowed", f"{tally.throttled:,}", "times, as the service asked (429)")
+        times = "time" if tally.throttled == 1 else "times"
+        table.add_row("  slowed", f"{tally.throttled:,}", f"{times}, as the service asked (429)")
     if tally.outages:
         of = "an outage" if tally.outages == 1 else f"{tally.outages:,} outages"
         table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
     if met := summary.processes_met:
         others = "other process used" if met == 1 else "other processes used"
-        table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
+        table.add_row("  shared", f"{met:,}", f"{others} the account's rate meanwhile")
     if (given := summary.given_per_s) is not None:
         table.add_row("  given", f"{given:.2g}", "a second by the account at the end, no more")
 
@@ -222,7 +223,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "requests_per_s": round(tally.sent_per_s, 3),
         "throttled": tally.throttled,
         "processes_met": summary.processes_met,
-        "given_per_s": summary.given_per_s,
+        "given_per_s": None if (given := summary.given_per_s) is None else round(given, 3),
         "outages": tally.outages,
         "outage_s": round(tally.outage_s, 3),
         "spend": _spend(summary.spend),
