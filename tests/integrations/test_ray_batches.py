@@ -20,11 +20,13 @@ from pydantic import SecretStr
 
 from s2v_detect import (
     AccessDenied,
+    Budget,
     BudgetSpent,
     ConfigurationError,
     HostLimiter,
     Ledger,
     LocalLimiter,
+    PostgresLedger,
     RedisLimiter,
 )
 from s2v_detect.emulator import Emulator, Error, Pass, Reject
@@ -314,11 +316,19 @@ SHARED: dict[str, tuple[Callable[[], dict[str, Any]], int, int, str]] = {
         lambda: {"limiter": RedisLimiter(REDIS), "ledger": Ledger("a.db")},
         *(4, 2, "postgresql://"),
     ),
+    "and a server": (
+        lambda: {"limiter": RedisLimiter(REDIS), "ledger": PostgresLedger(DSN, name="n")},
+        *(4, 2, ""),
+    ),
     "and an address": (lambda: {"limiter": RedisLimiter(REDIS), "ledger": DSN}, 4, 2, ""),
     "a budget without books": (lambda: {"max_cost": 1}, 1, 1, "a ledger with a name"),
     "a budget in nameless books": (
         lambda: {"max_cost": 1, "ledger": Path("a.db")},
         *(1, 1, "a ledger with a name"),
+    ),
+    "a day's amount of a ledger": (
+        lambda: {"max_cost": Budget(per_day=1), "ledger": Path("a.db")},
+        *(4, 1, ""),
     ),
     "a budget by name": (lambda: {"max_cost": 1, "ledger": Ledger("a.db", name="n")}, 1, 1, ""),
     "a budget of several actors": (

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from s2v_detect import (
+    Budget,
     ClientOptions,
     ConfigurationError,
     DetectClient,
@@ -19,11 +20,7 @@ from s2v_detect import (
     LocalLimiter,
 )
 from s2v_detect.integrations._columns import names
-
-
-def is_address(ledger: object) -> bool:
-    """Whether a ledger is given as the address of a PostgreSQL: nothing that a path begins with."""
-    return isinstance(ledger, str) and ledger.startswith(("postgres://", "postgresql://"))
+from s2v_detect.ledger import is_address
 
 
 def is_file(ledger: object) -> bool:
@@ -80,7 +77,9 @@ def refuse_what_actors_lack(options: ClientOptions, concurrency: int) -> None:
             f" {concurrency} of them.",
             do="Give concurrency=1, which saturates five a second, or leave limiter= out.",
         )
-    if options.get("max_cost") is None:
+    max_cost = options.get("max_cost")
+    total = max_cost.total if isinstance(max_cost, Budget) else max_cost
+    if total is None:  # a day's amount is the account's, whoever asks
         return
     is_nameless = isinstance(ledger, str | os.PathLike) or not getattr(ledger, "name", "")
     if is_nameless:  # the name of a path is another thing

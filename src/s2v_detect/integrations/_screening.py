@@ -17,11 +17,12 @@ from inspect import iscoroutinefunction
 from os import PathLike
 from typing import Any, NamedTuple
 
-from s2v_detect import ClientOptions, Event, ImageSkipped, Ledger, Outcome
+from s2v_detect import ClientOptions, Event, ImageSkipped, Outcome
 from s2v_detect._waiting import in_thread
 from s2v_detect.images import identity_text, image_of, is_missing
 from s2v_detect.integrations._bar import Bar
 from s2v_detect.integrations._columns import AddedColumns, cells_of, skipped_cells
+from s2v_detect.ledger import AnyLedger, ledger_at
 
 _BATCH = 5000
 """Rows: few enough that the first request leaves at once."""
@@ -46,7 +47,7 @@ class Screening:
         self._images = images
         self._identities = identities
         self._is_watched = options.get("on_event") is not None
-        self._ledger: Ledger | None = None
+        self._ledger: AnyLedger | None = None
         self._bar = Bar(None)
         self.options = options
         """What the client is opened with: the user's, with the ledger that is asked here too."""
@@ -61,7 +62,7 @@ class Screening:
             options["on_event"] = self._watch(options.get("on_event"))
         given = options.get("ledger")
         if isinstance(given, str | PathLike):
-            options["ledger"] = Ledger(given)
+            options["ledger"] = ledger_at(given)
         self._ledger = options.get("ledger")
         owned = None if self._ledger is given else self._ledger
         with owned or nullcontext():
@@ -93,7 +94,7 @@ class Screening:
                 asked.append(place)
         return asked
 
-    def _without_known(self, ledger: Ledger, places: list[int]) -> list[int]:
+    def _without_known(self, ledger: AnyLedger, places: list[int]) -> list[int]:
         """Fill in what the ledger answers, and return the rest. It reads a file, and blocks."""
         keys = {place: key for place in places if (key := self._key(place)) is not None}
         entries = ledger.entries(keys.values(), by_identity=self._identities is not None)
