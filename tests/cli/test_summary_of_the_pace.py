@@ -42,7 +42,7 @@ def test_an_account_that_gave_less_than_the_rate_is_told(
     assert line.split() == f"given {said} a second by the account at the end, no more".split()
     path = tmp_path / "summary.json"
     write_summary(path, summary(given_per_s), output="-")
-    assert json.loads(path.read_text(encoding="utf-8"))["given_per_s"] == given_per_s
+    assert json.loads(path.read_text(encoding="utf-8"))["given_per_s"] == round(given_per_s, 3)
 
 
 def test_an_account_that_gave_the_whole_rate_is_no_news() -> None:
