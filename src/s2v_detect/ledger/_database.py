@@ -121,6 +121,28 @@ class Store(Protocol):
         """Whether a run that counts as living may be dead, as a little time will show."""
 
 
+class NewerLedger(Exception):
+    """The rows are of a newer release; their version is the argument."""
+
+
+class OlderRelease(Exception):
+    """A run of an older release is under way; its process is the argument."""
+
+
+def words_of_release(error: NewerLedger | OlderRelease, version: int, rows: str) -> tuple[str, str]:
+    """Return what is wrong with the release of rows (a file, tables), and what to do."""
+    [found] = error.args
+    if isinstance(error, NewerLedger):
+        return (
+            f"a newer release wrote it (version {found}, this one reads {version})",
+            "Install a newer s2v-detect",
+        )
+    return (
+        f"an older release is at work with it (process {found})",
+        f"Let that run end, then start again: this release brings the {rows} up to date",
+    )
+
+
 def process_name() -> str:
     """Return what people know a process by."""
     return f"{os.getpid()} on {socket.gethostname()}"

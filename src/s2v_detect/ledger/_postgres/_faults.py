@@ -5,12 +5,11 @@ from psycopg import errors
 
 from s2v_detect._redaction import bare
 from s2v_detect.errors import DetectError, LedgerError
+from s2v_detect.ledger._database import NewerLedger, OlderRelease, words_of_release
 from s2v_detect.ledger._postgres._connection import SCHEMA, Address
 from s2v_detect.ledger._postgres._schema import (
     VERSION,
-    NewerLedger,
     NoLedger,
-    OlderRelease,
     OtherEncoding,
 )
 
@@ -59,16 +58,8 @@ def _words_for(error: BaseException, address: Address) -> tuple[str, str]:
     match error:
         case NoLedger():
             words = ("there is no ledger in its database", "Give the database of an earlier run")
-        case NewerLedger():
-            words = (
-                f"a newer release wrote it (version {error.args[0]}, this one reads {VERSION})",
-                "Install a newer s2v-detect",
-            )
-        case OlderRelease():
-            words = (
-                f"an older release is at work with it (process {error.args[0]})",
-                "Let that run end, then start again: this release brings the tables up to date",
-            )
+        case NewerLedger() | OlderRelease():
+            words = words_of_release(error, VERSION, "tables")
         case OtherEncoding():
             words = (
                 f"its database is encoded in {error.args[0]}",

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from s2v_detect.ledger._database import NewerLedger, OlderRelease
 from s2v_detect.ledger._entries import UNSUMMED
 from s2v_detect.ledger._postgres._connection import SCHEMA
 
@@ -116,14 +117,6 @@ ones go through is tried with every new ledger."""
 
 class NoLedger(Exception):
     """The database has no ledger."""
-
-
-class NewerLedger(Exception):
-    """The tables are of a newer release; their version is the argument."""
-
-
-class OlderRelease(Exception):
-    """A run of an older release is under way; its process is the argument."""
 
 
 class OtherEncoding(Exception):

@@ -4,13 +4,12 @@ import sqlite3
 from pathlib import Path
 
 from s2v_detect.errors import LedgerError
+from s2v_detect.ledger._database import NewerLedger, OlderRelease, words_of_release
 from s2v_detect.ledger._sqlite._damage import Damage
 from s2v_detect.ledger._sqlite._schema import (
     VERSION,
     EmptyFile,
-    NewerLedger,
     NotALedger,
-    OlderRelease,
 )
 
 DAMAGED = ("it is damaged", "Restore a copy; what was paid is in the vendor's bill")
@@ -49,16 +48,8 @@ def _words_for(error: BaseException) -> tuple[str, str]:
     match error:
         case NotALedger():
             words = _SAID["SQLITE_NOTADB"]
-        case NewerLedger():
-            words = (
-                f"a newer release wrote it (version {error.args[0]}, this one reads {VERSION})",
-                "Install a newer s2v-detect",
-            )
-        case OlderRelease():
-            words = (
-                f"an older release is at work with it (process {error.args[0]})",
-                "Let that run end, then start again: this release brings the file up to date",
-            )
+        case NewerLedger() | OlderRelease():
+            words = words_of_release(error, VERSION, "file")
         case EmptyFile():
             words = (
                 "it is empty, and a journal of a ledger lies beside it",

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from s2v_detect.images import kept_as
+from s2v_detect.ledger._database import NewerLedger, OlderRelease
 from s2v_detect.ledger._entries import COLUMNS, LedgerEntry, checksum
 from s2v_detect.ledger._sqlite._damage import CHECKSUM
 from s2v_detect.ledger._sqlite._file import hold, is_locked, is_running, let_go
@@ -140,14 +141,6 @@ class NotALedger(Exception):
 
 class EmptyFile(Exception):
     """The file holds nothing, and a journal beside it something: it was cut off."""
-
-
-class NewerLedger(Exception):
-    """The file was written by a newer release; its version is the argument."""
-
-
-class OlderRelease(Exception):
-    """A run of an older release is writing the file; its process is the argument."""
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
