@@ -69,13 +69,14 @@ def shared_line(
 
 
 def _default_line(base_url: str, model: str, api_key: str | SecretStr) -> Limiter:
-    if wanted_line() == "process":
+    where = wanted_line()
+    if where == "process":
         return shared_line(base_url, model, api_key)
     name = account_name(base_url, model, api_key)
     with _lock:
         line = _machine_lines.get(name)
         if line is None:
-            line = _machine_lines[name] = _machine_line(REQUESTS_PER_S, name)
+            line = _machine_lines[name] = _line_at(where, REQUESTS_PER_S, name)
         return line
 
 
@@ -84,11 +85,12 @@ def default_limiter(rate: float) -> Limiter:
 
     A client's own default is kept for its account; this one is not.
     """
-    return LocalLimiter(rate) if wanted_line() == "process" else _machine_line(rate, None)
+    where = wanted_line()
+    return LocalLimiter(rate) if where == "process" else _line_at(where, rate, None)
 
 
-def _machine_line(rate: float, name: str | None) -> Limiter:
-    if (where := wanted_line()) != "machine":
+def _line_at(where: str, rate: float, name: str | None) -> Limiter:
+    if where != "machine":
         return RedisLimiter(where, rate, name=name)
     try:
         return HostLimiter(rate, name=name)
