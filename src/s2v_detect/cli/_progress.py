@@ -18,7 +18,7 @@ from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect.bulk import Tally
-from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.cli._terminal import counted, duration, printable
 
 _LIVE_PER_S = 4
 _PLAIN_EVERY_S = 5.0
@@ -185,8 +185,8 @@ class Progress:
         if tally.known:
             parts.append(Text(f"known {tally.known:,}", style="cyan"))
         if tally.throttled:
-            times = "time" if tally.throttled == 1 else "times"
-            parts.append(Text(f"slowed {tally.throttled:,} {times}", style="red"))
+            times = counted(tally.throttled, "time", "times")
+            parts.append(Text(f"slowed {times}", style="red"))
         return Text(" · ").join(parts)
 
     def _outages(self) -> list[Text]:
