@@ -8,6 +8,9 @@ what it is about; but the account's key is in none of them.
 
 import re
 from os import PathLike, fsdecode
+from typing import Any
+
+from pydantic import SecretStr
 
 _URL = re.compile(
     # A scheme of bounded length: without the bound a long "a.a.a.a…" costs its length squared.
@@ -108,9 +111,26 @@ def path_text(path: PathLike[str]) -> str:
     return text_of(text)
 
 
+def sealed(api_key: str | SecretStr | None) -> SecretStr | None:
+    """Return a key as what shows nothing of it."""
+    # What is no text is sealed too, for the same reason; it is told of later.
+    return api_key if api_key is None or isinstance(api_key, SecretStr) else SecretStr(api_key)
+
+
+def seal(options: Any) -> None:
+    """Let the key among a client's arguments show nowhere: variables travel with an exception."""
+    if "api_key" in options:
+        options["api_key"] = sealed(options["api_key"])
+
+
 def text_of(text: str) -> str:
     """Return text as UTF-8 can hold it: half a character as its escape."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def text_or_none(text: str | None) -> str | None:
+    """Return the same of what may be missing."""
+    return None if text is None else text_of(text)
 
 
 def shown(image: object) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from s2v_detect._redaction import seal, sealed
 from s2v_detect._service import (
     ALLOW_HTTP_VARIABLE,
     API_KEY_FILE,
@@ -84,14 +85,8 @@ class Settings(NamedTuple):
     workspace: str | None
 
 
-def sealed(api_key: str | SecretStr | None) -> SecretStr | None:
-    """Return a key as what shows nothing of it."""
-    # What is no text is sealed too, for the same reason; it is told of later.
-    return api_key if api_key is None or isinstance(api_key, SecretStr) else SecretStr(api_key)
-
-
 def from_env(
-    api_key: SecretStr | None,
+    api_key: str | SecretStr | None,
     base_url: str | None,
     workspace: str | None,
     environ: Mapping[str, str] | None = None,
@@ -113,7 +108,8 @@ def from_env(
         )
     url = (base_url or _first(BASE_URL_VARIABLES, environ) or BASE_URL).strip()
     allow_http = allow_http or _first((ALLOW_HTTP_VARIABLE,), environ) in _YES
-    key = api_key if api_key is not None else _key_from(environ)
+    given = sealed(api_key)
+    key = given if given is not None else _key_from(environ)
     return Settings(
         _checked_key(key if key is not None else _key_in_file(_key_file(environ))),
         _checked_url(url, workspace, allow_http=allow_http),
@@ -184,8 +180,7 @@ def keyed(init: Callable[P, None]) -> Callable[P, None]:
     @wraps(init)
     def keyed_init(self: Any, *args: Any, **options: Any) -> None:
         args = tuple(map(sealed, args))  # at once: frames and their variables travel
-        if "api_key" in options:
-            options["api_key"] = sealed(options["api_key"])
+        seal(options)
         refuse_unknown("DetectClient", options, known)
         init(self, *args, **options)
 

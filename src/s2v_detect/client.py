@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
-from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers, sealed
+from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import AsyncOnly, running_loop, unhurried
 from s2v_detect.checks import (
@@ -155,7 +155,7 @@ class DetectClient(AsyncOnly):
         refuse_nonsense(model, timeout_s, max_in_flight, on_unknown, preflight)
         refuse_strangers(retry=retry, ledger=ledger, on_event=on_event)
         refuse_no_limiter(limiter)
-        settings = from_env(sealed(api_key), base_url, workspace, allow_http=allow_http)
+        settings = from_env(api_key, base_url, workspace, allow_http=allow_http)
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight

@@ -11,8 +11,9 @@ import pytest
 
 import s2v_detect
 from s2v_detect import errors
+from s2v_detect._redaction import sealed
 from s2v_detect._service import Meaning
-from s2v_detect._settings import from_env, sealed
+from s2v_detect._settings import from_env
 from s2v_detect.checks import Allowance
 from s2v_detect.errors import (
     BudgetSpent,

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 import pytest
 
 from s2v_detect import ConfigurationError, DetectClient, check_all
-from s2v_detect._settings import Settings, from_env, sealed
+from s2v_detect._redaction import sealed
+from s2v_detect._settings import Settings, from_env
 from s2v_detect.images._addresses import upload_refusal
 
 KEY = {"DASHSCOPE_API_KEY": "sk-env"}

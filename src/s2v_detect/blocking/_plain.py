@@ -3,7 +3,8 @@
 import math
 from typing import Any, Unpack, cast
 
-from s2v_detect._settings import refuse_unknown, sealed
+from s2v_detect._redaction import seal
+from s2v_detect._settings import refuse_unknown
 from s2v_detect.blocking._call import Call
 from s2v_detect.blocking._works import All, One
 from s2v_detect.checks import Items, refuse_no_items
@@ -108,8 +109,7 @@ def check_one(
 def _client_of(
     of: str, own: list[str], options: ClientOptions, give_up_after_s: float | None = None
 ) -> DetectClient:
-    if "api_key" in options:
-        options["api_key"] = sealed(options["api_key"])  # as the client does, and why
+    seal(options)
     known = [*own, *ClientOptions.__annotations__]
     refuse_unknown(of, cast("dict[str, Any]", options), known)
     if give_up_after_s is not None:

@@ -24,9 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, Unpack
 
-from pydantic import SecretStr
-
 from s2v_detect import ClientOptions, DetectClient, check_all
+from s2v_detect._redaction import seal
 from s2v_detect._version import missing
 from s2v_detect.integrations._bar import bar_of
 from s2v_detect.integrations._screening import Screening, by_row
@@ -74,7 +73,7 @@ def check_frame(
         ...     checked = check_frame(frame, "portrait", ledger="screening.db")
         ...     return checked[checked["s2v_check_pass"].fillna(False)]
     """
-    _seal(options)
+    seal(options)
     framed = Framed(frame, column, identity=identity, prefix=prefix)
     screening = Screening(framed.images, framed.identities, options)
     with (
@@ -101,7 +100,7 @@ async def acheck_frame(
 
     Cancelling sends no more; what was sent is finished, and counted in the ledger.
     """
-    _seal(options)
+    seal(options)
     framed = Framed(frame, column, identity=identity, prefix=prefix)
     screening = Screening(framed.images, framed.identities, options)
     outcomes: list[Any] = []
@@ -119,12 +118,6 @@ async def acheck_frame(
                 screening.take(outcome)
         bar.fill()
     return framed.with_columns(screening.columns)
-
-
-def _seal(options: Any) -> None:
-    """Let the key show nowhere: variables of ours travel with an exception."""
-    if isinstance(options.get("api_key"), str):
-        options["api_key"] = SecretStr(options["api_key"])
 
 
 @contextmanager
@@ -147,12 +140,12 @@ class Accessor(Generic[IntoDataFrameT]):
 
     def check(self, column: str = "url", **options: Any) -> IntoDataFrameT:
         """Return the frame with the outcomes of its images, as `check_frame` does."""
-        _seal(options)
+        seal(options)
         return check_frame(self._frame, column, **options)
 
     async def acheck(self, column: str = "url", **options: Any) -> IntoDataFrameT:
         """Return the same, for async code: `acheck_frame`."""
-        _seal(options)
+        seal(options)
         return await acheck_frame(self._frame, column, **options)
 
 

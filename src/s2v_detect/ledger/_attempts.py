@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from s2v_detect._redaction import text_of
+from s2v_detect._redaction import text_of, text_or_none
 from s2v_detect._service import BILLING_ZONE, PRICE_CNY
 from s2v_detect.errors import BudgetSpent, budget_spent
 from s2v_detect.ledger._database import Database, process_name
@@ -176,8 +176,8 @@ def close(db: Database, claim: Claim, number: int, ended: Ended) -> AttemptOutco
         time.time(),
         ended.outcome,
         ended.error,
-        _text(ended.code),
-        _text(ended.request_id),
+        text_or_none(ended.code),
+        text_or_none(ended.request_id),
         ended.service_ms,
         ended.left_at,
         ended.images,
@@ -246,7 +246,7 @@ def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"
         " VALUES (?, ?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
-        (_text(claim.identity), claim.given, now, claim.run, claim.lineage),
+        (text_or_none(claim.identity), claim.given, now, claim.run, claim.lineage),
     )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"
@@ -259,14 +259,10 @@ def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
             ended.left_at or now,
             now,
             ended.outcome,
-            _text(ended.code),
-            _text(ended.request_id),
+            text_or_none(ended.code),
+            text_or_none(ended.request_id),
             ended.images,
             claim.identity,
         ),
     )
     book(db, claim.run, ended.left_at or now, ended.outcome, ended.images)
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else text_of(value)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from s2v_detect._redaction import shown, text_of
+from s2v_detect._redaction import shown, text_or_none
 from s2v_detect.errors import DetectError, ImageSkipped, LedgerError, NotSent, OutcomeUnknown
 from s2v_detect.images import is_own
 from s2v_detect.ledger import _attempts
@@ -197,9 +197,9 @@ def answer(db: Database, claim: Claim, settled: Settled, verdict: Verdict) -> No
             settled.elapsed_s,
             int(verdict.check_pass),
             None if verdict.humanoid is None else int(verdict.humanoid),
-            _text(verdict.code),
-            _text(verdict.message),
-            _text(verdict.request_id),
+            text_or_none(verdict.code),
+            text_or_none(verdict.message),
+            text_or_none(verdict.request_id),
             claim.lineage,
             added.get("paid", 0),
             claim.lineage,
@@ -228,9 +228,9 @@ def give_up(db: Database, claim: Claim, settled: Settled, error: DetectError) ->
             now,
             settled.elapsed_s,
             type(error).__name__,
-            _text(getattr(error, "code", "")),
-            _text(_told(error)),
-            _text(getattr(error, "request_id", None)),
+            text_or_none(getattr(error, "code", "")),
+            text_or_none(_told(error)),
+            text_or_none(getattr(error, "request_id", None)),
             claim.identity,
             claim.run,
         ),
@@ -244,12 +244,12 @@ def skip(db: Database, claim: Claim, reason: str) -> None:
         " VALUES (?, ?, 'skipped', ?, ?, ?, ?, 'ImageSkipped')"
         " ON CONFLICT (identity) DO NOTHING",
         (
-            _text(claim.identity),
+            text_or_none(claim.identity),
             claim.given,
             time.time(),
             claim.run,
             claim.lineage,
-            _text(reason),
+            text_or_none(reason),
         ),
     )
 
@@ -292,7 +292,3 @@ def _state_after(error: DetectError) -> str:
     if isinstance(error, NotSent) or error.stops_run:  # an outage's end has any class
         return "unknown" if error.billed == "unknown" else "not sent"
     return "unknown" if isinstance(error, OutcomeUnknown) else "failed"
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else text_of(value)
