@@ -100,7 +100,7 @@ def _add_pace(table: Table, summary: RunSummary) -> None:
         table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
     if met := summary.processes_met:
         others = "other process used" if met == 1 else "other processes used"
-        table.add_row("  shared", f"{met:,}", f"{others} the account's rate meanwhile")
+        table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
     if (given := summary.given_per_s) is not None:
         table.add_row("  given", f"{given:.2g}", "a second by the account at the end, no more")
 
