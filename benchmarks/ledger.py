@@ -85,7 +85,8 @@ def fill(path: Path, rows: int = ROWS) -> None:
     db.execute("INSERT INTO about VALUES ('model', 'wan2.2-s2v-detect on this machine')")
     db.execute(
         "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
-        " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '', 4)"
+        " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '', ?)",
+        (_store.VERSION,),
     )
     db.executemany(
         "INSERT INTO image (identity, state, at, run, lineage, paid, attempts, answered_at,"

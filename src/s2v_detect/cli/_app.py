@@ -39,8 +39,9 @@ from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._places import LedgerPlace, used_by
+from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._report import write_page
-from s2v_detect.cli._run import Plan, screen_file
+from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
 from s2v_detect.cli._terminal import printable, stderr_console

@@ -15,10 +15,11 @@ from s2v_detect.bulk import Expected, Sample, Source, refuse_conflicts
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._buckets import tell_left_out
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._run import STANDARD, Plan, opened_input
+from s2v_detect.cli._plan import Plan
+from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._summary import skips_as_json, skips_told
-from s2v_detect.cli._terminal import duration, printable, stderr_console
+from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console
 from s2v_detect.tables import InputError
 
 _NAMES = {

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from s2v_detect.bulk import is_folder, is_image_file, is_pattern
 from s2v_detect.cli._account import Account
 from s2v_detect.cli._buckets import is_bucket
-from s2v_detect.cli._run import Plan
+from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
 from s2v_detect.tables import DELIMITERS
