@@ -94,6 +94,8 @@ ROOMS_OF: dict[str, set[str]] = {
     "polars": {"integrations"},
     "tqdm": {"integrations"},
     "s3fs": {"integrations"},
+    "fastapi": {"integrations"},
+    "starlette": {"integrations"},
     "botocore": {"integrations"},
     "pytest": set(),  # the plugin is a module beside the package
 }
