@@ -287,13 +287,26 @@ def problems(*errors: type[DetectError]) -> dict[int | str, dict[str, Any]]:
     return {status: _response(status, kinds[status]) for status in kinds}
 
 
-async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
-    if not isinstance(error, DetectError) or not isinstance(connection, Request):
-        raise error  # of a web socket: it has no statuses
+def problem_of(error: DetectError) -> Problem:
+    """Return what a visitor is told of an error, where it is no answer: an event of a stream.
+
+    What is the owner's to mend is logged.
+
+    Example:
+        >>> from s2v_detect import Busy
+        >>> problem_of(Busy("not sent.", do="Later.", image="a", retry_after_s=3.2)).title
+        'Too many are waiting'
+    """
     kind = _kind_of(type(error))
     if kind.is_logged:
         _log.error("A visitor was answered with %s: %s", kind.status, error)
-    problem = _problem(error, kind)
+    return _problem(error, kind)
+
+
+async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
+    if not isinstance(error, DetectError) or not isinstance(connection, Request):
+        raise error  # of a web socket: it has no statuses
+    problem = problem_of(error)
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         problem.status,
