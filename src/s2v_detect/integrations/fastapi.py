@@ -47,9 +47,8 @@ from s2v_detect._redaction import seal
 from s2v_detect._version import missing
 
 try:
-    from fastapi import Depends
+    from fastapi import Depends, HTTPException
     from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import JSONResponse
 except ImportError as error:
