@@ -1,120 +1,283 @@
-"""A web application that checks portraits for its visitors.
+"""A page on which visitors have their portraits checked, and the same for programs.
 
-    uvicorn --app-dir examples web_app:app
+    python examples/web_app.py                           # at an emulator: no key, no cost
+    uvicorn --app-dir examples --workers 2 web_app:app   # DASHSCOPE_API_KEY
 
-One client for the application's life. A visitor who leaves while a check is still in line costs
-nothing; a check that was sent is finished and counted, whoever waits for it.
+All workers stand in one line and share one ledger. A visitor sees the place in the line, and then
+the verdict, as server-sent events. They come in the answer to the picture itself: so no worker must
+know what another one was given, and a visitor who leaves ends the check. One that is still in line
+costs nothing then. One that was sent is finished and recorded: it is free for the next who asks.
 """
 
+import argparse
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from math import ceil
-from typing import Any
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
 
-from fastapi import FastAPI, HTTPException, Request, UploadFile
-from fastapi.responses import JSONResponse
+import uvicorn
+from fastapi import Depends, FastAPI, Form, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from s2v_detect import (
-    AccessDenied,
-    BadRequest,
-    Busy,
-    ConfigurationError,
-    DetectClient,
-    DetectError,
-    ImageSkipped,
-    ImageUnusable,
-    OutOfCredit,
-    Verdict,
+from s2v_detect import Budget, DetectError, Event, Verdict
+from s2v_detect.integrations.fastapi import (
+    Detector,
+    add_problem_handlers,
+    lifespan,
+    problem_of,
+    problems,
+    while_present,
 )
 
-MOST_BYTES = 20 << 20
+HERE = Path(__file__).parent
+LEDGER = os.environ.get("WEB_APP_LEDGER", "portraits.db")
+A_DAY = Budget(per_day=20)  # CNY: the page is open to everybody
 
-# What a visitor can mend, what is ours to mend, and (the rest) what may be better in a while.
-STATUSES: dict[type[DetectError], int] = {
-    ImageSkipped: 422,
-    ImageUnusable: 422,
-    BadRequest: 422,
-    AccessDenied: 500,
-    OutOfCredit: 500,
-    ConfigurationError: 500,
-    Busy: 503,
+LONGEST_WAIT_S = 30  # of a visitor, who sees the line move
+LONGEST_BLIND_WAIT_S = 5  # of a program, which sees nothing
+GIVE_UP_AFTER_S = 60
+TOLD_EVERY_S = 1.0
+GAP_S = 0.2  # from one of the line to the next
+
+MOST_BYTES = 5 << 20  # of a picture: those of all who wait are in memory
+MOST_BODY_BYTES = MOST_BYTES + (64 << 10)
+MOST_URL_CHARACTERS = 4096
+
+PAGE_HEADERS = {
+    # Pictures come from where the visitor's addresses say. All else is the page's own.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " connect-src 'self'; img-src 'self' blob: https: http:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
 }
 
 
-class Portrait(BaseModel):
-    """What a visitor sends."""
-
-    url: str
+# The line, as a visitor sees it
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the client with the application, and close it after its last answer."""
-    async with DetectClient() as client:
-        app.state.client = client
-        yield
+class Place(BaseModel):
+    """Where a visitor is: in line, or past the line."""
+
+    stage: Literal["line", "sent"]
+    ahead: int = 0
+    """People before this one, about."""
+    wait_s: float = 0.0
+    """Seconds until the turn, about."""
 
 
-app = FastAPI(lifespan=lifespan)
+class Visit:
+    """One visitor, and the check that the visitor waits for."""
+
+    def __init__(self, image: str | bytes, check: asyncio.Task[Verdict], forecast_s: float) -> None:
+        self.image = image
+        self.check = check
+        self._wait_s = forecast_s
+        self._told_at = asyncio.get_running_loop().time()
+        self._news = asyncio.Event()
+        check.add_done_callback(lambda _: self.tell())
+
+    def tell(self) -> None:
+        """Let the visitor hear of what is new."""
+        self._news.set()
+
+    async def news(self) -> None:
+        """Return when something is new, or it is time to look."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_EVERY_S):
+                await self._news.wait()
+        self._news.clear()
+
+    def wait_s(self, forecast_s: float, *, before: int, behind: int) -> float:
+        """Return the seconds until the turn, which only ever get fewer.
+
+        Both bounds are too high at times. The forecast is for one who comes now: it counts those
+        behind this visitor, of whom only those of this worker are known. What was said before knows
+        nothing of those who have left since.
+        """
+        now = asyncio.get_running_loop().time()
+        by_clock = self._wait_s - (now - self._told_at)
+        by_line = forecast_s - (behind + 1) * GAP_S
+        self._told_at, self._wait_s = now, max(before * GAP_S, min(by_clock, by_line))
+        return self._wait_s
 
 
-async def for_visitor(request: Request, check: Awaitable[Verdict]) -> Verdict:
-    """Return the verdict, unless the visitor leaves: what is still in line is free then.
+class Visitors:
+    """The visitors of this worker who stand in line, the first first."""
 
-    The framework goes on with a handler whose visitor has left; so somebody has to listen.
-    """
-    checking = asyncio.ensure_future(check)
+    def __init__(self) -> None:
+        self._in_line: list[Visit] = []
 
-    async def leave_with_the_visitor() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        checking.cancel()
+    def add(self, visit: Visit) -> None:
+        """Let a visitor stand at the end of the line."""
+        self._in_line.append(visit)
 
-    listening = asyncio.ensure_future(leave_with_the_visitor())
+    def remove(self, visit: Visit) -> None:
+        """Let a visitor out of the line, who may be out already."""
+        if visit in self._in_line:
+            self._in_line.remove(visit)
+            visit.tell()
+
+    def watch(self, event: Event) -> None:
+        """Take those out of the line whose turn has come: `on_event` of the client."""
+        if event.kind == "turn":
+            for visit in [each for each in self._in_line if each.image == event.image]:
+                self.remove(visit)
+
+    def place_of(self, visit: Visit, forecast_s: float) -> Place:
+        """Return where a visitor is; the forecast is that of the client's line now."""
+        if visit not in self._in_line:
+            return Place(stage="sent")
+        before = self._in_line.index(visit)
+        behind = len(self._in_line) - before - 1
+        wait_s = visit.wait_s(forecast_s, before=before, behind=behind)
+        return Place(stage="line", ahead=round(wait_s / GAP_S), wait_s=round(wait_s, 1))
+
+
+visitors = Visitors()  # of this worker: each has its own copy of this module
+app = FastAPI(
+    title="Portrait check",
+    lifespan=lifespan(ledger=LEDGER, max_cost=A_DAY, on_event=visitors.watch),
+    max_body_size=MOST_BODY_BYTES,  # what is longer is not read to its end
+)
+add_problem_handlers(app)
+
+
+# For visitors
+
+
+@app.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """Return the page."""
+    return FileResponse(HERE / "web_page" / "index.html", headers=PAGE_HEADERS)
+
+
+app.mount("/static", StaticFiles(directory=HERE / "web_page" / "static"))
+app.mount("/photographs", StaticFiles(directory=HERE / "photographs"))
+
+
+async def portrait_of(
+    url: Annotated[str, Form(max_length=MOST_URL_CHARACTERS)] = "",
+    file: UploadFile | None = None,
+) -> str | bytes:
+    """Return what a form asks for: the bytes of a file, else an address."""
+    if file and file.size:
+        if file.size > MOST_BYTES:
+            raise HTTPException(413, f"The file is too large. At most {MOST_BYTES >> 20} MB.")
+        return await file.read()
+    if not url.strip():
+        raise HTTPException(422, "There is no portrait. Give an address, or a file.")
+    return url.strip()
+
+
+async def visited(
+    image: Annotated[str | bytes, Depends(portrait_of)], client: Detector
+) -> AsyncIterator[Visit]:
+    """Have a visitor in line, until the answer has ended: at its end, or as the visitor leaves."""
+    forecast_s = client.forecast_s()
+    checking = client.check(image, max_wait_s=LONGEST_WAIT_S, give_up_after_s=GIVE_UP_AFTER_S)
+    visit = Visit(image, asyncio.create_task(checking), forecast_s)
+    visitors.add(visit)
     try:
-        return await checking
-    except asyncio.CancelledError:
-        if not listening.done():  # it was not the visitor
-            raise
-        raise HTTPException(499, "the visitor has left") from None
+        yield visit
     finally:
-        listening.cancel()
+        visitors.remove(visit)
+        visit.check.cancel()
+        await asyncio.wait([visit.check])
+        if not visit.check.cancelled():
+            visit.check.exception()  # is retrieved, also where the visitor did not wait for it
 
 
-@app.post("/portraits")
-async def check(portrait: Portrait, request: Request) -> Verdict:
-    """Return the verdict, or 503 at once when the line is longer than five seconds."""
-    client: DetectClient = request.app.state.client
-    checking = client.check(portrait.url, max_wait_s=5, give_up_after_s=60)
-    return await for_visitor(request, checking)
+@app.post("/checks", response_class=EventSourceResponse)
+async def follow(
+    visit: Annotated[Visit, Depends(visited)], client: Detector
+) -> AsyncIterator[ServerSentEvent]:
+    """Tell the visitor's `place` whenever it changes, and at the end a `verdict` or a `problem`."""
+    told = None
+    while not visit.check.done():
+        place = visitors.place_of(visit, client.forecast_s())
+        if place != told:
+            yield ServerSentEvent(event="place", data=place)
+        told = place
+        await visit.news()
+    error = visit.check.exception()
+    if isinstance(error, DetectError):
+        yield ServerSentEvent(event="problem", data=problem_of(error))
+    else:
+        yield ServerSentEvent(event="verdict", data=visit.check.result())
 
 
-@app.post("/portraits/file")
-async def check_file(file: UploadFile, request: Request) -> Verdict:
+# For programs
+
+
+class Portrait(BaseModel):
+    """What a program sends."""
+
+    url: Annotated[str, Form(max_length=MOST_URL_CHARACTERS)]
+
+
+@app.post("/portraits", responses=problems())
+async def check(portrait: Portrait, request: Request, client: Detector) -> Verdict:
+    """Return the verdict, or 503 at once where the line is longer than five seconds."""
+    return await checked(portrait.url, request, client)
+
+
+@app.post("/portraits/file", responses=problems())
+async def check_file(file: UploadFile, request: Request, client: Detector) -> Verdict:
     """Return the verdict on an uploaded portrait; what can't pass is refused without being sent.
 
     It goes through the vendor's temporary store, which is meant for development and testing: in
     production put the file where you host images, and check its address.
     """
-    if file.size is None or file.size > MOST_BYTES:
-        raise HTTPException(413, f"at most {MOST_BYTES >> 20} MB")
-    client: DetectClient = request.app.state.client
-    checking = client.check(await file.read(), max_wait_s=5, give_up_after_s=60)
-    return await for_visitor(request, checking)
+    return await checked(await portrait_of(file=file), request, client)
 
 
-@app.get("/spend")
-async def spend(request: Request) -> dict[str, Any]:
-    """Return what this worker has paid since it was started."""
-    client: DetectClient = request.app.state.client
-    return client.spend.model_dump(mode="json")
+async def checked(image: str | bytes, request: Request, client: Detector) -> Verdict:
+    """Return the verdict, as long as the visitor waits for it."""
+    checking = client.check(
+        image, max_wait_s=LONGEST_BLIND_WAIT_S, give_up_after_s=GIVE_UP_AFTER_S
+    )
+    return await while_present(request, checking)
 
 
-@app.exception_handler(DetectError)
-async def explain(_: Request, error: DetectError) -> JSONResponse:
-    """Tell the visitor what went wrong; the message holds no key and no signature."""
-    headers = {"Retry-After": f"{ceil(error.retry_after_s)}"} if isinstance(error, Busy) else {}
-    told = {"error": type(error).__name__, "detail": str(error), "billed": error.billed}
-    return JSONResponse(told, STATUSES.get(type(error), 502), headers)
+# To try it
+
+
+def main() -> None:
+    """Serve the page by several workers, which ask one emulator."""
+    from s2v_detect.emulator import Emulator  # noqa: PLC0415  # an extra, and not for production
+
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets a phone reach it")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    with (
+        TemporaryDirectory() as folder,
+        Emulator.run_in_thread(counting="sliding", latency_s=(0.4, 1.2)) as emulator,
+    ):
+        os.environ |= {
+            "DASHSCOPE_API_KEY": emulator.api_key,
+            "DASHSCOPE_BASE_URL": emulator.base_url,
+            "S2V_DETECT_STATE_DIR": folder,
+            "WEB_APP_LEDGER": str(Path(folder, "portraits.db")),
+        }
+        uvicorn.run(
+            "web_app:app",
+            app_dir=str(HERE),
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            timeout_worker_healthcheck=60,  # a busy machine takes its time to start a worker
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,10 +3,11 @@
 Five checks a second for the whole account, no 429, no lost answer, and true books.
 """
 
+from s2v_detect._arguments import ClientOptions
 from s2v_detect._version import VERSION as __version__
 from s2v_detect.blocking import check_all, check_one
 from s2v_detect.checks import OutcomeStream
-from s2v_detect.client import ClientOptions, DetectClient
+from s2v_detect.client import DetectClient
 from s2v_detect.errors import (
     AccessDenied,
     BadRequest,
@@ -26,7 +27,7 @@ from s2v_detect.errors import (
 )
 from s2v_detect.ledger import Ledger, LedgerAttempt, LedgerEntry, LedgerSpend, PostgresLedger
 from s2v_detect.limiters import HostLimiter, LocalLimiter, RedisLimiter
-from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Verdict
+from s2v_detect.models import Checked, Event, Failed, Outcome, Skipped, Spend, Statistics, Verdict
 from s2v_detect.options import Budget, Preflight, RetryPolicy
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "ServiceUnavailable",
     "Skipped",
     "Spend",
+    "Statistics",
     "Verdict",
     "__version__",
     "check_all",

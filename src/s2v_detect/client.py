@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self
 
 import httpx
 from pydantic import SecretStr
@@ -17,25 +17,22 @@ from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strang
 from s2v_detect._version import VERSION
 from s2v_detect._waiting import AsyncOnly, running_loop, unhurried
 from s2v_detect.checks import (
-    Allowance,
     Books,
-    Breaker,
+    Configuration,
     Flights,
     Items,
-    Line,
     OutcomeStream,
     Patience,
-    Session,
     Watch,
     Window,
-    look_by,
     refuse_no_items,
+    statistics_of,
 )
 from s2v_detect.errors import ConfigurationError, ImageSkipped
-from s2v_detect.images import Asking, Getter, Subjects, own_identity
-from s2v_detect.ledger import AnyLedger, Aside, LedgerRun, begun, ended, ledger_at
+from s2v_detect.images import Asking, Getter, own_identity
+from s2v_detect.ledger import AnyLedger, LedgerRun, begun, ended, ledger_at
 from s2v_detect.limiters import Limiter, Sharing, line_of, refuse_no_limiter, shared_line
-from s2v_detect.models import Event, Image, ItemT, Spend, Verdict
+from s2v_detect.models import Event, Image, ItemT, Spend, Statistics, Verdict
 from s2v_detect.options import (
     Amount,
     Budget,
@@ -52,34 +49,6 @@ from s2v_detect.wire import Endpoint, standing_headers
 _RETRY = RetryPolicy.model_construct()
 
 _log = logging.getLogger("s2v_detect")
-
-
-class ClientOptions(TypedDict, total=False):
-    """The arguments of `DetectClient`, for a function that hands them on as `**options`.
-
-    Example:
-        >>> from typing import Unpack
-        >>> def client_of_the_shop(**options: Unpack[ClientOptions]) -> DetectClient:
-        ...     options.setdefault("ledger", "shop.db")
-        ...     return DetectClient(**options)
-    """
-
-    api_key: str | SecretStr | None
-    base_url: str | None
-    workspace: str | None
-    model: str
-    limiter: Limiter | None
-    retry: RetryPolicy
-    timeout_s: float
-    max_in_flight: int
-    on_unknown: OnUnknown
-    ledger: AnyLedger | str | os.PathLike[str] | None
-    max_cost: Budget | Amount | None
-    max_outage_s: float | None
-    preflight: Preflight | None
-    allow_http: bool
-    http_client: httpx.AsyncClient | None
-    on_event: Callable[[Event], object] | None
 
 
 class DetectClient(AsyncOnly):
@@ -159,7 +128,7 @@ class DetectClient(AsyncOnly):
         self._name = f"{model} at {settings.base_url}"
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight
-        self._endpoint = Endpoint(
+        endpoint = Endpoint(
             settings.base_url,
             model,
             standing_headers(settings.workspace, f"s2v-detect/{VERSION}"),
@@ -168,18 +137,22 @@ class DetectClient(AsyncOnly):
             http_client=http_client,
         )
         account = (settings.base_url, model, settings.api_key)
-        self._limiter = line_of(limiter, *account)
-        self._credential_line = shared_line(*account, rate=CREDENTIALS_PER_S)
-        self._model = model
-        self._retry = retry
-        self._on_unknown: OnUnknown = on_unknown
-        self._budget = budget_of(max_cost, has_ledger=ledger is not None)
-        self._max_outage_s = outage_bound(max_outage_s)
         self._ledger = ledger_at(ledger) if isinstance(ledger, str | os.PathLike) else ledger
-        self._preflight = preflight
         self._owns_ledger = self._ledger is not ledger
-        self._books = Books()
-        self._watch = Watch(on_event)
+        self._configuration = Configuration(
+            endpoint=endpoint,
+            model=model,
+            limiter=line_of(limiter, *account),
+            credential_line=shared_line(*account, rate=CREDENTIALS_PER_S),
+            retry=retry,
+            on_unknown=on_unknown,
+            ledger=self._ledger,
+            budget=budget_of(max_cost, has_ledger=ledger is not None),
+            max_outage_s=outage_bound(max_outage_s),
+            preflight=preflight,
+            books=Books(),
+            watch=Watch(on_event),
+        )
 
     def __repr__(self) -> str:
         state = "open" if self._flights else "not open"
@@ -188,13 +161,12 @@ class DetectClient(AsyncOnly):
     @property
     def spend(self) -> Spend:
         """What this client has paid since it was made; it is kept when the client is closed."""
-        return self._books.spend
+        return self._configuration.books.spend
 
     @property
     def allows_private(self) -> bool:
         """Whether addresses of this network are sent: an emulator on this machine reaches them."""
-        rules = self._preflight
-        return rules.allow_private if rules else bool(self._endpoint.where)
+        return self._configuration.allows_private
 
     async def aopen(self) -> Self:
         """Open the client in this event loop. It may be opened again after closing.
@@ -205,14 +177,13 @@ class DetectClient(AsyncOnly):
             raise ConfigurationError(
                 "the client is open already.", do="Open it once, and share it between tasks."
             )
-        loop = running_loop()
-        origin = f"{self._model}{self._endpoint.where}"
+        loop, configuration = running_loop(), self._configuration
         run = None
         try:
             if self._ledger:
-                run = await begun(self._ledger, origin, self._budget)
-            self._endpoint.open()
-            self._flights = Flights(self._session(run, loop))
+                run = await begun(self._ledger, configuration.origin, configuration.budget)
+            configuration.endpoint.open()
+            self._flights = Flights(configuration.session(run, loop))
         except BaseException:
             await unhurried(self._close_ledger(run))
             raise
@@ -348,46 +319,46 @@ class DetectClient(AsyncOnly):
 
     def sharing(self) -> Sharing:
         """Return how many processes share this client's line, and what the account gives it."""
-        return Sharing.of(self._limiter)
+        return Sharing.of(self._configuration.limiter)
+
+    def forecast_s(self, lane: Literal["interactive", "bulk"] = "interactive") -> float:
+        """Return the seconds that a check asked for now would stand in line, as far as known.
+
+        All who wait before the check count, in this process and in the others of its line. It may
+        be asked from any thread. Raises `ConfigurationError` where the client is not open.
+
+        Example:
+            >>> def waiting_room(client: DetectClient) -> str:
+            ...     return f"your turn comes in {client.forecast_s():.0f} s"
+        """
+        refuse_no_patience(lane)
+        return self._opened().session.line.forecast_s(lane)
+
+    def statistics(self) -> Statistics:
+        """Return this client at one instant: the line, the flights, the outages and the spend.
+
+        It may be asked at any time and from any thread; nothing waits, and nothing changes.
+
+        Example:
+            >>> def health(client: DetectClient) -> str:
+            ...     return client.statistics().model_dump_json()
+        """
+        return statistics_of(self._configuration, self._flights)
 
     def _open_flights(self) -> Flights:
-        if self._flights is None:
-            raise ConfigurationError(
-                "the client is not open.", do="Use it inside `async with DetectClient() as client`."
-            )
-        if self._flights.session.loop is not running_loop():
+        flights = self._opened()
+        if flights.session.loop is not running_loop():
             raise ConfigurationError(
                 "the client was opened in another event loop.", do="Open one client in each loop."
             )
-        return self._flights
+        return flights
 
-    def _session(self, run: LedgerRun | None, loop: asyncio.AbstractEventLoop) -> Session:
-        spent = run.spent() if run and self._ledger and self._ledger.name else self._books.spend
-        total = None if run and run.has_total else self._budget.total  # else the ledger holds it
-        subjects = Subjects(
-            self._endpoint, self._model, self._credential_line, allow_private=self.allows_private
-        )
-        return Session(
-            endpoint=self._endpoint,
-            subjects=subjects,
-            limiter=self._limiter,
-            retry=self._retry,
-            on_unknown=self._on_unknown,
-            books=self._books,
-            watch=self._watch,
-            line=Line(self._limiter),
-            breaker=Breaker(
-                subjects.is_reached,
-                where=f"the service at {self._endpoint.base_url}",
-                max_outage_s=self._max_outage_s,
-            ),
-            store_breaker=Breaker(where="the store for uploads", max_outage_s=self._max_outage_s),
-            allowance=Allowance(total, spent=spent.billed + spent.unknown),
-            look=look_by(self._preflight),
-            run=run,
-            aside=Aside(),
-            loop=loop,
-        )
+    def _opened(self) -> Flights:
+        if self._flights is None or self._flights.session.loop.is_closed():
+            raise ConfigurationError(
+                "the client is not open.", do="Use it inside `async with DetectClient() as client`."
+            )
+        return self._flights
 
     async def _close(self, flights: Flights) -> None:
         """Close every part, whatever another one raises."""

@@ -3,9 +3,11 @@
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpcore
@@ -157,6 +159,26 @@ async def test_many_who_come_at_once_see_each_other(
     assert len(busy) >= 45
     assert all(error.retry_after_s > 0.4 for error in busy)
     assert len(queued) <= 14
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 3600.0])
+async def test_a_line_that_stood_empty_is_not_long(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle_s: float
+) -> None:
+    """The first who come at once, and those after an hour, are not refused: nobody is in line."""
+    later_s = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later_s)
+    monkeypatch.setattr("s2v_detect.checks._line.time", clock)
+    async with emulator.client(limiter=LocalLimiter(50), ledger=tmp_path / "a.db") as client:
+        if idle_s:
+            await client.check(IMAGE)
+            later_s = idle_s
+        checks = [client.check(f"{IMAGE}?{number}") for number in range(12)]
+        checking = asyncio.gather(*checks)
+        while len(emulator.bills) < 6:
+            await asyncio.sleep(0)
+        await client.check(f"{IMAGE}?one-more", max_wait_s=1)
+        await checking
 
 
 async def test_a_line_that_turns_out_longer_is_refused_then(emulator: Emulator) -> None:

@@ -133,7 +133,7 @@ def test_a_given_limiter_takes_the_account_s_name_unless_it_has_one(tmp_path: Pa
 async def test_a_client_is_on_its_account_s_line(lines: Path) -> None:
     """The client itself, with nothing said."""
     async with DetectClient(KEY) as client:
-        assert isinstance(client._limiter, HostLimiter)  # noqa: SLF001  # what nobody else shows
+        assert isinstance(client._configuration.limiter, HostLimiter)  # noqa: SLF001  # what nobody else shows
     assert lines.is_dir()  # noqa: ASYNC240  # a moment
 
 

@@ -37,6 +37,8 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
         s2v_detect.DetectClient,
         s2v_detect.DetectClient.check,
         s2v_detect.DetectClient.aiter_check,
+        s2v_detect.DetectClient.forecast_s,
+        s2v_detect.DetectClient.statistics,
         s2v_detect.check_all,
         s2v_detect.check_one,
         s2v_detect.HostLimiter,
@@ -45,6 +47,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
         s2v_detect.RedisLimiter,
         s2v_detect.RetryPolicy,
         s2v_detect.Spend,
+        s2v_detect.Statistics,
         s2v_detect.Verdict,
     ],
 )

@@ -3,12 +3,13 @@
 import math
 from typing import Any, Unpack, cast
 
+from s2v_detect._arguments import ClientOptions
 from s2v_detect._redaction import seal
 from s2v_detect._settings import refuse_unknown
 from s2v_detect.blocking._call import Call
 from s2v_detect.blocking._works import All, One
 from s2v_detect.checks import Items, refuse_no_items
-from s2v_detect.client import ClientOptions, DetectClient
+from s2v_detect.client import DetectClient
 from s2v_detect.images import Getter
 from s2v_detect.models import Image, ItemT, Outcome, Verdict
 from s2v_detect.options import RetryPolicy, is_number, refuse_no_patience

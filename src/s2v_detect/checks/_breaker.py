@@ -30,10 +30,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import DetectError, NotSent, given_up, not_sent, out
+from s2v_detect.models import OutageStatistics
 
 _log = logging.getLogger("s2v_detect")
 
@@ -66,17 +67,6 @@ FREE = Passage()
 """That of every request while the breaker is closed."""
 
 
-class Outage(NamedTuple):
-    """What there is to tell of one that begins."""
-
-    where: str
-    """What does not answer, with its address."""
-    message: str
-    """The error that it was known by."""
-    until: datetime | None
-    """When streams wait no longer; None: they wait for ever."""
-
-
 class Breaker:
     """Closed, or open while the service does not answer."""
 
@@ -97,6 +87,8 @@ class Breaker:
         self._last_error: DetectError = not_sent(f"{where} is out")
         self._is_open = False
         self._opened_at = 0.0
+        self._since = datetime.now(UTC)
+        self._until: datetime | None = None
         self._rounds = 0
         self._doubts = 0
         self._is_half_open = False
@@ -114,6 +106,19 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether the service counts as out."""
         return self._is_open
+
+    @property
+    def outage(self) -> OutageStatistics | None:
+        """What there is to tell of the outage that is on. It may be asked from any thread."""
+        if not self._is_open:
+            return None
+        return OutageStatistics(
+            where=self.where,
+            since=self._since,
+            until=self._until,
+            error=type(self._last_error).__name__,
+            message=self._last_error.what,
+        )
 
     def held_since(self, before: float | None) -> float | None:
         """Return since when one who comes now has been held by the outage; None: there is none."""
@@ -190,7 +195,7 @@ class Breaker:
         self._tell_all(FREE)
         return True
 
-    def failed(self, error: DetectError) -> Outage | None:
+    def failed(self, error: DetectError) -> OutageStatistics | None:
         """Hear of a fault or a lost connection. Returns the outage which that has begun, if any."""
         now = asyncio.get_running_loop().time()
         self._faults.append(now)
@@ -200,7 +205,8 @@ class Breaker:
         is_tried = self._is_given_up and self._trial is not None
         if not (is_tried or (is_enough and not self._is_open)):
             return None
-        return self._begin(now)
+        self._begin(now)
+        return self.outage
 
     async def close(self) -> None:
         """Make no more trials."""
@@ -239,24 +245,23 @@ class Breaker:
     def _last_word(self) -> DetectError:
         return given_up(self._last_error, self.where, self._lasted)
 
-    def _begin(self, now: float) -> Outage:
+    def _begin(self, now: float) -> None:
         if not self._is_given_up:  # else nothing was answered since the last began
-            self._opened_at = now
+            self._opened_at, self._since = now, datetime.now(UTC)
             self._rounds = self._doubts = 0
         self._is_open, self._is_given_up = True, False
         self._waited_s, self._ticked_at = 0.0, now
         self._set_timer()
         self._set_clock()
-        bound_s, until = self._max_outage_s, None
-        if bound_s < math.inf:
-            until = datetime.now(UTC) + timedelta(seconds=bound_s)
-        at_most = f"at most {timedelta(seconds=round(bound_s))}" if until else "as long as it takes"
-        cause = self._last_error.what
+        at_most, self._until = "as long as it takes", None
+        if self._max_outage_s < math.inf:
+            bound = timedelta(seconds=self._max_outage_s)
+            at_most = f"at most {timedelta(seconds=round(bound.total_seconds()))}"
+            self._until = datetime.now(UTC) + bound
         _log.warning(
             "An outage of %s has begun: %s Streams wait for its end, %s.",
-            *(self.where, cause, at_most),
+            *(self.where, self._last_error.what, at_most),
         )
-        return Outage(self.where, cause, until)
 
     def _set_clock(self) -> None:
         left_s = max(0.0, self._max_outage_s - self._waited_s)

@@ -298,7 +298,7 @@ class Check:
         if self._held_since is None:
             self._held_since = self._asked_at
         if not self._is_cancelled and (outage := breaker.failed(error)):
-            self.tell("outage", error=type(error).__name__, **outage._asdict())
+            self.tell("outage", **outage.model_dump(exclude={"since"}))
 
     async def _goes_on(self, error: DetectError) -> bool:
         """Do what follows an error. Return whether the image is asked for again."""

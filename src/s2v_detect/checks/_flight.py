@@ -41,6 +41,16 @@ class Flight:
         return not self._check.is_sent and not self.task.done()
 
     @property
+    def lane(self) -> Lane:
+        """The lane that it is in, or on its way to."""
+        return self._check.place.lane
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether a request of it has its turn, and no answer yet."""
+        return self._check.is_sent
+
+    @property
     def may_have_cost(self) -> bool:
         """Whether a request of it was billed, perhaps."""
         return self._check.costs.at_most > 0

@@ -1,17 +1,27 @@
 """All flights of an open client: one for an image, in a set that the client holds."""
 
 import asyncio
+import math
 import os
+from collections import Counter
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from s2v_detect._waiting import after
 from s2v_detect.checks._flight import Flight
 from s2v_detect.checks._line import Line
-from s2v_detect.checks._session import Session
+from s2v_detect.checks._session import Configuration, Session
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
 from s2v_detect.images import Subject, kept_as, name_of
-from s2v_detect.models import Lane
+from s2v_detect.limiters import Sharing
+from s2v_detect.models import (
+    FlightStatistics,
+    Lane,
+    LaneStatistics,
+    LineStatistics,
+    Statistics,
+)
 from s2v_detect.wire import LONGEST_AFTERTIME_S
 
 _LOOK_AGAIN_S = 0.01
@@ -92,6 +102,10 @@ class Flights:
         flight = self.find(subject) or self._begin(subject, lane)
         return flight, flight.join(subject, lane)
 
+    def under_way(self) -> list[Flight]:
+        """Return those that have not ended. It may be asked from any thread."""
+        return [flight for flight in list(self._by_identity.values()) if not flight.is_over]
+
     async def close(self, timeout_s: float) -> None:
         """Let what was sent finish, for at most `timeout_s`; what is still in line is not sent."""
         self._is_closed = True
@@ -123,6 +137,43 @@ class Flights:
 
         flight.task.add_done_callback(forget)
         return flight
+
+
+def statistics_of(configuration: Configuration, flights: Flights | None) -> Statistics:
+    """Return a client at one instant; it is not open without flights, or in a loop that ended."""
+    if flights and flights.session.loop.is_closed():
+        flights = None
+    limiter = configuration.limiter
+    under_way = flights.under_way() if flights else []
+    waiting = Counter(flight.lane for flight in under_way if not flight.is_sent)
+    ahead = flights.session.line if flights else limiter
+
+    def lane(name: Lane) -> LaneStatistics:
+        return LaneStatistics(waiting=waiting[name], forecast_s=ahead.forecast_s(name))
+
+    sharing, rate_per_s = Sharing.of(limiter), limiter.rate / limiter.per_s
+    return Statistics(
+        at=datetime.now(UTC),
+        is_open=flights is not None,
+        line=LineStatistics(
+            limiter=type(limiter).__name__,
+            rate_per_s=None if math.isinf(rate_per_s) else rate_per_s,
+            given_per_s=sharing.given_per_s,
+            margin=getattr(limiter, "margin", 0.0),
+            processes=sharing.processes,
+            processes_met=sharing.met,
+            lost=str(getattr(limiter, "lost", "")),
+            interactive=lane("interactive"),
+            bulk=lane("bulk"),
+        ),
+        flights=FlightStatistics(
+            in_flight=len(under_way),
+            sent=len(under_way) - waiting.total(),
+            waiting=waiting.total(),
+        ),
+        outages=flights.session.outages() if flights else (),
+        spend=configuration.books.spend,
+    )
 
 
 async def _late(tasks: set[asyncio.Task[None]], timeout_s: float) -> set[asyncio.Task[None]]:

@@ -45,6 +45,7 @@ class Line:
         if not recording.is_kept:
             return await self._limiter.turn(lane)
         near = self._near[lane]
+        came = time.monotonic()
         await near.enter()
         if self._expect is not None:
             self._expect(lane, near, near.waiting)
@@ -57,7 +58,8 @@ class Line:
             except BaseException:  # a cancellation, a failing disk, no budget: no bytes leave
                 recording.withdraw()
                 raise
-            self._learn(near, write_s=written - began, wait_s=time.monotonic() - written)
+            wait_s = time.monotonic() - written
+            self._learn(near, came=came, write_s=written - began, wait_s=wait_s)
         finally:
             near.leave()
         return turn
@@ -77,11 +79,12 @@ class Line:
         coming = sum(self.coming[each] for each in better)
         return self._limiter.forecast_s(lane) + ahead * self._gap_s + coming * self._own_gap_s
 
-    def _learn(self, near: "_Near", *, write_s: float, wait_s: float) -> None:
+    def _learn(self, near: "_Near", *, came: float, write_s: float, wait_s: float) -> None:
         """Let more of them write at once where the limiter had to wait for the disk."""
         now = time.monotonic()
-        gap_s, self._granted_at = now - self._granted_at, now
-        if near.waiting:
+        before, self._granted_at = self._granted_at, now
+        gap_s = now - before
+        if near.waiting and came <= before:  # else nobody may have been in line for an hour
             self._gap_s += _SMOOTHING * (gap_s - self._gap_s)
             if wait_s < _AT_ONCE_S and gap_s <= 2 * write_s:
                 near.widen()

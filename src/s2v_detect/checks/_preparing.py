@@ -175,7 +175,7 @@ class Preparing:
             self._held_since = began
         breaker = self._session.store_breaker
         if outage := breaker.failed(error):
-            tell("outage", error=type(error).__name__, **outage._asdict())
+            tell("outage", **outage.model_dump(exclude={"since"}))
         return breaker.is_open and lane == "bulk"
 
     def _hear_an_answer(self, tell: Tell) -> None:

@@ -23,7 +23,14 @@ from typing import Any, Self
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Sharing, Turn, refuse_no_rate
+from s2v_detect.limiters._turns import (
+    TICK_S,
+    UNLIMITED,
+    Sharing,
+    Turn,
+    refuse_no_rate,
+)
+from s2v_detect.limiters._waiting_list import margin_of
 from s2v_detect.models import Lane
 
 
@@ -103,6 +110,14 @@ class LocalLimiter:
         """Return what the account gives this line. Other processes do not share it."""
         share = 1.0 if self._pacer is None else self._pacer.share
         return Sharing(given_per_s=None if share >= 1 else share * self.rate / self.per_s)
+
+    @property
+    def margin(self) -> float:
+        """By how much the line is slower than its rate, as a part of it: what it has learnt."""
+        if self._pacer is None:
+            return 0.0
+        with self._lock:
+            return margin_of(self._pacer, is_whole=self._pacer.share >= 1)
 
     def _wait_s(self, pacer: Pacer) -> float:
         now = self._clock()

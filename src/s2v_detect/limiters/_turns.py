@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol, Self
 
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish
+from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish, margin_of
 from s2v_detect.models import LANES, Lane
 from s2v_detect.options import is_number
 
@@ -185,6 +185,15 @@ class SharedLine(ABC):
             return Sharing()
         with self._mutex:
             return Sharing(len(self._living()), self._others_met(), self._view().given_per_s)
+
+    @property
+    def margin(self) -> float:
+        """By how much the line is slower than its rate, as a part of it: what it has learnt."""
+        if math.isinf(self.rate):
+            return 0.0
+        with self._mutex:
+            line = self._view()
+        return margin_of(line, is_whole=line.given_per_s is None)
 
     def expect(self, lane: Lane, whose: object, count: int) -> None:
         """Tell the other processes that so many more will ask, beside those who have asked."""

@@ -319,6 +319,12 @@ class WaitingList:
         return max(latest, *[claim.at for claim in self._claims]) if self._claims else latest
 
 
+def margin_of(line: Pacer | WaitingList, *, is_whole: bool) -> float:
+    """Return by how much a line is slower than its rate, or than its part where it is not whole."""
+    gaps, windows, _ = line.spacing
+    return (max(gaps, windows) if is_whole else windows) - 1
+
+
 def _is_here(member: Member, shared: Shared, now: float) -> bool:
     """Whether a process uses the line: it did lately, or it sleeps to a far start."""
     if now - member.seen_at <= IDLE_S:
