@@ -27,10 +27,12 @@ from s2v_detect.cli._account import (
     POSITIVE,
     Account,
     Answering,
+    Asked,
     EmulatorMissing,
     Sending,
 )
 from s2v_detect.cli._check import check_images
+from s2v_detect.cli._doctor import examine
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
@@ -213,6 +215,28 @@ def report(
     refuse_conflicts([*read, as_written("the report", out, REPORT)])
     refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
+
+
+@app.command(help_epilogue=f"{_examples.DOCTOR}\n\n{_CODES}")
+def doctor(
+    *,
+    ledger: LedgerPlace | None = None,
+    json: Annotated[bool, _FLAG] = False,
+    asked: Asked = Asked(),  # noqa: B008  # frozen: a shared default is safe
+) -> int:
+    """Say what is wrong with the set-up, and what to do. Nothing that it asks for is billed.
+
+    It looks at the key, the way to the service, the clock, the line, SQLite, a
+    ledger and the extras. The exit code is that which a run would end with: 4
+    for key, credit and the way to the service, 2 for this machine, 6 where the
+    service does not answer for now.
+
+    Args:
+        ledger: Look at this ledger too: its file, or the address of its server.
+        json: Print JSON.
+        asked: Whom to ask.
+    """
+    return examine(asked, ledger, as_json=json)
 
 
 @app.command(help_epilogue=_examples.EMULATOR)

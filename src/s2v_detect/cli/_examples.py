@@ -24,6 +24,10 @@ REPORT = """\
 Examples:
   s2v-detect report verdicts.jsonl -o report.html
   s2v-detect report verdicts.jsonl.ledger -o report.html --title "November portraits\""""
+DOCTOR = """\
+Examples:
+  s2v-detect doctor
+  s2v-detect doctor --ledger verdicts.jsonl.ledger --json"""
 EMULATOR = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
@@ -43,7 +47,7 @@ Examples:
   s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
   s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 
-_ALL = (RUN, CHECK, ESTIMATE, REPORT, EMULATOR, COMPLETION, LEDGER)
+_ALL = (RUN, CHECK, ESTIMATE, REPORT, DOCTOR, EMULATOR, COMPLETION, LEDGER)
 
 
 def example_with(command: str, names: Sequence[str]) -> str:
