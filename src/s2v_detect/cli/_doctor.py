@@ -12,31 +12,46 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import __version__
+from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.cli import _examining
 from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._findings import Finding, exit_of_findings, of_sqlite, well
 from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._probe import Probing, probe
+from s2v_detect.cli._terminal import stderr_console
 from s2v_detect.ledger import SQLITE_VERSION
 
 _STYLES = {"ok": "green", "to mend": "bold red", "unknown": "yellow"}
 
 
-def examine(asked: Asked, ledger: Path | str | None, *, as_json: bool) -> Exit:
-    """Print what is found of the set-up, and return the exit code that it comes to."""
+def examine(
+    asked: Asked, ledger: Path | str | None, probing: Probing | None = None, *, as_json: bool
+) -> Exit:
+    """Print what is found of the set-up, probe where all is well, and return the exit code."""
     stdout_descriptor()
-    findings = asyncio.run(_examined(asked, ledger))
-    code = exit_of_findings(findings)
-    if as_json:
-        _print_json(findings, code)
-    else:
-        _print(findings)
-    return code
+    if probing:
+        probing.refuse_unusable()
+    return asyncio.run(_examine(asked, ledger, probing, as_json=as_json))
 
 
-async def _examined(asked: Asked, ledger: Path | str | None) -> list[Finding]:
-    async with asked.whom(Path(), 5.0) as whom:
-        return await findings_of(whom, asked.timeout_s, ledger)
+async def _examine(
+    asked: Asked, ledger: Path | str | None, probing: Probing | None, *, as_json: bool
+) -> Exit:
+    rate = probing.rate if probing else REQUESTS_PER_S
+    async with asked.whom(Path(), rate) as whom:
+        findings = await findings_of(whom, asked.timeout_s, ledger)
+        code = exit_of_findings(findings)
+        if as_json:
+            _print_json(findings, code)
+        else:
+            _print(findings)
+        if probing is None:
+            return code
+        if code is not Exit.DONE:
+            stderr_console().print("Nothing was probed, and nothing was paid: mend that first.")
+            return code
+        return await probe(asked, whom, probing)
 
 
 async def findings_of(whom: Whom, timeout_s: float, ledger: Path | str | None) -> list[Finding]:

@@ -27,7 +27,8 @@ Examples:
 DOCTOR = """\
 Examples:
   s2v-detect doctor
-  s2v-detect doctor --ledger verdicts.jsonl.ledger --json"""
+  s2v-detect doctor --ledger verdicts.jsonl.ledger --json
+  s2v-detect doctor --probe 10 --max-cost 0.04 portraits.txt -o probe.md"""
 EMULATOR = """\
 Examples:
   s2v-detect emulator --folder examples/photographs

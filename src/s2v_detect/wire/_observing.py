@@ -50,6 +50,8 @@ class Observer:
 
     def __init__(self, most: int) -> None:
         self._left = most
+        self.is_used_up = False
+        """Whether one more was refused."""
         self.exchanges: list[Exchange] = []
         """In the order in which they were sent."""
 
@@ -62,6 +64,7 @@ class Observer:
         if not _is_check(request):
             return
         if not self._left:  # before a byte of it, so that it counts as not sent
+            self.is_used_up = True
             raise ConfigurationError(
                 "not sent, as many requests were made as were asked for.",
                 do="Ask for more of them.",
