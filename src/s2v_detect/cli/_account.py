@@ -129,8 +129,8 @@ class Sending:
 
 @Parameter(name="*", group="Account")
 @dataclass(frozen=True)
-class Account:
-    """The options of every command that asks the service.
+class Asked:
+    """The options of every command that asks the service: whom it asks.
 
     The key is none of them: a command line can be read by every user of the machine.
     """
@@ -148,6 +148,37 @@ class Account:
     """Use an http address outside this network: anybody on the way can read the key."""
     timeout_s: Annotated[float, Parameter(validator=_FINITE)] = 60.0
     """Seconds that one answer may take."""
+
+    @asynccontextmanager
+    async def whom(self, folder: Path, rate: float) -> AsyncGenerator["Whom"]:
+        """Have whoever is asked: the service, or an emulator that runs as long as that.
+
+        The emulator's account may make as many requests as the run is told to make.
+        """
+        if not self.emulator:
+            yield Whom(None, self.base_url, self.workspace, allow_http=self.allow_http)
+            return
+        counted = counting_at(rate)
+        async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
+            yield Whom(emulator.api_key, emulator.base_url, None, allow_http=False)
+
+    def line(self, rate: float) -> Limiter | None:
+        """Return the default line at this rate; an emulator of our own shares none."""
+        if self.emulator:
+            return LocalLimiter(rate)
+        return None if rate == REQUESTS_PER_S else default_limiter(rate)
+
+    def answer_at(self, rate: float) -> Answering:
+        """Return what the emulator says at so many requests a second."""
+        return self.answer or ("look" if rate <= _LOOKED_AT_PER_S else "pass")
+
+
+@Parameter(name="*", group="Account")
+@dataclass(frozen=True)
+class Account(Asked):
+    """The options of every command that checks images."""
+
+    _: KW_ONLY
     on_unknown: Literal["resend", "keep"] = "resend"
     """After a lost answer, which may have been billed: ask once more, or keep it as failed."""
     preflight: Annotated[bool, Parameter(negative=(), show_default=False)] = False
@@ -167,13 +198,13 @@ class Account:
     ) -> AsyncGenerator[DetectClient]:
         """Open a client; with `--emulator` the photographs of `folder` are its web."""
         async with (
-            self._asked(folder, sending.rate) as asked,
+            self.whom(folder, sending.rate) as asked,
             DetectClient(
                 asked.api_key,
                 base_url=asked.base_url,
                 workspace=asked.workspace,
                 allow_http=asked.allow_http,
-                limiter=self._line(sending.rate),
+                limiter=self.line(sending.rate),
                 max_in_flight=sending.max_in_flight,
                 timeout_s=self.timeout_s,
                 on_unknown=self.on_unknown,
@@ -185,25 +216,6 @@ class Account:
             ) as client,
         ):
             yield client
-
-    @asynccontextmanager
-    async def _asked(self, folder: Path, rate: float) -> AsyncGenerator["_Asked"]:
-        """Have whoever is asked: the service, or an emulator that runs as long as that.
-
-        The emulator's account may make as many requests as the run is told to make.
-        """
-        if not self.emulator:
-            yield _Asked(None, self.base_url, self.workspace, allow_http=self.allow_http)
-            return
-        counted = counting_at(rate)
-        async with emulator_for(self.answer_at(rate), folder=folder, **counted) as emulator:
-            yield _Asked(emulator.api_key, emulator.base_url, None, allow_http=False)
-
-    def _line(self, rate: float) -> Limiter | None:
-        """Return the default line at this rate; an emulator of our own shares none."""
-        if self.emulator:
-            return LocalLimiter(rate)
-        return None if rate == REQUESTS_PER_S else default_limiter(rate)
 
     def allows_private(self) -> bool:
         """Whether its client sends addresses of this network; no key is needed to say that."""
@@ -219,10 +231,6 @@ class Account:
             ).allows_private
         )
 
-    def answer_at(self, rate: float) -> Answering:
-        """Return what the emulator says at so many requests a second."""
-        return self.answer or ("look" if rate <= _LOOKED_AT_PER_S else "pass")
-
     def _rules(self) -> Preflight | None:
         if not self.preflight:
             return None
@@ -230,7 +238,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Whom:
     """Whom a client asks. None: as the environment says."""
 
     api_key: str | None

@@ -22,24 +22,28 @@ from s2v_detect.bulk import (
 )
 from s2v_detect.cli import _examples
 from s2v_detect.cli._account import (
+    AMOUNT,
     FILE,
     FILE_OR_STANDARD,
     POSITIVE,
     Account,
     Answering,
+    Asked,
     EmulatorMissing,
     Sending,
 )
 from s2v_detect.cli._check import check_images
+from s2v_detect.cli._doctor import examine
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
-from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_plan, refuse_idle
+from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._plan import Plan
+from s2v_detect.cli._probe import Probing
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
@@ -213,6 +217,51 @@ def report(
     refuse_conflicts([*read, as_written("the report", out, REPORT)])
     refuse_unwritable("-o", out)
     return write_page(source, out, title=title)
+
+
+@app.command(help_epilogue=f"{_examples.DOCTOR}\n\n{_CODES}")
+def doctor(
+    *images: str,
+    ledger: LedgerPlace | None = None,
+    json: Annotated[bool, _FLAG] = False,
+    probe: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    max_cost: Annotated[str | None, AMOUNT] = None,
+    rate: Annotated[float | None, Parameter(validator=POSITIVE)] = None,
+    out: Annotated[Path | None, Parameter(name=("--out", "-o")), FILE] = None,
+    asked: Asked = Asked(),  # noqa: B008  # frozen: a shared default is safe
+) -> int:
+    """Say what is wrong with the set-up, and what to do. Without --probe nothing is billed.
+
+    It looks at the key, the way to the service, the clock, the line, SQLite, a
+    ledger and the extras. The exit code is that which a run would end with: 4
+    for key, credit and the way to the service, 2 for this machine, 6 where the
+    service does not answer for now.
+
+    --probe N asks for N of your images and pays for them, where all else is well.
+    It writes a page of what the vendor does not document: how a reject looks,
+    which headers come, how requests are accepted around the rate. No key,
+    address or picture is on the page, so that it can be sent to us.
+
+    Args:
+        images: With --probe: URLs, files, or lists as for `run`.
+        ledger: Look at this ledger too: its file, or the address of its server. A probe's requests
+            are recorded there; default: OUT.ledger.
+        json: Print JSON.
+        probe: Make at most so many requests, each for an image of its own.
+        max_cost: With --probe, needed: CNY that it may spend, such as 0.04. Never passed.
+        rate: With --probe: requests a second. Default: 5; more of them may be throttled, and so may
+            others of the account.
+        out: With --probe: the page. Default: probe.md.
+        asked: Whom to ask.
+    """
+    idle = idle_of_doctor(asked, probe, images, max_cost=max_cost, rate=rate, out=out)
+    refuse_idle(idle)
+    if probe is None:
+        return examine(asked, ledger, as_json=json)
+    probing = Probing(
+        images, probe, max_cost, out or Path("probe.md"), rate or REQUESTS_PER_S, ledger
+    )
+    return examine(asked, ledger, probing, as_json=json)
 
 
 @app.command(help_epilogue=_examples.EMULATOR)

@@ -24,6 +24,11 @@ REPORT = """\
 Examples:
   s2v-detect report verdicts.jsonl -o report.html
   s2v-detect report verdicts.jsonl.ledger -o report.html --title "November portraits\""""
+DOCTOR = """\
+Examples:
+  s2v-detect doctor
+  s2v-detect doctor --ledger verdicts.jsonl.ledger --json
+  s2v-detect doctor --probe 10 --max-cost 0.04 portraits.txt -o probe.md"""
 EMULATOR = """\
 Examples:
   s2v-detect emulator --folder examples/photographs
@@ -43,7 +48,7 @@ Examples:
   s2v-detect ledger forget verdicts.jsonl.ledger https://example.com/face.jpg
   s2v-detect ledger prune verdicts.jsonl.ledger --older-than 90d"""
 
-_ALL = (RUN, CHECK, ESTIMATE, REPORT, EMULATOR, COMPLETION, LEDGER)
+_ALL = (RUN, CHECK, ESTIMATE, REPORT, DOCTOR, EMULATOR, COMPLETION, LEDGER)
 
 
 def example_with(command: str, names: Sequence[str]) -> str:

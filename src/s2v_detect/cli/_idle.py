@@ -5,12 +5,12 @@ service, and be billed. What only some formats of a list have (`--encoding`, `--
 itself refuses, for it knows its format.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from s2v_detect.bulk import is_folder, is_image_file, is_pattern
-from s2v_detect.cli._account import Account
+from s2v_detect.cli._account import Account, Asked
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._screening import Unusable
@@ -40,18 +40,36 @@ def refuse_idle(options: Iterable[Idle]) -> None:
             )
 
 
-def idle_of_account(account: Account) -> list[Idle]:
-    """Return the options of an account that may do nothing."""
-    answer = f"--answer {account.answer}"
+def idle_of_asked(asked: Asked) -> list[Idle]:
+    """Return the options of whom is asked that may do nothing."""
+    answer = f"--answer {asked.answer}"
     without = "--emulator: without that the service itself would be asked. Add --emulator"
     beside = "the service, and --emulator asks an emulator of its own. Leave --emulator out"
-    preflight = "--preflight, which looks at the images. Add --preflight"
     return [
-        Idle(answer, account.answer is not None, not account.emulator, without),
-        Idle("--base-url", account.base_url is not None, account.emulator, beside),
-        Idle("--workspace", account.workspace is not None, account.emulator, beside),
-        Idle("--allow-http", account.allow_http, account.emulator, beside),
-        Idle("--send-missing", account.send_missing, not account.preflight, preflight),
+        Idle(answer, asked.answer is not None, not asked.emulator, without),
+        Idle("--base-url", asked.base_url is not None, asked.emulator, beside),
+        Idle("--workspace", asked.workspace is not None, asked.emulator, beside),
+        Idle("--allow-http", asked.allow_http, asked.emulator, beside),
+    ]
+
+
+def idle_of_account(account: Account) -> list[Idle]:
+    """Return the options of an account that may do nothing."""
+    preflight = "--preflight, which looks at the images. Add --preflight"
+    missing = Idle("--send-missing", account.send_missing, not account.preflight, preflight)
+    return [*idle_of_asked(account), missing]
+
+
+def idle_of_doctor(
+    asked: Asked, probe: int | None, images: Sequence[str], **of_probe: object
+) -> list[Idle]:
+    """Return the options of the doctor that may do nothing: those of a probe without one."""
+    why = "--probe, which makes paid requests. Add --probe"
+    told = [("IMAGES", bool(images)), (f"--answer {asked.answer}", asked.answer is not None)]
+    told += [(f"--{name.replace('_', '-')}", value is not None) for name, value in of_probe.items()]
+    return [
+        *idle_of_asked(asked),
+        *(Idle(option, is_given, probe is None, why) for option, is_given in told),
     ]
 
 

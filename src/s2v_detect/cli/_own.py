@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from s2v_detect.bulk import Replaceable
+from s2v_detect.cli._probe_page import TITLE
 
 _HEAD_BYTES = 1 << 16
 """A page names its maker within them; older releases did so behind the style, some 7 KB."""
@@ -48,8 +49,14 @@ def _has_keys(text: bytes, names: frozenset[str]) -> bool:
     return isinstance(found, dict) and names <= found.keys()
 
 
+def _is_probe(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline(_LONGEST_EVENT).rstrip(b"\r\n") == TITLE.encode()
+
+
 REPORT = Replaceable(_is_report, "is no report of s2v-detect")
 SUMMARY = Replaceable(_is_summary, "is no summary of s2v-detect")
+PROBE = Replaceable(_is_probe, "is no page of a probe")
 EVENTS = Replaceable(_are_events, "holds no events of s2v-detect")
 
 

@@ -8,6 +8,7 @@ user holds, `_recording` the face that a check writes to. Where the rows are is 
 """
 
 import os
+import sqlite3
 from typing import Any
 
 from s2v_detect.ledger._attempts import Claim, Ended
@@ -16,7 +17,10 @@ from s2v_detect.ledger._ledger import AnyLedger
 from s2v_detect.ledger._postgres import PostgresLedger, is_address
 from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
-from s2v_detect.ledger._sqlite import Ledger, is_open_ledger
+from s2v_detect.ledger._sqlite import Ledger, is_open_ledger, may_lose_from_a_log
+
+SQLITE_VERSION = sqlite3.sqlite_version_info
+"""Of the library that ledgers in files are kept by."""
 
 
 def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
@@ -30,6 +34,7 @@ def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
 
 
 __all__ = [
+    "SQLITE_VERSION",
     "UNRECORDED",
     "AnyLedger",
     "Aside",
@@ -48,4 +53,5 @@ __all__ = [
     "is_address",
     "is_open_ledger",
     "ledger_at",
+    "may_lose_from_a_log",
 ]

@@ -155,6 +155,16 @@ class AnyLedger(ABC):
         """Return the names of all runs there were."""
         return self._ask(_asked.names)
 
+    def refuse_unusable(self) -> None:
+        """Raise `LedgerError` where no run could begin on it: it is damaged, or can't be written.
+
+        The rows are read whole, and one fact is written: a full disk is noticed by a commit alone.
+        """
+        writer = self._opened()
+        writer.do(writer.store.refuse_damage)
+        now = str(round(time.time()))
+        writer.do(partial(_asked.keep, key="examined", value=now), writes=True)
+
     def close(self) -> None:
         """Let go of the rows. The ledger is opened again when it is asked again."""
         writer, self._writer = self._writer, None

@@ -23,15 +23,16 @@ from s2v_detect.errors import (
 )
 from s2v_detect.wire._answers import Answer, request_body, request_headers
 from s2v_detect.wire._departure import Departure, PoolQueue
-from s2v_detect.wire._environment import fault_of_opening, fault_of_proxies, network_of
+from s2v_detect.wire._environment import network_of
+from s2v_detect.wire._http import THIS_MACHINE, own_http, reads_environment
 from s2v_detect.wire._reach import Reach, Route
 from s2v_detect.wire._setup import Fault, Network
 from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
 
 _CONNECT_TIMEOUT_S = 5.0
-_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _SHORTEST_KEY = 16  # real ones have 35 characters
 _LONGEST_ANSWER_BYTES = 1 << 20  # a verdict has some 200
+_NOT_UPLOADED = "not uploaded"
 _UNREADABLE = b"(packed in a way that was not asked for)"
 """Stands for such a body: no JSON, and not empty, which is what the store says of success."""
 
@@ -91,7 +92,7 @@ class Endpoint:
     @property
     def where(self) -> str:
         """Words that tell an emulator from the service, whatever its port."""
-        return " on this machine" if self._url.host in _THIS_MACHINE else ""
+        return " on this machine" if self._url.host in THIS_MACHINE else ""
 
     def open(self) -> None:
         """Have an httpx client of this event loop; a given one is used as it is.
@@ -100,22 +101,7 @@ class Endpoint:
         """
         self._queue = PoolQueue()
         self._reach = Reach(self._url, network_of(os.environ))
-        self._http = self._given or self._own_http()
-
-    def _own_http(self) -> httpx.AsyncClient:
-        # A proxy of the environment can't reach what listens on this machine alone.
-        trust_env = self._url.host not in _THIS_MACHINE
-        fault = fault_of_proxies(os.environ) if trust_env else None
-        if fault:
-            raise unreached(fault.what, fault.do, lasts=True)
-        try:
-            # No bound on connections: httpx's pool scans all of them for every one that waits in
-            # it, so nothing may ever wait there. The line and max_in_flight are the bounds.
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-            return httpx.AsyncClient(limits=limits, trust_env=trust_env)
-        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-            fault = fault_of_opening(error, os.environ)
-            raise unreached(fault.what, fault.do, lasts=True) from bare(error)
+        self._http = self._given or own_http(self._url.host)
 
     async def close(self) -> None:
         """Close the connections; a given client is its owner's to close."""
@@ -151,12 +137,27 @@ class Endpoint:
         self._queue.is_needed = departure.has_events
         return answer
 
-    async def get(self, path: str) -> Answer:
-        """Return the service's answer to a GET. Never billed. Raises `NotSent`."""
+    @property
+    def reads_environment(self) -> bool:
+        """Whether the proxies and certificates of the environment count for its address."""
+        return reads_environment(self._url.host)
+
+    def place(self, route: Route) -> str:
+        """Return in words what a request to the service was connected to: it, or a proxy."""
+        return self._reach.place(self._url, route)
+
+    async def get(
+        self, path: str, route: Route | None = None, *, unless: str = _NOT_UPLOADED
+    ) -> Answer:
+        """Return the service's answer to a GET. Never billed. Raises `NotSent`.
+
+        The `route` is told what was connected to; `unless` is how an error begins.
+        """
         headers = {name: self._headers[name] for name in self._headers if name != "Content-Type"}
         request = httpx.Request("GET", self._url.join(self.base_url + path), headers=headers)
         request.headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
-        return await self._run(request, asyncio.timeout(self._timeout_s))
+        deadline = asyncio.timeout(self._timeout_s)
+        return await self._run(request, deadline, route or Route(), unless=unless)
 
     async def post_elsewhere(
         self, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
@@ -177,26 +178,33 @@ class Endpoint:
             headers = {"Host": host, "Accept-Encoding": "identity", **headers}
             request = httpx.Request("POST", url, headers=headers, content=leaving())
         except httpx.InvalidURL as error:
-            raise _not_uploaded("the store's address can't be read", error) from bare(error)
-        return await self._run(request, deadline)
+            what = f"{_NOT_UPLOADED}, the store's address can't be read"
+            raise _not_asked(what, error) from bare(error)
+        return await self._run(request, deadline, Route())
 
-    async def _run(self, request: httpx.Request, deadline: asyncio.Timeout) -> Answer:
-        route = Route()
+    async def _run(
+        self,
+        request: httpx.Request,
+        deadline: asyncio.Timeout,
+        route: Route,
+        *,
+        unless: str = _NOT_UPLOADED,
+    ) -> Answer:
         request.extensions = {"timeout": self._timeouts, "trace": route.trace}
         try:
             async with deadline:
                 return await self._answer(request, route)
         except TimeoutError as error:
-            raise _not_uploaded(self._too_late, error) from bare(error)
+            raise _not_asked(f"{unless}, {self._too_late}", error) from bare(error)
         except _OF_THE_TRANSPORT + _NO_ADDRESS as error:
             fault = await self._reach.fault(error, request.url, route)
             if fault:
-                what = f"not uploaded, {fault.what}"
+                what = f"{unless}, {fault.what}"
                 raise unreached(what, fault.do, lasts=fault.lasts) from bare(error)
             if isinstance(error, _NO_ADDRESS):
                 raise
-            what = f"{_what(error)}, at {self._reach.place(request.url, route)}"
-            raise _not_uploaded(what, error) from bare(error)
+            what = f"{unless}, {_what(error)}, at {self._reach.place(request.url, route)}"
+            raise _not_asked(what, error) from bare(error)
 
     def _request(self, image: str, departure: Departure) -> httpx.Request:
         # Made by hand, not by the client: no cookies, no headers but ours.
@@ -302,9 +310,9 @@ def _translated(error: Exception, fault: Fault | None, place: str, *, left: bool
     return _unknown(_what(error), error)
 
 
-def _not_uploaded(what: str, error: BaseException) -> NotSent:
+def _not_asked(what: str, error: BaseException) -> NotSent:
     return NotSent(
-        f"not uploaded, {what} ({type(error).__name__}).",
+        f"{what} ({type(error).__name__}).",
         do="Check the network; it was not billed.",
     )
 

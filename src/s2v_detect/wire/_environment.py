@@ -13,7 +13,7 @@ from s2v_detect.wire._setup import CERTIFICATES, Fault, Network, address_of
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 """Of the proxies that httpx takes."""
 _INSTALL_SOCKS = 'pip install "httpx[socks]"'
-_NOT_READ = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NOT_READ = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """What other tools read whom to trust from."""
 _KEY_LOG = "SSLKEYLOGFILE"
 
@@ -26,8 +26,18 @@ def network_of(environ: Mapping[str, str]) -> Network:
         if isinstance(url, httpx.URL):
             host, port = url.raw_host.decode("ascii"), url.port or _port_of(url.scheme)
             proxies.setdefault(address_of(host, port), variable)
-    named = (name for name in (*CERTIFICATES, *_NOT_READ) if environ.get(name))
+    named = (name for name in (*CERTIFICATES, *NOT_READ) if environ.get(name))
     return Network(proxies, next(named, ""))
+
+
+def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that name proxies, each with the address without user and password.
+
+    Example:
+        >>> proxies_in({"HTTPS_PROXY": "http://me:pw@proxy.example:3128"})
+        {'HTTPS_PROXY': 'proxy.example:3128'}
+    """
+    return {variable: address for address, variable in network_of(environ).proxies.items()}
 
 
 def fault_of_proxies(environ: Mapping[str, str]) -> Fault | None:

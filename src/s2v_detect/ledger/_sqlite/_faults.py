@@ -30,6 +30,22 @@ _SAID: dict[str, tuple[str, str]] = {
     "SQLITE_PERM": ("access to it is denied", "Give read and write access to the file"),
 }
 
+_LOG_FAULT_FROM = (3, 7, 0)
+_LOG_FAULT_MENDED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+"""sqlite.org/wal.html, "The WAL-Reset Bug": the first of each line of releases without it."""
+
+
+def may_lose_from_a_log(version: tuple[int, ...]) -> bool:
+    """Whether that SQLite can lose what was committed to a write-ahead log. A ledger has none.
+
+    Example:
+        >>> may_lose_from_a_log((3, 40, 1)), may_lose_from_a_log((3, 51, 3))
+        (True, False)
+    """
+    if version < _LOG_FAULT_FROM or version >= _LOG_FAULT_MENDED[-1]:
+        return False
+    return not any(version[:2] == each[:2] and version >= each for each in _LOG_FAULT_MENDED)
+
 
 def as_ledger_error(error: BaseException, path: Path) -> LedgerError:
     """Return the error of a file, whatever SQLite or the system said."""

@@ -1,0 +1,100 @@
+"""`s2v-detect doctor`: what a run would find in its way, without a request that costs anything."""
+
+import asyncio
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from s2v_detect import __version__
+from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect.cli import _examining
+from s2v_detect.cli._account import Asked, Whom
+from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._findings import Finding, exit_of_findings, of_sqlite, well
+from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._probe import Probing, probe
+from s2v_detect.cli._terminal import stderr_console
+from s2v_detect.ledger import SQLITE_VERSION
+
+_STYLES = {"ok": "green", "to mend": "bold red", "unknown": "yellow"}
+
+
+def examine(
+    asked: Asked, ledger: Path | str | None, probing: Probing | None = None, *, as_json: bool
+) -> Exit:
+    """Print what is found of the set-up, probe where all is well, and return the exit code."""
+    stdout_descriptor()
+    if probing:
+        probing.refuse_unusable()
+    return asyncio.run(_examine(asked, ledger, probing, as_json=as_json))
+
+
+async def _examine(
+    asked: Asked, ledger: Path | str | None, probing: Probing | None, *, as_json: bool
+) -> Exit:
+    rate = probing.rate if probing else REQUESTS_PER_S
+    async with asked.whom(Path(), rate) as whom:
+        findings = await findings_of(whom, asked.timeout_s, ledger)
+        code = exit_of_findings(findings)
+        if as_json:
+            _print_json(findings, code)
+        else:
+            _print(findings)
+        if probing is None:
+            return code
+        if code is not Exit.DONE:
+            stderr_console().print("Nothing was probed, and nothing was paid: mend that first.")
+            return code
+        return await probe(asked, whom, probing)
+
+
+async def findings_of(whom: Whom, timeout_s: float, ledger: Path | str | None) -> list[Finding]:
+    """Return what is found of every part, in the order in which a run needs them."""
+    account = _examining.Account(whom)
+    key, *of_service = await _examining.service(account, timeout_s)
+    return [
+        well("program", f"s2v-detect {__version__}, Python {platform.python_version()}."),
+        key,
+        account.address(),
+        *of_service,
+        await _examining.line(account),
+        of_sqlite(SQLITE_VERSION),
+        *([] if ledger is None else [await _examining.ledger(ledger)]),
+        *_examining.extras(),
+    ]
+
+
+def _print_json(findings: Sequence[Finding], code: Exit) -> None:
+    told = {
+        "schema_version": 1,
+        "exit_code": int(code),
+        "version": __version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "findings": [each.as_json() for each in findings],
+    }
+    print(json.dumps(told, ensure_ascii=False))  # noqa: T201  # data goes to stdout
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    """Put the findings on stdout: one line each where no terminal sets a width."""
+    if not sys.stdout.isatty():
+        for each in findings:
+            print(f"{each.state:<8} {each.part:<8} {each.found} {each.do}".rstrip())  # noqa: T201  # data
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in findings:
+        told = Text(each.found)
+        if each.do:
+            told.append(f"\n{each.do}", style="dim" if each.state == "ok" else "")
+        table.add_row(Text(each.state, style=_STYLES[each.state]), Text(each.part), told)
+    Console(highlight=False).print(table)

@@ -1,0 +1,283 @@
+"""Each part of a set-up, looked at by the code that a run uses for it: a finding each.
+
+The service is asked once, for what uploads begin with: a request that is never billed.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from s2v_detect import (
+    ConfigurationError,
+    DetectError,
+    HostLimiter,
+    __version__,
+)
+from s2v_detect._service import BASE_URL, MODEL
+from s2v_detect._settings import Settings, from_env
+from s2v_detect._waiting import in_thread
+from s2v_detect.bulk import try_replacing
+from s2v_detect.cli._account import Whom
+from s2v_detect.cli._exits import Exit, exit_of_fault
+from s2v_detect.cli._findings import (
+    Finding,
+    Heard,
+    extras_of,
+    of_clock,
+    of_error,
+    of_extras,
+    of_key,
+    of_line,
+    of_network,
+    of_service,
+    to_mend,
+    unknown,
+    well,
+)
+from s2v_detect.cli._sources import Sources, sources_in
+from s2v_detect.cli._terminal import printable
+from s2v_detect.ledger import ledger_at
+from s2v_detect.limiters import (
+    LINE_VARIABLE,
+    AskedRedisLimiter,
+    account_name,
+    state_folder,
+    wanted_line,
+)
+from s2v_detect.wire import (
+    CERTIFICATES,
+    NOT_READ,
+    UPLOADS_PATH,
+    Answer,
+    Endpoint,
+    Route,
+    credential_in,
+    credential_query,
+    decode,
+    is_answer,
+    proxies_in,
+    standing_headers,
+)
+
+_NO_KEY = "sk-none"
+"""Stands for a key that there is not: whether the service answers is told without one."""
+_ANY_WORKSPACE = "any"
+_FOLDER_DO = (
+    "Set S2V_DETECT_STATE_DIR to a folder on a local disk that can be written; until then each"
+    " process paces alone, and together they pass the rate."
+)
+
+
+class Account:
+    """The key and the address of whom a command would ask, each by itself, and where it is from."""
+
+    def __init__(self, whom: Whom) -> None:
+        self.is_emulator = whom.api_key is not None
+        self.sources: Sources = sources_in(
+            os.environ, base_url=whom.base_url, workspace=whom.workspace
+        )
+        self.key_fault = _fault(partial(from_env, whom.api_key, BASE_URL, _ANY_WORKSPACE))
+        where = partial(from_env, base_url=whom.base_url, workspace=whom.workspace)
+        where = partial(where, allow_http=whom.allow_http)
+        self.address_fault = _fault(partial(where, _NO_KEY))
+        key = _NO_KEY if self.key_fault else whom.api_key
+        self.settings: Settings | None = None if self.address_fault else where(key)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key that could be one."""
+        return self.key_fault is None
+
+    def address(self) -> Finding:
+        """Return which address is asked, and why."""
+        if self.settings is None:
+            assert self.address_fault is not None  # noqa: S101  # one or the other
+            return of_error("address", self.address_fault, exit_of_fault(self.address_fault))
+        url = self.settings.base_url
+        source = "an emulator of its own" if self.is_emulator else self.sources.base_url
+        found = f"{url}, by {source}." if source else f"{url}, the public one."
+        facts = {"base_url": url, "source": source, "workspace": self.settings.workspace or ""}
+        if self.settings.workspace:
+            found += f" The workspace is by {self.sources.workspace}."
+        return well("address", printable(found), **facts)
+
+    def key(self, heard: Heard | None) -> Finding:
+        """Return where the key comes from, and whether the service takes it."""
+        if self.key_fault is not None:
+            code = exit_of_fault(self.key_fault)
+            return of_error("key", self.key_fault, code, source=self.sources.api_key)
+        source = "the emulator itself" if self.is_emulator else self.sources.api_key
+        return of_key(source, heard)
+
+
+def _fault(work: Callable[[], object]) -> DetectError | None:
+    try:
+        work()
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+async def service(account: Account, timeout_s: float) -> list[Finding]:
+    """Return what is found of key, network, service and clock, from one free request."""
+    if account.settings is None:
+        what = "It was not asked: there is no address."
+        return [account.key(None), unknown("service", what, "Mend the address first.")]
+    endpoint = Endpoint(
+        account.settings.base_url,
+        MODEL,
+        standing_headers(account.settings.workspace, f"s2v-detect/{__version__}"),
+        api_key=account.settings.api_key,
+        timeout_s=timeout_s,
+        http_client=None,
+    )
+    try:
+        endpoint.open()
+    except ConfigurationError as error:  # a proxy or a certificate that is none
+        what = "It was not asked: the network can't be used as it is set."
+        not_asked = unknown("service", what, "Mend the network first.")
+        return [account.key(None), of_error("network", error, exit_of_fault(error)), not_asked]
+    try:
+        return await _heard(account, endpoint)
+    finally:
+        await endpoint.close()
+
+
+async def _heard(account: Account, endpoint: Endpoint) -> list[Finding]:
+    route, sent_at = Route(), time.time()
+    network = _network(os.environ, is_here=not endpoint.reads_environment)
+    path = f"{UPLOADS_PATH}?{credential_query(MODEL)}"
+    try:
+        answer = await endpoint.get(path, route, unless="not reached")
+    except DetectError as error:
+        not_reached = of_error("service", error, exit_of_fault(error))
+        return [account.key(None), network, not_reached]
+    heard_at = time.time()
+    heard = Heard(
+        answer.status,
+        credential_in(answer.body) is not None,
+        is_answer(answer),
+        _meant(answer),
+        endpoint.place(route),
+        heard_at - sent_at,
+    )
+    clock = of_clock(answer.headers.get("date", ""), sent_at, heard_at)
+    return [account.key(heard), network, of_service(heard), clock]
+
+
+def _meant(answer: Answer) -> DetectError | None:
+    try:
+        decode(answer)
+    except DetectError as error:
+        return error
+    return None
+
+
+def _network(environ: Mapping[str, str], *, is_here: bool) -> Finding:
+    named = next((name for name in CERTIFICATES if environ.get(name)), "")
+    ignored = [name for name in NOT_READ if environ.get(name)]
+    certificates = f"{named} names ({printable(environ[named])})" if named else ""
+    return of_network(proxies_in(environ), certificates, ignored, is_here=is_here)
+
+
+async def line(account: Account) -> Finding:
+    """Return where requests wait, and who else waits there."""
+    if account.is_emulator:
+        return well("line", "An emulator of its own shares none.")
+    try:
+        where = wanted_line()
+        if where == "process":
+            found = f"Each process has its own, as {LINE_VARIABLE} says: together they pass 5/s."
+            return well("line", found, "Unset it where several processes use this account.")
+        if where == "machine":
+            return _machine_line(account)
+        return await _redis_line(account, where)
+    except ConfigurationError as error:
+        return of_error("line", error, exit_of_fault(error))
+
+
+def _machine_line(account: Account) -> Finding:
+    try:
+        folder = state_folder(None)
+    except OSError as error:
+        return to_mend(
+            "line", f"It can't be kept: {printable(str(error))}.", _FOLDER_DO, Exit.USAGE
+        )
+    if account.settings is None or not account.has_key:
+        found = f"It would be kept in {printable(str(folder))}."
+        return well("line", found, "Whose line it is, key and address tell.")
+    try:
+        sharing = HostLimiter(name=account_name(*_account(account.settings))).sharing()
+    except ConfigurationError as error:
+        return to_mend("line", printable(error.what), _FOLDER_DO, Exit.USAGE)
+    return of_line(printable(str(folder)), sharing.processes, sharing.given_per_s)
+
+
+async def _redis_line(account: Account, url: str) -> Finding:
+    place = printable(url)
+    name = account_name(*_account(account.settings)) if account.settings else "doctor"
+    limiter = AskedRedisLimiter(url, name=name)
+    await limiter.ask()
+    if limiter.lost:
+        found = f"{place} can't be used: {printable(limiter.lost)}."
+        do = f"Start it, or correct {LINE_VARIABLE}; until then each process paces alone."
+        return to_mend("line", found, do, Exit.USAGE)
+    sharing = limiter.sharing()
+    return of_line(place, sharing.processes, sharing.given_per_s)
+
+
+def _account(settings: Settings) -> tuple[str, str, SecretStr]:
+    return settings.base_url, MODEL, settings.api_key
+
+
+async def ledger(place: Path | str) -> Finding:
+    """Return whether runs can begin on a ledger; one that is not there is not made."""
+    try:
+        return await in_thread(partial(_ledger, place))
+    except DetectError as error:
+        return of_error("ledger", error, exit_of_fault(error), place=printable(str(place)))
+
+
+def _ledger(place: Path | str) -> Finding:
+    with ledger_at(place) as books:
+        where = printable(books.where)
+        if not books.exists():
+            if isinstance(place, Path):
+                return _ledger_to_be(place)
+            return well("ledger", f"There is none at {where} yet; the first run makes it.")
+        books.refuse_unusable()
+        return well("ledger", f"{where} is sound, and can be written.", place=where)
+
+
+def _ledger_to_be(place: Path) -> Finding:
+    where = printable(str(place))
+    try:
+        try_replacing(place)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        found = f"There is no {where}, and none can be made: {printable(why)}."
+        return to_mend("ledger", found, "Give a folder that can be written.", Exit.USAGE)
+    return well("ledger", f"There is no {where} yet; the first run makes it.", place=where)
+
+
+def extras() -> list[Finding]:
+    """Return which extras are installed, and in which versions."""
+    try:
+        about = metadata.metadata("s2v-detect")
+        needed = metadata.requires("s2v-detect") or []
+    except metadata.PackageNotFoundError:
+        do = "Install the package; a folder of sources alone tells nothing of them."
+        return [unknown("extras", "This s2v-detect is not installed as a package.", do)]
+    return of_extras(extras_of(needed, about.get_all("Provides-Extra") or [], _version_of))
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
