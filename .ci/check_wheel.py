@@ -1,11 +1,8 @@
-"""One check by an interpreter that has the wheel and no extra, against an emulator in this one.
-
-python .ci/check_wheel.py PATH_OF_THE_CLEAN_PYTHON
-"""
+"""One check by an interpreter that has the wheel and no extra, against an emulator in this one."""
 
 import os
 import subprocess
-import sys
+from pathlib import Path
 
 from s2v_detect.emulator import Emulator, Pass
 
@@ -27,18 +24,13 @@ print("1 check from the wheel, version", s2v_detect.__version__)
 """
 
 
-def main() -> int:
-    """Return the clean interpreter's exit code."""
+def check_one(python: Path) -> None:
+    """Have the interpreter make one check. Raises where the check or the wheel is not right."""
     with Emulator.run_in_thread(answer=Pass()) as emulator:
         account = {
             "DASHSCOPE_API_KEY": emulator.api_key,
             "DASHSCOPE_BASE_URL": emulator.base_url,
         }
-        done = subprocess.run(  # noqa: S603  # the interpreter that .ci/run made
-            [sys.argv[1], "-c", CHECK], env=os.environ | account, cwd="/", check=False
+        subprocess.run(  # noqa: S603  # the interpreter that .ci/release.py made
+            [python, "-c", CHECK], env=os.environ | account, cwd="/", check=True
         )
-    return done.returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,18 @@
 """What the emulator takes for a request, and what it answers to anything else."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from s2v_detect._service import MODEL
 from s2v_detect.emulator import CODES, REJECT_CODES, Emulator, Error, Pass, Reject
 
 Ask = Callable[..., Awaitable[httpx.Response]]
+
+IMAGE = "http://a.example/face.jpg"
 
 
 @pytest.fixture
@@ -89,6 +93,47 @@ async def test_a_request_that_is_not_as_documented_gets_its_error(
     assert message in answer.json()["message"]
     assert answer.json()["request_id"]
     assert emulator.billed == 0
+
+
+@pytest.mark.parametrize("base", ["/api/v1", ""])
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_other_clients_reach_it_by_their_settings(
+    emulator: Emulator, tls: ssl.SSLContext, base: str, end: str
+) -> None:
+    """With or without the base path, with a slash at the end, and with "no asynchronous call"."""
+    url = f"{emulator.origin}{base}/services/aigc/image2video/face-detect{end}"
+    headers = {"Authorization": f"Bearer {emulator.api_key}", "X-DashScope-Async": "disable"}
+    body = {"model": MODEL, "input": {"image_url": IMAGE}}
+    async with httpx.AsyncClient(verify=tls) as http:
+        answer = await http.post(url, headers=headers, json=body)
+    assert answer.json()["output"]["check_pass"]
+    assert emulator.billed == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "status", "message"),
+    [
+        (b'{"model": "wan2.2-s2v-detect"}', "", 400, "url error, please check url!"),
+        (b'{"model": "wan2.2-s2v", "input": {}}', "", 404, "Model can not be found."),
+        (b'{"model": 1}', "", 400, "The request is malformed: model: "),
+        (b"{", "", 400, "The request is malformed: "),
+        (b'{"model": "wan2.2-s2v-detect"}', "sk-other", 401, "Invalid API-key provided."),
+    ],
+)
+async def test_the_path_of_the_video_models_is_no_way_to_a_check(
+    emulator: Emulator, tls: ssl.SSLContext, *, body: bytes, key: str, status: int, message: str
+) -> None:
+    """As at the service: model and path do not match. It is counted, and costs nothing."""
+    url = f"{emulator.base_url}/services/aigc/image2video/video-synthesis"
+    headers = {
+        "Authorization": f"Bearer {key or emulator.api_key}",
+        "X-DashScope-Async": "enable",
+    }
+    async with httpx.AsyncClient(verify=tls) as http:
+        answer = await http.post(url, headers=headers, content=body)
+    assert answer.status_code == status
+    assert answer.json()["message"].startswith(message)
+    assert (emulator.billed, emulator.requests) == (0, 1)
 
 
 async def test_an_object_store_address_is_taken_with_its_header(

@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from s2v_detect._service import CHECK_PATH, COST_TIME_HEADER, REQUEST_ID_HEADER
-from s2v_detect.emulator._asking import access_refused, image_asked_for
+from s2v_detect.emulator._asking import access_refused, image_asked_for, synthesis_refused
 from s2v_detect.emulator._counting import Admission
 from s2v_detect.emulator._folder import Folder, reached_at
 from s2v_detect.emulator._looking import Looking
@@ -30,6 +30,9 @@ from s2v_detect.emulator._sending import sent
 from s2v_detect.emulator._store import Store
 
 BASE_PATH = "/api/v1"
+_CHECK_PATHS = tuple(f"{base}{CHECK_PATH}{end}" for base in (BASE_PATH, "") for end in ("", "/"))
+"""The last three are other clients', whose settings leave out or add what the service has not."""
+_SYNTHESIS_PATH = f"{BASE_PATH}/services/aigc/image2video/video-synthesis"
 
 _ORIGIN_HEADER = "X-Emulator"  # "script" or "estimate": nobody takes it for the service itself
 _GONE = Error(400, "InvalidParameter.DataInspection", "Unable to download the media resource.")
@@ -74,7 +77,9 @@ class Serving:
     def application(self) -> web.Application:
         """Return the routes."""
         application = web.Application(middlewares=[refuse_other_sites])
-        application.router.add_post(BASE_PATH + CHECK_PATH, self._check)
+        for path in _CHECK_PATHS:
+            application.router.add_post(path, self._check)
+        application.router.add_post(_SYNTHESIS_PATH, self._synthesis)
         self.store.add_routes(application, BASE_PATH, self.account.api_key)
         application.router.add_get("/files/{name:.+}", self._file)
         application.router.add_get("/emulator", self._reported)
@@ -83,10 +88,18 @@ class Serving:
         return application
 
     async def _check(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, self._said)
+
+    async def _synthesis(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, self._said_of_synthesis)
+
+    async def _answered(
+        self, request: web.Request, said: Callable[[Arrival], Answer | None]
+    ) -> web.StreamResponse:
         with self.report.arrived(self.clock(), request.headers) as arrival:
             arrival.body = await request.read()
             request_id = str(uuid4())
-            answer = self._said(arrival)
+            answer = said(arrival)
             reply = (
                 self._settled(arrival, answer, request_id)
                 if answer
@@ -117,6 +130,9 @@ class Serving:
         if self.store.is_ours(asked) and stored is None:
             return _GONE
         return self.script.answer(asked, stored.identity if stored else "")
+
+    def _said_of_synthesis(self, arrival: Arrival) -> Answer:
+        return synthesis_refused(arrival.headers, arrival.body, self.account.api_key)
 
     def _settled(self, arrival: Arrival, answer: Answer, request_id: str) -> Reply:
         reply = answer.reply(request_id, self.account.reject_shape)
