@@ -241,9 +241,7 @@ async def check_file(file: UploadFile, request: Request, client: Detector) -> Ve
 
 async def checked(image: str | bytes, request: Request, client: Detector) -> Verdict:
     """Return the verdict, as long as the visitor waits for it."""
-    checking = client.check(
-        image, max_wait_s=LONGEST_BLIND_WAIT_S, give_up_after_s=GIVE_UP_AFTER_S
-    )
+    checking = client.check(image, max_wait_s=LONGEST_BLIND_WAIT_S, give_up_after_s=GIVE_UP_AFTER_S)
     return await while_present(request, checking)
 
 

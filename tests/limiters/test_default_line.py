@@ -153,7 +153,7 @@ def test_the_command_s_rate_is_the_machine_s_but_for_its_own_emulator(
 ) -> None:
     """`--rate 2.5` beside another run of 5 keeps to 2.5, and both to 5 together."""
     monkeypatch.setenv("S2V_DETECT_LINE", line)
-    assert repr(account._line(rate)) == expected  # noqa: SLF001  # which limiter nobody else shows
+    assert repr(account.line(rate)) == expected
 
 
 def test_two_accounts_without_a_folder_are_told_of_once(
@@ -214,10 +214,10 @@ def test_the_environment_puts_the_line_into_redis(
     one = line_of(None, *ACCOUNT)
     assert isinstance(one, RedisLimiter)
     assert line_of(None, *ACCOUNT) is one
-    at_another_rate = Account()._line(2.5)  # noqa: SLF001  # what nobody else shows
+    at_another_rate = Account().line(2.5)
     assert isinstance(at_another_rate, RedisLimiter)
     assert line_of(at_another_rate, *ACCOUNT).rate == 2.5
-    assert isinstance(Account(emulator=True)._line(2.5), LocalLimiter)  # noqa: SLF001  # as above
+    assert isinstance(Account(emulator=True).line(2.5), LocalLimiter)
     assert not lines.exists()
 
 
@@ -233,7 +233,7 @@ def test_a_slip_in_the_environment_is_told_at_once(
     with pytest.raises(ConfigurationError, match='Set "machine"'):
         line_of(None, *ACCOUNT[:2], "sk-third")
     with pytest.raises(ConfigurationError, match='Set "machine"'):
-        Account()._line(2.5)  # noqa: SLF001  # what nobody else shows
+        Account().line(2.5)
 
 
 @pytest.mark.parametrize("name", ["", 5, b"team"])
