@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from scheduled_run import StepFailed, run
+from scheduled_run import run
 
 WAIT = timedelta(seconds=float(os.environ.get("RETRY_AFTER_S", "600")))
 
@@ -20,12 +20,7 @@ WAIT = timedelta(seconds=float(os.environ.get("RETRY_AFTER_S", "600")))
 @task(retries=3, retry_delay=WAIT, max_active_tis_per_dag=1)
 def verdicts() -> dict[str, Any]:
     """Make the table of verdicts. Returns the summary, for the tasks after it."""
-    try:
-        return run(os.environ["PORTRAITS"], os.environ["VERDICTS"])
-    except StepFailed as failed:
-        if failed.may_retry:
-            raise
-        raise AirflowFailException(str(failed)) from failed
+    return run(os.environ["PORTRAITS"], os.environ["VERDICTS"], hopeless=AirflowFailException)
 
 
 @dag(schedule="@daily", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False)

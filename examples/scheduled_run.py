@@ -9,6 +9,7 @@ beside its output, so that a step which is killed and begun again pays for no im
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,14 @@ class StepFailed(Exception):
         self.may_retry = code in WORTH_A_RETRY
 
 
-def run(listed: str, output: str) -> dict[str, Any]:
-    """Return the summary of the run. Raises `StepFailed`."""
+def run(
+    listed: str, output: str, *, hopeless: Callable[[str], Exception] | None = None
+) -> dict[str, Any]:
+    """Return the summary of the run.
+
+    Raises `StepFailed`, or what `hopeless` makes of its message where a retry can't mend it: a
+    scheduler has an error of its own for that.
+    """
     summary = Path(f"{output}.summary.json")
     summary.unlink(missing_ok=True)  # what is read below is this run's own
     command = ["s2v-detect", "run", listed, "-o", output, "--summary", str(summary), "--quiet"]
@@ -42,7 +49,8 @@ def run(listed: str, output: str) -> dict[str, Any]:
     if summary.exists():  # not where the command could not begin
         told = json.loads(summary.read_text(encoding="utf-8"))
     if code not in DONE:
-        raise StepFailed(code, told)
+        failed = StepFailed(code, told)
+        raise failed if failed.may_retry or hopeless is None else hopeless(str(failed))
     return told
 
 
