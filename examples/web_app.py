@@ -115,6 +115,6 @@ async def spend(request: Request) -> dict[str, Any]:
 @app.exception_handler(DetectError)
 async def explain(_: Request, error: DetectError) -> JSONResponse:
     """Tell the visitor what went wrong; the message holds no key and no signature."""
-    headers = {"Retry-After": f"{ceil(error.retry_after_s)}"} if isinstance(error, Busy) else {}
+    headers = {"Retry-After": f"{ceil(error.retry_after_s)}"} if error.retry_after_s else {}
     told = {"error": type(error).__name__, "detail": str(error), "billed": error.billed}
     return JSONResponse(told, STATUSES.get(type(error), 502), headers)
