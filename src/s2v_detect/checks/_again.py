@@ -68,8 +68,8 @@ def after(error: DetectError, seen: Seen) -> Step:
         return Step.RENEW
     if not seen.attempts or not seen.is_ready or not may_follow(error, seen):
         return Step.END
-    if seen.is_out and seen.is_bulk and is_outage(error):
-        return Step.HOLD
+    if seen.is_out and is_outage(error):
+        return Step.HOLD if seen.is_bulk else Step.END  # somebody waits for a check
     return Step.REST
 
 
@@ -128,7 +128,7 @@ class Rests:
         """
         state = self._state
         state.set_exception((type(error), error, None))
-        told_s = getattr(error, "retry_after_s", None) or 0.0
+        told_s = error.retry_after_s or 0.0
         state.upcoming_sleep = max(float(self._wait(state)), told_s)
         is_late = spent_s + state.upcoming_sleep > self._policy.give_up_after_s
         if is_late or any(stop(state) for stop in self._stops):

@@ -330,7 +330,7 @@ def _problem(error: DetectError, kind: _Kind) -> Problem:
 
 
 def _retry_after_s(error: DetectError) -> float | None:
-    wait_s: float | None = getattr(error, "retry_after_s", None)
+    wait_s = error.retry_after_s
     # A limiter of the user's own may forecast no end.
     return wait_s if wait_s is not None and isfinite(wait_s) else None
 
