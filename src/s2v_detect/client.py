@@ -1,7 +1,6 @@
 """The client: its lifetime, and one check from top to bottom."""
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -12,6 +11,7 @@ from typing import Literal, Self
 import httpx
 from pydantic import SecretStr
 
+from s2v_detect._logging import log
 from s2v_detect._service import CREDENTIALS_PER_S, MODEL
 from s2v_detect._settings import from_env, keyed, refuse_nonsense, refuse_strangers
 from s2v_detect._version import VERSION
@@ -47,8 +47,6 @@ from s2v_detect.wire import Endpoint, standing_headers
 
 # RetryPolicy(), but built at its first use: building it here would take 15 ms of every import.
 _RETRY = RetryPolicy.model_construct()
-
-_log = logging.getLogger("s2v_detect")
 
 
 class DetectClient(AsyncOnly):
@@ -262,7 +260,7 @@ class DetectClient(AsyncOnly):
             patience.refuse_a_long_line()
         ending = await patience.ending(*flights.join(subject, lane))
         if ending.fault:
-            _log.error("%s The answer is told all the same.", ending.fault)
+            log("answer_not_recorded", cause=str(ending.fault))
         if isinstance(ending.result, BaseException):
             raise ending.result
         return ending.result

@@ -16,6 +16,7 @@ PACKAGE = "s2v_detect"
 # From the bottom up: a room is a folder, or a module of the root. Arrows point down only.
 FLOORS: list[tuple[str, list[str]]] = [
     ("facts", ["_version", "_service", "_columns", "_redaction"]),
+    ("records", ["_logging"]),
     ("errors", ["errors"]),
     ("values", ["models", "_waiting"]),
     ("options", ["options"]),
@@ -228,6 +229,7 @@ def test_edges_use_only_the_public_names(room: str) -> None:
         "_version",
         "_waiting",
         "_redaction",
+        "_logging",
         "images",
         "ledger",
         "limiters",

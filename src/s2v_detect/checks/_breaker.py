@@ -25,7 +25,6 @@ the service is tried again (`again_s`).
 """
 
 import asyncio
-import logging
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -33,11 +32,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from s2v_detect._logging import log
 from s2v_detect._waiting import task_of
 from s2v_detect.errors import DetectError, given_up, not_sent, out
 from s2v_detect.models import OutageStatistics
-
-_log = logging.getLogger("s2v_detect")
 
 _IN_A_ROW = 5
 """At one fault in twenty this happens by chance in three of ten million."""
@@ -187,7 +185,7 @@ class Breaker:
         self._is_open = self._is_half_open = self._is_given_up = False
         self._trial = None
         self._stop_timers()
-        _log.warning("The outage of %s has ended after %s.", self.where, self._lasted)
+        self._log("outage_ended")
         self._tell_all(FREE)
         return True
 
@@ -211,8 +209,7 @@ class Breaker:
         if self._calls:
             await asyncio.wait(self._calls)
         if self._clock is not None:
-            told = "The outage of %s was still on after %s, when the client was closed."
-            _log.warning(told, self.where, self._lasted)
+            self._log("outage_left")
         self._stop_timers()  # at last: a call that has ended sets one
 
     def end(self, passage: Passage, *, in_doubt: bool = False) -> None:
@@ -243,6 +240,11 @@ class Breaker:
     def _lasted(self) -> timedelta:
         return timedelta(seconds=round(self._lasted_s))
 
+    def _log(self, event: str, words: dict[str, str] | None = None, **more: Any) -> None:
+        error, lasted_s = self._last_error, self._lasted.total_seconds()
+        more |= {"where": self.where, "error": type(error).__name__, "cause": error.what}
+        log(event, words, lasted_s=lasted_s, **more)
+
     def _last_word(self) -> DetectError:
         return given_up(self._last_error, self.where, self._lasted)
 
@@ -254,15 +256,12 @@ class Breaker:
         self._waited_s, self._ticked_at = 0.0, now
         self._set_timer()
         self._set_clock()
+        bound_s = self._max_outage_s if self._max_outage_s < math.inf else None
         at_most, self._until = "as long as it takes", None
-        if self._max_outage_s < math.inf:
-            bound = timedelta(seconds=self._max_outage_s)
-            at_most = f"at most {timedelta(seconds=round(bound.total_seconds()))}"
-            self._until = datetime.now(UTC) + bound
-        _log.warning(
-            "An outage of %s has begun: %s Streams wait for its end, %s.",
-            *(self.where, self._last_error.what, at_most),
-        )
+        if bound_s is not None:
+            at_most = f"at most {timedelta(seconds=round(bound_s))}"
+            self._until = datetime.now(UTC) + timedelta(seconds=bound_s)
+        self._log("outage_begun", {"at_most": at_most}, max_outage_s=bound_s)
 
     def _set_clock(self) -> None:
         left_s = max(0.0, self._max_outage_s - self._waited_s)
@@ -276,8 +275,7 @@ class Breaker:
         if self._max_outage_s - self._waited_s <= _TIMERS_ARE_EARLY_S:
             self._give_up(now)
             return
-        told = "The outage of %s is still on after %s: %s"
-        _log.warning(told, self.where, self._lasted, self._last_error.what)
+        self._log("outage_still_on")
         self._set_clock()
 
     def _give_up(self, now: float) -> None:
@@ -286,8 +284,7 @@ class Breaker:
         self._given_up_at = now
         self._trial = None
         self._stop_timers()
-        told = "The outage of %s is still on after %s, and streams wait no longer: %s"
-        _log.warning(told, self.where, self._lasted, self._last_error.what)
+        self._log("outage_given_up")
         self._tell_all(None)
 
     def _tell_all(self, passage: Passage | None) -> None:

@@ -248,6 +248,7 @@ class Check:
         self._asked_at = self._loop.time()
         self._is_told = False
         self.tell("turn", wait_s=self.place.line_s)
+        self._session.line.log_what_it_learnt()
         if (lost := self._session.line.told_anew()) is not None:
             self.tell("line", message=lost)
         # A connection that took longer than its grace to open has a new turn.
@@ -293,7 +294,7 @@ class Check:
         if self._is_told:
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
-            self._session.limiter.throttled(error.retry_after_s)
+            self._session.line.throttled(error.retry_after_s)
             self.tell("throttled", error=type(error).__name__)
         self._tell_the_breaker(error)
 

@@ -7,11 +7,14 @@ one of each lane at the account's own rate, and more where the disk is what the 
 """
 
 import asyncio
+import math
 import time
+from typing import NamedTuple, Self
 
+from s2v_detect._logging import log
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.ledger import Recording
-from s2v_detect.limiters import Limiter, Turn
+from s2v_detect.limiters import Limiter, Sharing, Turn
 from s2v_detect.models import LANES, Lane
 
 _MOST_NEAR = 128
@@ -34,6 +37,7 @@ class Line:
         self._own_gap_s = limiter.per_s / limiter.rate
         self._granted_at = 0.0
         self._lost = ""
+        self._before: _Pace | None = None
         self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
         """How many images are on their way to each lane, and not in it yet."""
 
@@ -64,6 +68,34 @@ class Line:
             near.leave()
         return turn
 
+    def throttled(self, retry_after_s: float | None) -> None:
+        """Slow the whole line; what that comes to is logged with the next turn.
+
+        Only then is it known: a line that others share learns of it with its next look.
+        """
+        self._before = self._before or _Pace.of(self._limiter)
+        self._limiter.throttled(retry_after_s)
+
+    def log_what_it_learnt(self) -> None:
+        """Log what a 429 has come to, once a turn was granted after it."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        now, limiter = _Pace.of(self._limiter), type(self._limiter).__name__
+        rate_per_s = self._limiter.rate / self._limiter.per_s
+        if now.margin > before.margin:
+            log(
+                "margin_grown",
+                {"percent": 100 * now.margin},
+                limiter=limiter,
+                margin=now.margin,
+                margin_before=before.margin,
+                rate_per_s=rate_per_s,
+            )
+        given_per_s = now.given_per_s
+        if given_per_s is not None and given_per_s < (before.given_per_s or math.inf):
+            log("rate_lowered", limiter=limiter, given_per_s=given_per_s, rate_per_s=rate_per_s)
+
     def told_anew(self) -> str | None:
         """Return why the line can't be shared (empty: it can), where that is not as it was."""
         lost = getattr(self._limiter, "lost", "")
@@ -88,6 +120,17 @@ class Line:
             self._gap_s += _SMOOTHING * (gap_s - self._gap_s)
             if wait_s < _AT_ONCE_S and gap_s <= 2 * write_s:
                 near.widen()
+
+
+class _Pace(NamedTuple):
+    """What a line has learnt, as far as its limiter tells."""
+
+    margin: float
+    given_per_s: float | None
+
+    @classmethod
+    def of(cls, limiter: Limiter) -> Self:
+        return cls(getattr(limiter, "margin", 0.0), Sharing.of(limiter).given_per_s)
 
 
 class _Near:

@@ -7,19 +7,17 @@ the account may spend in a day or a month is known to the ledger alone, and is h
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from s2v_detect._logging import log
 from s2v_detect._service import PRICE_CNY
 from s2v_detect.errors import Billed, ImageSkipped, budget_spent
 from s2v_detect.models import Event, EventKind, Lane, Spend
 from s2v_detect.options import requests_within
-
-_log = logging.getLogger("s2v_detect")
 
 _COUNTS = ("billed", "unknown", "skipped", "refused", "unreachable", "shared", "known")
 
@@ -75,7 +73,7 @@ class Watch:
         except (KeyboardInterrupt, SystemExit) as leaving:
             _leave_in_the_loop(leaving)
         except BaseException:  # noqa: BLE001  # pytest's own are none of Exception, nor is a cancellation
-            _log.exception("on_event raised on %s; the check goes on", kind)
+            log("watcher_raised", exc_info=True, kind=kind)
 
 
 def _leave_in_the_loop(leaving: BaseException) -> None:

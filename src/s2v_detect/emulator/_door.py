@@ -5,12 +5,11 @@ its queue is filled by ourselves; the kernel then leaves whoever knocks without 
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-_log = logging.getLogger("s2v_detect.emulator")
+from s2v_detect._logging import log
 
 _BACKLOG = 1024
 _MOST_FILLERS = 16
@@ -39,7 +38,7 @@ class Door:
                 connection, _ = await loop.sock_accept(self._socket)
                 await loop.connect_accepted_socket(self._protocol_factory, connection)
             except OSError as error:  # no file descriptor is left: later there may be one
-                _log.warning("A connection could not be accepted: %s", error)
+                log("connection_refused", cause=str(error))
                 await asyncio.sleep(_WITHOUT_FILES_S)
 
     async def _stop(self) -> None:

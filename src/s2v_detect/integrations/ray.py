@@ -21,7 +21,6 @@ Killed on any line: what was sent is in the ledger as sent, and the next actor d
 `ray` is imported when a dataset is given, `pyarrow` at the first batch.
 """
 
-import logging
 import os
 import sys
 import weakref
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from s2v_detect import ClientOptions, ConfigurationError, DetectClient, Outcome
+from s2v_detect._logging import log
 from s2v_detect._version import missing
 from s2v_detect.integrations._client_thread import ClientThread
 from s2v_detect.integrations._columns import arrow_columns, cells_of
@@ -46,8 +46,6 @@ from s2v_detect.integrations._ray_refusals import (
 if TYPE_CHECKING:
     import pyarrow as pa
     from ray.data import DataContext, Dataset
-
-_log = logging.getLogger("s2v_detect")
 
 _CPUS = 0.1
 """Of an actor: it waits, and Ray takes a whole processor for each by default."""
@@ -244,7 +242,4 @@ def _refuse_retries(ray: Any, context: "DataContext") -> None:
             do="Set ray.data.DataContext.get_current().actor_task_retry_on_errors = False first.",
         )
     if context.max_errored_blocks:
-        _log.warning(
-            "Ray's max_errored_blocks drops the rows of a batch in which the account failed (its"
-            " key, its credit, its budget), and the job ends as if it were complete."
-        )
+        log("ray_drops_rows", max_errored_blocks=context.max_errored_blocks)

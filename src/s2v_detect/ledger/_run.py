@@ -1,7 +1,6 @@
 """One client's run in the ledger: what its flights write, in the order that keeps it true."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from s2v_detect._logging import log
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger import _asked, _claims
 from s2v_detect.ledger._attempts import OUTCOMES, Claim, Ended, Reached
@@ -19,8 +19,6 @@ from s2v_detect.ledger._entries import LedgerEntry, utc
 from s2v_detect.ledger._writer import LoopWriter, Writer
 from s2v_detect.models import Spend, Verdict
 from s2v_detect.options import Budget
-
-_log = logging.getLogger("s2v_detect")
 
 T = TypeVar("T")
 
@@ -135,13 +133,13 @@ class LedgerRun:
 
     async def _tell_of(self, run: int) -> None:
         what = await self._here().do(partial(_claims.held_by, run=run))
-        _log.warning(
-            "%s in the ledger %s by another run (process %s), since %s: these wait for"
-            " that run, and all others go on. If it is stopped, continue it or end it.",
-            _are_claimed(what.images),
-            self._store.name,
-            what.process,
-            utc(what.since).isoformat(timespec="seconds"),
+        log(
+            "images_claimed",
+            {"are_claimed": _are_claimed(what.images)},
+            ledger=self._store.name,
+            images=what.images,
+            process=what.process,
+            since=utc(what.since).isoformat(timespec="seconds"),
         )
 
     def claim(self, image: str, identity: str) -> Claim:

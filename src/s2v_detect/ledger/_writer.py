@@ -12,7 +12,6 @@ store whose runs must be seen to live is called in between, and what is owed is 
 """
 
 import asyncio
-import logging
 import os
 import queue
 import threading
@@ -21,10 +20,9 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from s2v_detect._logging import log
 from s2v_detect.errors import DetectError, LedgerError
 from s2v_detect.ledger._database import Database, Job, Store, Work
-
-_log = logging.getLogger("s2v_detect")
 
 T = TypeVar("T")
 
@@ -204,7 +202,7 @@ class LoopWriter:
         """Log the first of a row of failures: a full disk fails everything that is owed."""
         error = None if future.cancelled() else future.exception()
         if error is not None and not self._is_failing:
-            _log.error("%s What is owed to it is tried again with the next write.", error)
+            log("ledger_owes", ledger=self._writer.store.name, cause=str(error))
         self._is_failing = error is not None
 
 

@@ -1,6 +1,5 @@
 """Which line a client takes: the one it was given, or its account's own."""
 
-import logging
 import os
 import re
 import threading
@@ -8,6 +7,7 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
+from s2v_detect._logging import log
 from s2v_detect._service import BASE_URL, REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._folder import wanted_line
@@ -15,8 +15,6 @@ from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._redis import RedisLimiter
 from s2v_detect.limiters._turns import Limiter
-
-_log = logging.getLogger("s2v_detect")
 
 _WORKSPACE_HOST = re.compile(
     r"https://[a-z0-9_-]+\.cn-beijing\.maas\.aliyuncs\.com/api/v1", re.IGNORECASE
@@ -97,11 +95,7 @@ def _line_at(where: str, rate: float, name: str | None) -> Limiter:
     except ConfigurationError as error:
         if any(isinstance(line, LocalLimiter) for line in _machine_lines.values()):
             return LocalLimiter(rate)  # told before, for another account
-        _log.warning(
-            "This process does not share the account's rate with others of this machine: %s Set"
-            " S2V_DETECT_STATE_DIR to a folder that can be written, or S2V_DETECT_LINE=process.",
-            error.what,
-        )
+        log("line_not_shared", cause=error.what)
     return LocalLimiter(rate)
 
 

@@ -8,7 +8,6 @@ out), this process is *alone*: it goes at its own starts among those of all livi
 the last start that all of them know, and says so once. Every further look tries the list again.
 """
 
-import logging
 import math
 import os
 import threading
@@ -20,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
+from s2v_detect._logging import log
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._alone import Alone
 from s2v_detect.limiters._block import Block, OtherLayout, decoded, encoded
@@ -27,8 +27,7 @@ from s2v_detect.limiters._folder import boot, state_folder
 from s2v_detect.limiters._line_file import LifeSign, LineFile
 from s2v_detect.limiters._waiting_list import Member, Shared, WaitingList
 
-_log = logging.getLogger("s2v_detect")
-
+_LOST = {"of": "of this machine", "goes_on": "keeps to its share of the rate"}
 _MOST_KEPT = 256  # more than a window holds: of those alone, the older ones decide nothing
 
 Result = TypeVar("Result")
@@ -133,7 +132,9 @@ class SharedList:
         except OSError as error:
             self.go_alone(str(error))
         else:
-            self.is_alone = False
+            if self.is_alone:
+                self.is_alone = False
+                log("line_shared", _LOST, limiter="HostLimiter")
             return True, result
         return False, None
 
@@ -148,11 +149,7 @@ class SharedList:
         if not self.is_alone:
             self.is_alone, self._why = True, why
             self._alone_since = self._clock()
-            _log.warning(
-                "The line of this machine can't be shared now: %s. This process keeps to its share"
-                " of the rate until it can.",
-                why,
-            )
+            log("line_lost", _LOST, limiter="HostLimiter", cause=why)
 
     def look_alone(self) -> tuple[float, float]:
         """Return the next start of this process alone, and the time between two of them."""

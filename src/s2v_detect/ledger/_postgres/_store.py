@@ -20,20 +20,18 @@ renew his own.
 Killed on any line: an open transaction is taken back by the server, and a committed one stands.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 
+from s2v_detect._logging import log
 from s2v_detect.errors import DetectError
 from s2v_detect.ledger._database import Database, Job, Work
 from s2v_detect.ledger._postgres._connection import SCHEMA, Address, Transaction
 from s2v_detect.ledger._postgres._faults import as_error, is_passing
 from s2v_detect.ledger._postgres._schema import CLOCK, LOCK, VERSION, prepare
-
-_log = logging.getLogger("s2v_detect")
 
 PATIENCE_S = 60.0
 """How long a server may be away before its runs end: a failover takes less."""
@@ -188,8 +186,8 @@ class ServerStore:
 
     def _tell_found(self) -> None:
         if self._lost_at is not None:
-            self._lost_at = None
-            _log.warning("The ledger %s can be used again.", self.name)
+            waited_s, self._lost_at = time.monotonic() - self._lost_at, None
+            log("ledger_back", ledger=self.name, waited_s=waited_s)
 
     def _lose(self, error: psycopg.Error) -> float:
         """Give the connection up, and return for how many seconds the server was away."""
@@ -198,11 +196,8 @@ class ServerStore:
         now = time.monotonic()
         if self._lost_at is None:
             self._lost_at = now
-            _log.warning(
-                "%s What is to be recorded waits for it, for %g s at most.",
-                self.as_error(error),
-                PATIENCE_S,
-            )
+            cause = str(self.as_error(error))
+            log("ledger_waits", ledger=self.name, cause=cause, max_wait_s=PATIENCE_S)
         return now - self._lost_at
 
     def _try_to_commit(self, jobs: Sequence[Job], *, writes: bool) -> None:

@@ -19,7 +19,6 @@ Killed on any line: the wish is passed over, and a claim counts as left.
 """
 
 import asyncio
-import logging
 import math
 import secrets
 import time
@@ -27,6 +26,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from s2v_detect._logging import log
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._alone import Alone
@@ -55,12 +55,9 @@ from s2v_detect.models import LANES, Lane
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-_log = logging.getLogger("s2v_detect")
-
 _LATE_S, _TRY_EVERY_S, _SEEN_S = 0.01, 0.25, 10.0
 _WIDER, _TRIES = 1.05, 5
 _NOBODY = 0  # has the claims that a process gave itself
-_LOST = "The line in Redis can't be shared now: %s. This process %s until it can."
 
 
 class RedisLimiter(SharedLine):
@@ -284,7 +281,7 @@ class RedisLimiter(SharedLine):
         self._time.measure(answer, known.shared.used_at)
         if is_back:
             self.lost = ""
-            _log.info("The line in Redis is shared again.")
+            log("line_shared", {"of": "in Redis"}, limiter="RedisLimiter")
         call.heard = known
 
     def _remember(self, shared: Shared, *, is_back: bool) -> None:
@@ -317,7 +314,8 @@ class RedisLimiter(SharedLine):
                 return
             self.lost = fault_in_words(call.fault)
             self._alone_from = call.began_at + _WIDER * self._gap_s()
-        _log.warning(_LOST, self.lost, self._goes_on)
+        words = {"of": "in Redis", "goes_on": self._goes_on}
+        log("line_lost", words, limiter="RedisLimiter", cause=self.lost)
 
     @property
     def _goes_on(self) -> str:
