@@ -5,8 +5,8 @@ The service is asked once, for what uploads begin with: a request that is never 
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -265,7 +265,8 @@ def _ledger_to_be(place: Path) -> Finding:
     return well("ledger", f"There is no {where} yet; the first run makes it.", place=where)
 
 
-def extras() -> list[Finding]:
+@cache  # what is installed stays so while a process lives, and reading all of it takes a while
+def extras() -> Sequence[Finding]:
     """Return which extras are installed, and in which versions."""
     try:
         about = metadata.metadata("s2v-detect")

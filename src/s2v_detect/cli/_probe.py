@@ -37,6 +37,7 @@ from s2v_detect.cli._terminal import counted, logged_on, printable, stderr_conso
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 
+_EMULATOR = "the emulator of this machine, whose answers are its own"
 _WORKSPACE_HOSTS = ".maas.aliyuncs.com"
 
 Image = str | Path
@@ -199,8 +200,11 @@ def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None
             " another name after -o."
         ) from error
     requests = counted(len(seen.observer.exchanges), "request", "requests")
+    paid = f"{spend.billed} billed (CNY {spend.cost})"
+    if asked_of == _EMULATOR:
+        paid = "by the emulator alone, and nothing is billed"
     stderr_console().print(
-        f"{requests}, {spend.billed} billed (CNY {spend.cost}). {name} says what came, without key,"
+        f"{requests}, {paid}. {name} says what came, without key,"
         " address or picture: read it, then send it to the project if you like.",
         markup=False,
     )
@@ -217,7 +221,7 @@ def _secrets(settings: Settings, images: Sequence[Image]) -> list[str]:
 def _asked_of(asked: Asked, base_url: str) -> str:
     """Return whom was asked, in words that name nobody."""
     if asked.emulator:
-        return "the emulator of this machine, whose answers are its own"
+        return _EMULATOR
     if base_url == BASE_URL:
         return "the public address"
     host = urlsplit(base_url).hostname or ""

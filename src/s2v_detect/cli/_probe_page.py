@@ -44,7 +44,7 @@ _MOST_DIGITS = 2  # of a header's name: more of them may be somebody's number
 _CODES = frozenset(code for rule in CODE_RULES for code in rule.codes if "*" not in code)
 _KINDS = ("InvalidFile.", "InvalidImage", "InternalError.", "InvalidParameter.", "Throttling.")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_]*(?:[.][A-Za-z_]+)*")
-_LONGEST_CODE = 60
+_LONGEST = 40
 _VALUE = re.compile(r"""[A-Za-z0-9 .,;:=/%"+*()_-]{0,80}""")
 _NAMES_SOMEBODY = re.compile(r"[0-9A-Fa-f]{12}|[A-Za-z][\w-]*\.[\w-]+\.[\w-]|\d+\.\d+\.\d+\.\d")
 """A long number, the name of a host, an address of the network."""
@@ -84,9 +84,10 @@ class Hidden:
     def holds(self, text: str) -> bool:
         """Whether a text tells a part of one of them, or what looks like anybody's secret."""
         lower = text.lower()
-        if len(lower) >= _SHORTEST_PART and any(lower in secret for secret in self._whole):
+        if any(piece in lower for piece in self._pieces) or without_secrets(text) != text:
             return True
-        return any(piece in lower for piece in self._pieces) or without_secrets(text) != text
+        parts = {lower[at : at + _SHORTEST_PART] for at in range(len(lower) - _SHORTEST_PART + 1)}
+        return any(part in secret for part in parts for secret in self._whole)
 
     def field(self, name: str) -> str:
         """Return the name of a field, where it is one that may be told."""
@@ -106,11 +107,10 @@ class Hidden:
         """Return a code of the service, as above; of a kind that is known at least the kind."""
         if not text or text in _CODES:
             return text
-        is_code = len(text) <= _LONGEST_CODE and _CODE.fullmatch(text)
-        if is_code and not self.holds(text):
-            return text
         kind = next((kind for kind in _KINDS if text.startswith(kind)), "")
-        return f"{kind}{NOT_TOLD}"
+        rest = text[len(kind) :]
+        is_code = _CODE.fullmatch(rest) and len(rest) <= _LONGEST and not self.holds(rest)
+        return text if is_code else f"{kind}{NOT_TOLD}"
 
     def value(self, text: str) -> str:
         """Return the value of a header that may be told."""
@@ -244,7 +244,8 @@ def _meant(exchange: Exchange) -> tuple[str, str]:
         return type(error).__name__, getattr(error, "code", "")
     if verdict.check_pass:
         return "passes", verdict.code
-    shape = "check_pass is false" if exchange.status < 300 else "an error's shape"  # noqa: PLR2004  # HTTP's own
+    has_output = b"check_pass" in exchange.body
+    shape = "check_pass is false" if has_output else "an error's shape"
     return f"rejects, {shape}", verdict.code
 
 
@@ -282,9 +283,9 @@ def _headers(sent: Sequence[Exchange], hidden: Hidden) -> list[dict[str, Any]]:
     counts: Counter[str] = Counter()
     values: dict[str, list[str]] = {}
     for exchange in sent:
-        for name in {name.lower() for name, _ in exchange.headers}:
+        for name in {name.lower() for name in exchange.headers}:
             counts[hidden.header(name)] += 1
-        for each, value in exchange.headers:
+        for each, value in exchange.headers.multi_items():
             name = hidden.header(each.lower())
             if name in _TOLD or name.startswith(_OF_THE_RATE):
                 told = values.setdefault(name, [])
@@ -361,11 +362,11 @@ def _since(value: float | None, first: float | None) -> int | None:
 
 def _date(exchange: Exchange) -> float | None:
     try:
-        return parsedate_to_datetime(dict(exchange.headers).get("date", "")).timestamp()
+        return parsedate_to_datetime(exchange.headers.get("date", "")).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
 def _arrival(exchange: Exchange) -> float | None:
-    text = dict(exchange.headers).get(_ARRIVED, "")
+    text = exchange.headers.get(_ARRIVED, "")
     return float(text) if re.fullmatch(r"[0-9]{13}", text) else None

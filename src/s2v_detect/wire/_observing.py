@@ -7,7 +7,7 @@ decides about retries can pass it.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -34,7 +34,7 @@ class Exchange:
     """When the answer had come whole."""
     status: int = 0
     """0: no answer came."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
     body: bytes = b""
 
     @property
@@ -42,7 +42,7 @@ class Exchange:
         """What came back, as far as it came; None where nothing did."""
         if not self.status:
             return None
-        return Answer(self.status, httpx.Headers(list(self.headers)), self.body)
+        return Answer(self.status, self.headers, self.body)
 
 
 class Observer:
@@ -90,7 +90,7 @@ class Observer:
             return
         exchange.answered_s = asyncio.get_running_loop().time()
         exchange.status = response.status_code
-        exchange.headers = tuple(response.headers.multi_items())
+        exchange.headers = response.headers
         if isinstance(response.stream, httpx.AsyncByteStream):
             response.stream = _Copied(response.stream, exchange)
 
