@@ -186,9 +186,12 @@ def test_a_file_is_shown_from_where_it_lies(browser: Browser, tmp_path: Path) ->
     shown.page.wait_for_load_state("networkidle")
     assert shown.problems == []
     assert shown.count(".tile img") == 1
-    assert shown.page.evaluate("document.querySelector('.tile img').naturalWidth") == 512
+    assert shown.page.evaluate("document.querySelector('.tile img').naturalWidth") == 240
     assert shown.page.inner_text(".tile:nth-child(2)").split("\n")[-2:] == ["Format", "page.jpg"]
     assert "of the emulator" in shown.page.inner_text("dl")
+    shown.page.click(".tile")
+    assert shown.page.locator("#detail-body img").evaluate("img => img.decode()") is None
+    assert shown.page.locator("#detail-body img").evaluate("img => img.naturalWidth") == 512
     allowed = {path.as_uri(), *((folder / name).as_uri() for name in ("a%20b.jpg", "page.jpg"))}
     assert set(shown.requests) <= allowed
 
