@@ -34,7 +34,7 @@ class Bar(NamedTuple):
     width: float
     height: float
     at: str
-    count: int
+    requests: int
     per_s: float
 
 
@@ -140,7 +140,9 @@ def chart_of(times: Timeline | Iterable[float], line_per_s: float) -> Chart | No
         for number, place in places.items()
     ]
     ticks = _ticks(places, width, step_s)
-    return Chart(bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line / top) if line else 0.0)
+    return Chart(
+        bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line / top) if line else 0.0
+    )
 
 
 def _binned(timeline: Timeline) -> tuple[int, dict[int, int]]:

@@ -55,7 +55,11 @@ class Page:
     """Where a page that is served gets its updates."""
 
     def whole(
-        self, figures: Figures, rows: Iterable[str], left_out: Mapping[str, int], going: Going | None
+        self,
+        figures: Figures,
+        rows: Iterable[str],
+        left_out: Mapping[str, int],
+        going: Going | None,
     ) -> str:
         """Return the page."""
         here = files(__package__)

@@ -1,9 +1,9 @@
-"""Pictures of files inside the page, so that the page can be mailed: small ones, and not too many.
+"""Pictures of files inside the page, so that it can be mailed: small ones, and not too many.
 
-A file of this machine is seen by nobody else. So its thumbnail is in the page itself, made anew from
-the pixels alone: what a camera wrote into the file (where and when) is not mailed with it. What is
-too large for a thumbnail, damaged or none of the four formats has none; the page then shows the
-file from where it lies, as far as it is opened on this machine.
+A file of this machine is seen by nobody else. So its thumbnail is in the page itself, made anew
+from the pixels alone: what a camera wrote into the file (where and when) is not mailed with it.
+What is too large for a thumbnail, damaged or none of the four formats has none; the page then shows
+the file from where it lies, as far as it is opened on this machine.
 """
 
 import base64

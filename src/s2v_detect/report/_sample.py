@@ -98,18 +98,25 @@ class Sample:
         """Return the rows of the page, and how many of each group are not among them.
 
         They are in the order of the input; where some are left out, failed and rejected come first.
-        More may be added afterwards: nothing here changes by it.
         """
-        groups = {name: group.copy() for name, group in self._groups.items()}
-        _share(list(groups.values()))
-        left_out = {
-            name: group.count - len(group.kept)
-            for name, group in groups.items()
-            if group.count > len(group.kept)
-        }
-        by_place = [sorted(group.kept, key=_place) for group in groups.values()]
-        rows = [row for group in by_place for row in group]
-        return rows if left_out else sorted(rows, key=_place), left_out
+        return chosen(self.copied())
+
+    def copied(self) -> dict[str, _Group]:
+        """Return the groups as they are now: what is chosen of them changes nothing here."""
+        return {name: group.copy() for name, group in self._groups.items()}
+
+
+def chosen(groups: dict[str, _Group]) -> tuple[list[Kept], dict[str, int]]:
+    """Return what `Sample.chosen` does, of copied groups."""
+    _share(list(groups.values()))
+    left_out = {
+        name: group.count - len(group.kept)
+        for name, group in groups.items()
+        if group.count > len(group.kept)
+    }
+    by_place = [sorted(group.kept, key=_place) for group in groups.values()]
+    rows = [row for group in by_place for row in group]
+    return rows if left_out else sorted(rows, key=_place), left_out
 
 
 def _share(groups: list[_Group]) -> None:

@@ -1,4 +1,4 @@
-"""What a run's records come to, in bounded memory: counts, reasons, times, and rows for the page."""
+"""What records come to, in bounded memory: counts, reasons, times, and rows for the page."""
 
 import json
 import os
@@ -121,7 +121,9 @@ class Tally:
             return None
         try:
             image.encode()  # a half character is in no address
-            return next((place / image for place in self._beside if (place / image).is_file()), None)
+            return next(
+                (place / image for place in self._beside if (place / image).is_file()), None
+            )
         except (OSError, ValueError):  # no name of a file
             return None
 

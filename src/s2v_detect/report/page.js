@@ -198,16 +198,19 @@ refresh();
 // While a run goes on. Nothing moves under a finger: a part is not replaced while it is pressed, and
 // no tile is put before those that somebody has scrolled to.
 const latest = {};
+const standing = {};
 let isPressed = false;
 
 function show(parts) {
   Object.assign(latest, parts);
   if (isPressed) return;
   for (const [name, html] of Object.entries(latest)) {
+    delete latest[name];
+    if (standing[name] === html) continue;
+    standing[name] = html;
     const part = document.getElementById(name);
     const { group, reason } = part.contains(document.activeElement) ? document.activeElement.dataset : {};
     part.innerHTML = html; // from the page's own template, which escapes
-    delete latest[name];
     for (const button of part.querySelectorAll("[data-reason]")) {
       if (button.dataset.reason === reason && button.dataset.group === group) button.focus();
     }
