@@ -12,7 +12,7 @@ from tests.processes import uncovered
 
 import s2v_detect
 from s2v_detect._columns import LEDGER_COLUMNS, LINE, OUTCOME_COLUMNS, OUTPUT_COLUMNS, Column
-from s2v_detect.report._page import SHOWN, TOLD
+from s2v_detect.report._tally import SHOWN, TOLD
 
 SOURCE = Path(s2v_detect.__file__).parent
 NAMES = [column.name for column in OUTCOME_COLUMNS]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
+from tests.chromium import Shown
 
 from s2v_detect.report import write_report
 from s2v_detect.report._advice import advice_for
@@ -41,17 +42,6 @@ def record(index: int, **fields: Any) -> dict[str, Any]:
 def rejected(index: int, code: str = "InvalidFile.NoHuman", **fields: Any) -> dict[str, Any]:
     """A rejected row."""
     return record(index, check_pass=False, code=code, **fields)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; where there is none the tests fail."""
-    path = shutil.which("chromium")
-    assert path, "Chromium is needed: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Thumbnails:
@@ -88,24 +78,6 @@ def thumbnails() -> Iterator[Thumbnails]:
     server = Thumbnails()
     yield server
     server.close()
-
-
-class Shown:
-    """A page that is open, and what went wrong in it."""
-
-    def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
-        self.problems: list[str] = []
-        self.requests: list[str] = []
-        self.page: Page = browser.new_page(**options)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("dialog", lambda dialog: self.problems.append(dialog.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def count(self, selector: str) -> int:
-        """How many of these there are."""
-        return self.page.locator(selector).count()
 
 
 def test_it_loads_without_an_error_and_asks_for_thumbnails_alone(
@@ -186,9 +158,12 @@ def test_a_file_is_shown_from_where_it_lies(browser: Browser, tmp_path: Path) ->
     shown.page.wait_for_load_state("networkidle")
     assert shown.problems == []
     assert shown.count(".tile img") == 1
-    assert shown.page.evaluate("document.querySelector('.tile img').naturalWidth") == 512
+    assert shown.page.evaluate("document.querySelector('.tile img').naturalWidth") == 240
     assert shown.page.inner_text(".tile:nth-child(2)").split("\n")[-2:] == ["Format", "page.jpg"]
     assert "of the emulator" in shown.page.inner_text("dl")
+    shown.page.click(".tile")
+    assert shown.page.locator("#detail-body img").evaluate("img => img.decode()") is None
+    assert shown.page.locator("#detail-body img").evaluate("img => img.naturalWidth") == 512
     allowed = {path.as_uri(), *((folder / name).as_uri() for name in ("a%20b.jpg", "page.jpg"))}
     assert set(shown.requests) <= allowed
 

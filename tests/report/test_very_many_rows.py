@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from s2v_detect.report import write_report
 from s2v_detect.report._chart import Timeline, chart_of
-from s2v_detect.report._sample import MOST_BYTES, Sample
+from s2v_detect.report._sample import MOST_BYTES, Row, Sample
 
 pytestmark = pytest.mark.real_time
 
@@ -120,15 +120,16 @@ def test_what_is_held_while_it_is_made_is_bounded() -> None:
     size = 2_000
     made = 0
 
-    def text_of(number: int) -> str:
+    def row_of(number: int) -> Row:
         nonlocal made
         made += 1
-        return f"{number:05}".ljust(size)
+        return Row("passed", f"{number:05}".ljust(size))
 
     for number in range(20_000):
-        sample.add("passed", partial(text_of, number))
+        sample.add("passed", partial(row_of, number))
     assert made < 10_000  # what can't stay is not made
-    texts, left_out = sample.chosen()
+    rows, left_out = sample.chosen()
+    texts = [kept.row.text for kept in rows]
     assert sum(map(len, texts)) <= MOST_BYTES
     assert left_out == {"passed": 20_000 - MOST_BYTES // size}
     numbers = [int(text) for text in texts]

@@ -39,6 +39,7 @@ from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
+from s2v_detect.cli._live import with_port
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._places import LedgerPlace, used_by
@@ -87,7 +88,9 @@ def run_command(arguments: Sequence[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
-        return int(app(arguments, exit_on_error=False, error_console=Console(stderr=True)) or 0)
+        return int(
+            app(with_port(arguments), exit_on_error=False, error_console=Console(stderr=True)) or 0
+        )
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
     except (Unusable, EmulatorMissing, PathError) as error:
@@ -200,23 +203,26 @@ def report(
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o")), FILE],
     title: str | None = None,
+    rate: Annotated[float, Parameter(validator=POSITIVE)] = REQUESTS_PER_S,
 ) -> int:
     """Make a page of a run's output or of a ledger: one file that can be mailed.
 
     It shows what passed, what did not and why, the rate and the cost.
-    Thumbnails load from their own addresses, which are in the page whole.
+    Files of this machine are in it as thumbnails; other pictures load from
+    their own addresses, which are in the page whole.
 
     Args:
         source: An output of `run`, or a ledger.
         out: The page; an earlier one is replaced, no other file is.
         title: What stands at its head.
+        rate: The --rate of the run: the line in the chart.
     """
     read = used_by(source)
     if isinstance(source, Path) and not is_database(source):
         read = [as_input(source)]
     refuse_conflicts([*read, as_written("the report", out, REPORT)])
     refuse_unwritable("-o", out)
-    return write_page(source, out, title=title)
+    return write_page(source, out, title=title, rate=rate)
 
 
 @app.command(help_epilogue=f"{_examples.DOCTOR}\n\n{_CODES}")

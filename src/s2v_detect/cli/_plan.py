@@ -78,6 +78,9 @@ class Plan(Spending):
     """Write the closing summary to this file too, as JSON."""
     report: Annotated[Path | None, FILE] = None
     """Write a report page (HTML) when the run ends."""
+    live: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65_535))] = None
+    """Show the report in a browser of this machine while the run goes on, on this port. --live
+    alone takes a free one; stderr says the address."""
     events: Annotated[Path | None, FILE] = None
     """Append every step of every image to this file, as JSON lines."""
     excel: Annotated[bool, _FLAG] = False

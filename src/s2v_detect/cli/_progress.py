@@ -100,7 +100,7 @@ class Progress:
     def __enter__(self) -> Self:
         if not self._quiet:
             live = self._console.is_terminal and not self._console.is_dumb_terminal
-            self._closing.enter_context(self._live() if live else _Task(self._print_lines()))
+            self._closing.enter_context(self._live() if live else TaskOfBlock(self._print_lines()))
         return self
 
     def __exit__(
@@ -152,6 +152,14 @@ class Progress:
         money = Text(self._money())
         return Text(" · ").join([far, Text(speed), self._counts(), money, left, *self._outages()])
 
+    def sentences(self) -> list[str]:
+        """Return what is in neither a count of the outcomes nor the cost: for a page with both."""
+        sent_per_s, done_per_s = self._pace.now()
+        speed = _speed(sent_per_s, self._rate) + self._shared()
+        beside = Text(" · ").join(self._beside())
+        told = [self._how_far(), speed, self._time_left(done_per_s), beside, *self._outages()]
+        return [str(each) for each in told]
+
     def _how_far(self) -> str:
         done, total = self._watched.tally.done, self._watched.total
         if not total:
@@ -180,14 +188,18 @@ class Progress:
             Text(f"rejected {tally.rejected:,}", style="yellow"),
             Text(f"skipped {tally.skipped:,}", style="" if tally.skipped else "dim"),
             Text(f"failed {tally.failed:,}", style="red" if tally.failed else "dim"),
-            Text(f"awaiting {tally.awaited:,}", style="dim"),
         ]
+        return Text(" · ").join([*parts, *self._beside()])
+
+    def _beside(self) -> list[Text]:
+        tally = self._watched.tally
+        parts = [Text(f"awaiting {tally.awaited:,}", style="dim")]
         if tally.known:
             parts.append(Text(f"known {tally.known:,}", style="cyan"))
         if tally.throttled:
             times = counted(tally.throttled, "time", "times")
             parts.append(Text(f"slowed {times}", style="red"))
-        return Text(" · ").join(parts)
+        return parts
 
     def _outages(self) -> list[Text]:
         """Return of each outage what is out and why, how long that is waited for, and its end."""
@@ -207,7 +219,7 @@ class Progress:
         return f"CNY {spend.cost}{doubt}"
 
 
-class _Task:
+class TaskOfBlock:
     """A task that lives as long as a block."""
 
     def __init__(self, work: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from s2v_detect import LedgerEntry
+from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
@@ -32,10 +33,12 @@ def write_page(
     note: str = "",
     ledger: Path | str | None = None,
     beside: Path | None = None,
+    rate: float = REQUESTS_PER_S,
 ) -> Exit:
     """Write the report of an output or a ledger. Raises `Unusable`.
 
-    Files are looked for in this folder, beside the output, and `beside` the input.
+    Files are looked for in this folder, beside the output, and `beside` the input. `rate` is what
+    was asked for.
     """
     write_report = report_writer()
     name = source.name if isinstance(source, Path) else ledger_at(source).where
@@ -55,6 +58,7 @@ def write_page(
             source=name,
             beside=[Path(), *folders],
             sent_at=sent_at,
+            line_per_s=rate,
             replaces=REPORT,
             on_kept=tell_kept,
         )

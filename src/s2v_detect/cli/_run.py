@@ -30,6 +30,7 @@ from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
 from s2v_detect.cli._going_on import refuse_strange_output
+from s2v_detect.cli._live import folder_beside, live_page, note_of
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
@@ -76,18 +77,23 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             identity_column=plan.identity_column,
             on_event=events.write if events else None,
         )
+        live = plan.live is not None and closing_all.enter_context(
+            live_page(plan.live, source, out, screening)
+        )
         try:
-            summary = asyncio.run(_counted(rows, screening))
+            summary = asyncio.run(_counted(rows, live.shown if live else screening))
         except (InputError, OutputError) as error:
             raise Unusable(str(error)) from error
+        name = "stdout" if out == STANDARD else out
+        if live:
+            live.end(summary, name)
     code = exit_of(summary)
-    name = "stdout" if out == STANDARD else out
     print_summary(console, summary, output=name, emulated=account.emulator, sample=sample or None)
     tell_left_out(console, rows)
     if plan.summary:
         write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
-        _report_on(source, out, plan.report, plan.ledger_of(out), emulated=account.emulator)
+        _report_on(source, out, plan, screening)
     return code
 
 
@@ -99,16 +105,17 @@ def _refuse_unfinishable(out: str, plan: Plan) -> None:
     )
 
 
-def _report_on(
-    source: str, out: str, page: Path, place: Path | str | None, *, emulated: bool
-) -> None:
+def _report_on(source: str, out: str, plan: Plan, screening: Screening) -> None:
+    assert plan.report is not None  # noqa: S101  # for the types
+    place = plan.ledger_of(out)
     write_page(
         place if place and is_stream(out) else Path(out),
-        page,
+        plan.report,
         title=None,
-        note="as the emulator counts it; nothing was billed" if emulated else "",
+        note=note_of(screening),
         ledger=place,
-        beside=None if source == STANDARD or is_bucket(source) else Path(source).parent,
+        beside=folder_beside(source),
+        rate=screening.sending.rate,
     )
 
 

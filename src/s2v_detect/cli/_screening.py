@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ from s2v_detect._waiting import let_go_of
 from s2v_detect.bulk import Output, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._progress import Progress
+from s2v_detect.cli._progress import Progress, Watched
 from s2v_detect.cli._signals import heeding_signals
 from s2v_detect.cli._terminal import counted, logged_on
 from s2v_detect.ledger import AnyLedger
@@ -94,6 +95,8 @@ class Screening:
     retry_failed: bool = False
     identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
+    following: Callable[[Watched], AbstractContextManager[object]] = nullcontext
+    """What else is told how far the run is."""
 
     async def run(self) -> RunSummary:
         """Return how it ended. Raises a `DetectError` where it can't begin."""
@@ -167,7 +170,7 @@ class Screening:
             # Closing the client would wait for those answers; every line written is whole.
             os._exit(Exit.INTERRUPTED)
 
-        with heeding_signals(stop, stop_now), progress:
+        with heeding_signals(stop, stop_now), progress, self.following(watched):
             await run.finish(self.source.batches())
 
 

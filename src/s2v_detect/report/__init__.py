@@ -1,9 +1,27 @@
 """A run as one page that can be mailed: what passed, what did not and why, the rate and the cost.
 
 An edge over flat records (a run's output, or a ledger). The page holds everything it needs but the
-thumbnails, which load from their own addresses.
+pictures that have an address, which load from there. The same page can be served while the run goes
+on. It knows no command: whoever runs tells it of records, and in its own words how far it is.
+
+Imported late: Pillow, for files alone; aiohttp (`_live.py` and `_serving.py`), for a page that is
+served.
 """
 
-from s2v_detect.report._page import write_report
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["write_report"]
+from s2v_detect.report._page import Going, Page, write_report
+
+if TYPE_CHECKING:
+    from s2v_detect.report._live import LivePage
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LivePage":
+        from s2v_detect.report._live import LivePage  # noqa: PLC0415  # a server: few pages need it
+
+        return LivePage
+    raise AttributeError(name)
+
+
+__all__ = ["Going", "LivePage", "Page", "write_report"]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from math import isinf
+from typing import NamedTuple, Self
 
 _MOST_BINS = 120
 _MOST_BARS = 480
@@ -19,7 +20,10 @@ _FINE_S = (1, 10, 60, 600, 3600, 86_400)
 _MOST_KEPT = 5_000
 
 WIDTH, HEIGHT = 960, 180
-_LABEL_WIDTH = 100
+_TICKS = 6
+_LABEL_WIDTH = 110
+_NARROW_LABEL_WIDTH = 340
+"""Of the same label on a telephone, where the whole chart is as wide as three."""
 
 
 class Bar(NamedTuple):
@@ -29,18 +33,29 @@ class Bar(NamedTuple):
     y: float
     width: float
     height: float
-    title: str
+    at: str
+    requests: int
+    per_s: float
+
+
+class Tick(NamedTuple):
+    """A time under the chart."""
+
+    x: float
+    label: str
+    is_narrow: bool
+    """Whether there is room for it on a telephone too."""
 
 
 class Chart(NamedTuple):
-    """What the template draws; in units of a view box of WIDTH x HEIGHT."""
+    """What the template draws; in units of a view box of WIDTH x HEIGHT, which fits any width."""
 
     bars: list[Bar]
     folds: list[float]
     """Where idle time was left out."""
-    ticks: list[tuple[float, str]]
+    ticks: list[Tick]
     line_y: float
-    """Where the line of the account's rate is."""
+    """Where the line of the rate is that was asked for; 0 where none was."""
 
 
 class Timeline:
@@ -80,6 +95,12 @@ class Timeline:
             before = last
         return round(span_s, 6), gaps
 
+    def copy(self) -> Self:
+        """Return another of the same times."""
+        other = type(self)()
+        other.step_s, other.bins, other.count = self.step_s, self.bins.copy(), self.count
+        return other
+
     def counts(self, step_s: int) -> dict[int, int]:
         """Return how many requests are in each bin of a longer step; empty ones are left out."""
         counts: dict[int, int] = {}
@@ -102,20 +123,26 @@ class Timeline:
 
 
 def chart_of(times: Timeline | Iterable[float], line_per_s: float) -> Chart | None:
-    """Return the chart of requests at these POSIX times; None where there are none."""
+    """Return the chart of requests at these POSIX times; None where there are none.
+
+    `line_per_s` may be infinite: then there is no line.
+    """
     timeline = times if isinstance(times, Timeline) else Timeline(times)
     if not timeline.count:
         return None
     step_s, counts = _binned(timeline)
     places, folds = _folded(sorted(counts))
     width = WIDTH / (max(places.values()) + 1)
-    top = max(line_per_s, max(counts.values()) / step_s) * 1.1
+    line = 0.0 if isinf(line_per_s) else line_per_s
+    top = max(line, max(counts.values()) / step_s) * 1.1
     bars = [
         _bar(place, counts[number], number * step_s, (width, step_s, top))
         for number, place in places.items()
     ]
     ticks = _ticks(places, width, step_s)
-    return Chart(bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line_per_s / top))
+    return Chart(
+        bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line / top) if line else 0.0
+    )
 
 
 def _binned(timeline: Timeline) -> tuple[int, dict[int, int]]:
@@ -145,16 +172,29 @@ def _folded(numbers: Sequence[int]) -> tuple[dict[int, int], list[int]]:
 def _bar(place: int, count: int, at: float, scale: tuple[float, int, float]) -> Bar:
     width, step_s, top = scale
     height = HEIGHT * count / step_s / top
-    title = f"{_clock(at)} UTC: {count:,} requests, {count / step_s:.2f} a second"
-    return Bar(place * width, HEIGHT - height, max(width - 1, 0.5), height, title)
+    x, bar_width = place * width, max(width - 1, 0.5)
+    return Bar(x, HEIGHT - height, bar_width, height, _clock(at), count, count / step_s)
 
 
-def _ticks(places: dict[int, int], width: float, step_s: int) -> list[tuple[float, str]]:
+def _ticks(places: dict[int, int], width: float, step_s: int) -> list[Tick]:
+    """Return times that do not overlap; the day stands where it is another than before."""
     numbers = list(places)
-    chosen = numbers[:: max(1, len(numbers) // 6)]
-    ticks = [(places[number] * width, _clock(number * step_s)) for number in chosen]
-    return [(x, label) for x, label in ticks if x < WIDTH - _LABEL_WIDTH]
+    ticks: list[Tick] = []
+    day, free, narrow_free = "", 0.0, 0.0
+    for number in numbers[:: max(1, len(numbers) // _TICKS)]:
+        x, label = places[number] * width, _clock(number * step_s)
+        if x < free or x > WIDTH - _LABEL_WIDTH:
+            continue
+        is_narrow = x >= narrow_free and x <= WIDTH - _NARROW_LABEL_WIDTH
+        free = x + _LABEL_WIDTH
+        narrow_free = x + _NARROW_LABEL_WIDTH if is_narrow else narrow_free
+        before, day = day, label[:_DAY]
+        ticks.append(Tick(x, label if day != before else label[_DAY + 1 :], is_narrow))
+    return ticks
 
 
 def _clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"
+
+
+_DAY = len("23 Nov")

@@ -1,8 +1,13 @@
 "use strict";
 // Rows are drawn a page at a time: ten thousand of them stay quick. Text is set as text, never as
 // markup, and an address becomes a source or a link only if it is http or https.
-const rows = JSON.parse(document.getElementById("rows").textContent);
+// A page that is served while a run goes on is this page too: its parts and rows come as events.
+let rows = JSON.parse(document.getElementById("rows").textContent);
+const words = JSON.parse(document.getElementById("words").textContent);
 const PAGE = 120;
+const MOST_ROWS = 20000; // of a page that is served: what is open for days stays small
+const MOST_PARTS = 4;
+const LONGEST_CAPTION = 60;
 const gallery = document.getElementById("gallery");
 const more = document.getElementById("more");
 const count = document.getElementById("count");
@@ -10,8 +15,11 @@ const search = document.getElementById("search");
 const detail = document.getElementById("detail");
 const body = document.getElementById("detail-body");
 const state = { filter: "all", group: "", reason: "", words: "" };
+const events = document.body.dataset.events;
+let goesOn = Boolean(events);
 let found = [];
 let drawn = 0;
+let hasNews = false;
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -36,18 +44,48 @@ function shown(address) {
 
 // A file of the machine that the page was made on: from beside the page, and nothing else.
 function local(row) {
-  return row.file ? row.file.split("/").map(encodeURIComponent).join("/") : "";
+  return row.file && !events ? row.file.split("/").map(encodeURIComponent).join("/") : "";
 }
 
-function picture(row, lazy) {
-  const address = local(row) || (row.group === "skipped" ? "" : remote(row.url));
-  if (!address) return null;
+function filled(sentence, values) {
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// The end of an address tells images apart, not its middle: a caption has as many of the last parts
+// as no other image has. A tail is kept with its image's name, or with none where several have it.
+const tails = new Map();
+
+function endings(name) {
+  const made = [];
+  for (let at = name.length; at > 0 && made.length < MOST_PARTS; ) {
+    at = name.lastIndexOf("/", at - 1);
+    made.push(name.slice(at + 1));
+  }
+  return made;
+}
+
+function caption(row) {
+  const ends = endings(row.name);
+  const text = ends.find((end) => tails.get(end) === row.name) || ends[ends.length - 1] || "";
+  const letters = [...text];
+  return letters.length > LONGEST_CAPTION ? "…" + letters.slice(1 - LONGEST_CAPTION).join("") : text;
+}
+
+// Small from the page itself, large from where it lies; where that is not to be had, small again.
+function picture(row, isLarge) {
+  const elsewhere = local(row) || (row.group === "skipped" ? "" : remote(row.url));
+  const choices = (isLarge ? [elsewhere, row.picture] : [row.picture || elsewhere]).filter(Boolean);
+  if (!choices.length) return null;
   const img = document.createElement("img");
   img.referrerPolicy = "no-referrer";
   img.decoding = "async";
-  if (lazy) img.loading = "lazy";
+  if (!isLarge) img.loading = "lazy";
   img.alt = "";
-  img.src = address;
+  img.src = choices.shift();
+  img.addEventListener("error", () => {
+    if (choices.length) img.src = choices.shift();
+    else img.remove();
+  });
   return img;
 }
 
@@ -55,32 +93,25 @@ function tile(row) {
   const made = element("button", "tile " + row.group);
   made.type = "button";
   const frame = element("div", "picture");
-  const img = picture(row, true);
-  if (img) {
-    img.addEventListener("error", () => { img.remove(); frame.classList.add("broken"); });
-    frame.append(img);
-  } else {
-    frame.classList.add("broken");
-  }
-  const caption = element("div", "caption");
-  const name = shown(row.image || "");
-  caption.append(element("b", "", row.reason || row.group), element("span", "", row.file ? name.split("/").pop() : name));
-  made.title = name;
-  made.append(frame, caption);
+  frame.dataset.none = words.no_picture;
+  const img = picture(row, false);
+  if (img) frame.append(img);
+  if (row.line) frame.append(element("small", "line", filled(words.line, row)));
+  const told = element("div", "caption");
+  told.append(element("b", "", row.reason || words[row.group]), element("span", "", caption(row)));
+  made.title = row.name;
+  made.append(frame, told);
   made.addEventListener("click", () => open(row));
   return made;
 }
 
 function open(row) {
   body.replaceChildren();
-  const img = picture(row, false);
-  if (img) {
-    img.addEventListener("error", () => img.remove());
-    body.append(img);
-  }
+  const img = picture(row, true);
+  if (img) body.append(img);
   const table = element("table");
-  const { url, file, more: own, group, reason, ...fields } = row;
-  for (const [name, value] of Object.entries({ result: group, ...fields, ...own })) {
+  const { url, file, picture: _, more: own, group, reason, ...fields } = row;
+  for (const [name, value] of Object.entries({ [words.group]: words[group], ...fields, ...own })) {
     const line = element("tr");
     line.append(element("th", "", name), element("td", "", name === "image" ? shown(value) : value));
     table.append(line);
@@ -88,7 +119,7 @@ function open(row) {
   body.append(table);
   const address = local(row) || remote(url);
   if (address) {
-    const link = element("a", "", "Open the image");
+    const link = element("a", "", words.open);
     link.href = address;
     link.rel = "noopener noreferrer";
     link.target = "_blank";
@@ -112,35 +143,135 @@ function draw() {
 
 function refresh() {
   found = rows.filter(fits);
+  if (goesOn) found.reverse(); // the latest first
   drawn = 0;
+  hasNews = false;
   gallery.replaceChildren();
-  count.textContent = found.length.toLocaleString("en") + " of " + rows.length.toLocaleString("en");
+  tell();
   for (const button of document.querySelectorAll("[data-filter]")) button.setAttribute("aria-pressed", String(button.dataset.filter === state.filter));
-  for (const button of document.querySelectorAll("[data-reason]")) button.setAttribute("aria-pressed", String(button.dataset.reason === state.reason && button.dataset.group === state.group));
+  press();
   draw();
 }
 
+function tell() {
+  const [some, all] = [found.length, rows.length].map((each) => each.toLocaleString("en"));
+  count.textContent = filled(words.count, { found: some, all });
+}
+
+function press() {
+  for (const button of document.querySelectorAll("[data-reason]")) button.setAttribute("aria-pressed", String(button.dataset.reason === state.reason && button.dataset.group === state.group));
+}
+
 // What says nothing new in a row is not in the file.
-for (const row of rows) {
+function completed(row) {
   row.reason = row.reason || "";
   row.url = row.url === undefined ? row.image || "" : row.url;
+  const name = shown(row.image || "");
+  const text = JSON.stringify([row.image, row.message, row.code, row.line, row.error, row.more]).toLowerCase();
+  for (const [key, value] of Object.entries({ name, text })) Object.defineProperty(row, key, { value });
+  for (const end of endings(name)) {
+    const had = tails.get(end);
+    tails.set(end, had === undefined || had === name ? name : "");
+  }
+  return row;
 }
-for (const row of rows) row.text = JSON.stringify([row.image, row.message, row.code, row.line, row.error, row.more]).toLowerCase();
-for (const row of rows) Object.defineProperty(row, "text", { enumerable: false });
+
+rows.forEach(completed);
 for (const button of document.querySelectorAll("[data-filter]")) {
   button.addEventListener("click", () => { state.filter = button.dataset.filter; state.reason = state.group = ""; refresh(); });
 }
-for (const button of document.querySelectorAll("[data-reason]")) {
-  button.addEventListener("click", () => {
-    const again = state.reason === button.dataset.reason && state.group === button.dataset.group;
-    state.filter = "all";
-    state.reason = again ? "" : button.dataset.reason;
-    state.group = again ? "" : button.dataset.group;
-    refresh();
-    if (!again) gallery.scrollIntoView({ block: "nearest" });
-  });
-}
+document.getElementById("reasons").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-reason]");
+  if (!button) return;
+  const again = state.reason === button.dataset.reason && state.group === button.dataset.group;
+  state.filter = "all";
+  state.reason = again ? "" : button.dataset.reason;
+  state.group = again ? "" : button.dataset.group;
+  refresh();
+  if (!again) gallery.scrollIntoView({ block: "nearest" });
+});
 search.addEventListener("input", () => { state.words = search.value.trim().toLowerCase(); refresh(); });
 more.addEventListener("click", draw);
 detail.addEventListener("click", (event) => { if (event.target === detail) detail.close(); });
 refresh();
+
+// While a run goes on. Nothing moves under a finger: a part is not replaced while it is pressed, and
+// no tile is put before those that somebody has scrolled to.
+const latest = {};
+const standing = {};
+let isPressed = false;
+
+function show(parts) {
+  Object.assign(latest, parts);
+  if (isPressed) return;
+  for (const [name, html] of Object.entries(latest)) {
+    delete latest[name];
+    if (standing[name] === html) continue;
+    standing[name] = html;
+    const part = document.getElementById(name);
+    const { group, reason } = part.contains(document.activeElement) ? document.activeElement.dataset : {};
+    part.innerHTML = html; // from the page's own template, which escapes
+    for (const button of part.querySelectorAll("[data-reason]")) {
+      if (button.dataset.reason === reason && button.dataset.group === group) button.focus();
+    }
+  }
+  press();
+}
+
+function isScrolledTo() {
+  return gallery.getBoundingClientRect().top < 0;
+}
+
+function add(news) {
+  rows.push(...news.map(completed));
+  if (rows.length > MOST_ROWS) {
+    let surplus = rows.length - MOST_ROWS + PAGE;
+    rows = rows.filter((row) => row.group !== "passed" || surplus-- <= 0);
+    rows.splice(0, rows.length - MOST_ROWS);
+  }
+  const fitting = news.filter(fits).reverse();
+  found.unshift(...fitting);
+  tell();
+  if (isScrolledTo()) {
+    hasNews = hasNews || fitting.length > 0;
+    return;
+  }
+  const room = Math.max(PAGE, drawn);
+  gallery.prepend(...fitting.slice(0, room).map(tile));
+  while (gallery.childElementCount > room) gallery.lastElementChild.remove();
+  drawn = gallery.childElementCount;
+  more.hidden = drawn >= found.length;
+}
+
+function follow(address) {
+  const feed = new EventSource(address);
+  const lost = element("p", "lost");
+  let at = new Date();
+  lost.setAttribute("role", "alert");
+  count.setAttribute("aria-live", "off"); // else it would be read out every second
+  const on = (kind, act) => feed.addEventListener(kind, (event) => {
+    at = new Date();
+    lost.remove();
+    act(JSON.parse(event.data));
+  });
+  on("rows", add);
+  on("parts", show);
+  on("ended", (last) => {
+    feed.close();
+    goesOn = isPressed = false;
+    rows = last.rows.map(completed);
+    show(last.parts);
+    refresh();
+  });
+  feed.addEventListener("error", () => {
+    lost.textContent = filled(words.lost, { time: at.toLocaleTimeString("en-GB") });
+    document.getElementById("progress").after(lost);
+  });
+}
+
+if (events) {
+  document.addEventListener("pointerdown", () => { isPressed = true; });
+  for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => setTimeout(() => { isPressed = false; show({}); }));
+  document.addEventListener("scroll", () => { if (hasNews && !isScrolledTo()) refresh(); }, { passive: true });
+  follow(events);
+}

@@ -1,0 +1,161 @@
+"""`--live`: the report's page in a browser while the run goes on."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2v_detect import Event, LedgerError
+from s2v_detect._version import missing
+from s2v_detect.bulk import Output, RunSummary
+from s2v_detect.cli._buckets import is_bucket
+from s2v_detect.cli._exits import MEANINGS, exit_of
+from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
+from s2v_detect.cli._screening import Screening, Unusable
+from s2v_detect.cli._summary import problems_of
+from s2v_detect.cli._terminal import STANDARD
+from s2v_detect.tables import Record
+
+if TYPE_CHECKING:
+    from s2v_detect.report import LivePage
+
+OPTION = "--live"
+_TOLD_EVERY_S = 1.0
+_AT_ONCE = 100
+"""Records: counting them takes some 2 ms, in which no request leaves."""
+
+
+def with_port(words: Sequence[str]) -> list[str]:
+    """Return a command line in which a bare `--live` has the port 0.
+
+    A parser of options whose value may be left out takes the next word for it: `--live INPUT`.
+
+    Example:
+        >>> with_port(["run", "--live", "in.txt"]), with_port(["run", "in.txt", "--live", "8080"])
+        (['run', '--live=0', 'in.txt'], ['run', 'in.txt', '--live', '8080'])
+    """
+    end = words.index("--") if "--" in words else len(words)
+    following = [*words[1:end], ""]
+    told = [
+        f"{OPTION}=0" if word == OPTION and not after.isdecimal() else word
+        for word, after in zip(words[:end], following, strict=True)
+    ]
+    return [*told, *words[end:]]
+
+
+def note_of(screening: Screening) -> str:
+    """Return what a page says beside the cost."""
+    emulated = screening.account.emulator
+    return "as the emulator counts it; nothing was billed" if emulated else ""
+
+
+def folder_beside(source: str) -> Path | None:
+    """Return where files of the input may lie."""
+    return None if source == STANDARD or is_bucket(source) else Path(source).parent
+
+
+@contextmanager
+def live_page(port: int, source: str, out: str, screening: Screening) -> Iterator["Live"]:
+    """Have the page of a run served while the block is open. Raises `Unusable`."""
+    try:
+        from s2v_detect.report import LivePage, Page  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise Unusable(missing("The live page", "cli", "report")) from error
+    name = Path(source if out == STANDARD else out).name
+    kept = "" if out == STANDARD else name
+    folders = [Path(), Path(out).parent, *filter(None, [folder_beside(source)])]
+    page = LivePage(
+        Page(name, note_of(screening), kept, screening.sending.rate), port=port, beside=folders
+    )
+    with ExitStack() as closing:
+        try:
+            closing.enter_context(page)
+        except OSError as error:
+            raise Unusable(
+                f"The live page can't be served on port {port} of this machine: {_why(error)}."
+                f" Give another port behind {OPTION}, or none: a free one is taken then."
+            ) from error
+        told = f"Live page, as long as the run goes on: {page.url}"
+        screening.console.print(told, markup=False, soft_wrap=True)
+        yield Live(page, screening)
+
+
+class Live:
+    """What a run tells its page."""
+
+    def __init__(self, page: "LivePage", screening: Screening) -> None:
+        self._page = page
+        self._screening = screening
+
+    @property
+    def shown(self) -> Screening:
+        """The same run, which tells the page of its requests, its records and how far it is."""
+        return replace(
+            self._screening,
+            open_output=self._opened,
+            on_event=self._watch,
+            following=self._following,
+        )
+
+    def end(self, summary: RunSummary, output: str) -> None:
+        """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
+        meaning = MEANINGS[exit_of(summary)]
+        told = [f"{meaning[0].upper()}{meaning[1:]}.", *problems_of(summary, output)]
+        times = None
+        if ledger := self._screening.ledger:
+            with suppress(LedgerError):
+                times = list(ledger.request_times(ledger.name))
+        self._page.end(told, times)
+
+    def _watch(self, event: Event) -> None:
+        if event.kind == "sent":
+            self._page.sent([event.at.timestamp()])
+        if self._screening.on_event:
+            self._screening.on_event(event)
+
+    def _opened(self) -> Output:
+        output = self._screening.open_output()
+        if (
+            ledger := self._screening.ledger
+        ):  # this run's by now: its earlier requests are shown too
+            self._page.sent(ledger.request_times(ledger.name))
+        return _Shown(output, self._page)
+
+    def _following(self, watched: Watched) -> TaskOfBlock:
+        console, rate = self._screening.console, self._screening.sending.rate
+        return TaskOfBlock(self._follow(watched, Progress(watched, console, rate=rate, quiet=True)))
+
+    async def _follow(self, watched: Watched, progress: Progress) -> None:
+        from s2v_detect.report import Going  # noqa: PLC0415  # as above
+
+        while True:
+            self._page.show(Going(watched.tally.done, watched.total, progress.sentences()))
+            await asyncio.sleep(_TOLD_EVERY_S)
+
+
+def _why(error: OSError) -> str:
+    """Return the system's own words; Python adds an address to them."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+class _Shown:
+    """An output whose records are shown as soon as it has taken them."""
+
+    def __init__(self, output: Output, page: "LivePage") -> None:
+        self._output = output
+        self._page = page
+
+    async def write(self, records: Sequence[Record]) -> None:
+        await self._output.write(records)
+        for first in range(0, len(records), _AT_ONCE):
+            self._page.add(records[first : first + _AT_ONCE])
+            await asyncio.sleep(0)
+
+    async def finish(self, *, is_complete: bool) -> bool:
+        return await self._output.finish(is_complete=is_complete)
+
+    def close(self) -> None:
+        self._output.close()

@@ -1,0 +1,170 @@
+"""The report's page while its run goes on: the same template, kept current in a thread of its own.
+
+The run tells of records, of requests and of how far it is, and waits for nothing: no browser and no
+rendering. What is shared with the page's thread is one tally under a lock, which is held while a
+record is counted, or while the figures are copied, and no longer. What is kept is bounded, as in a
+report: a sample of the rows, the reasons, and the bins of the chart.
+"""
+
+import json
+import secrets
+import socket
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from s2v_detect.report._chart import Timeline
+from s2v_detect.report._page import Going, Page
+from s2v_detect.report._pictures import Pictures
+from s2v_detect.report._sample import Kept, chosen
+from s2v_detect.report._serving import EVERY_S, Server, Update
+from s2v_detect.report._tally import Figures, Tally
+from s2v_detect.report._words import ENGLISH
+
+_HOST = "127.0.0.1"
+_MOST_ROWS = 100
+_MOST_CHARACTERS = 100_000
+"""Of the rows of one update: nobody sees more in a second, and whoever looks later has all."""
+_MOST_PICTURES = 8
+"""Made for one update. Each takes some 10 ms of a processor."""
+
+
+class LivePage:
+    """A page on this machine that shows a run, while its block is open.
+
+    Its last state is the report of the records that it was told of. Every method may be called from
+    any thread, and returns at once.
+
+    Raises:
+        OSError: when the block is opened, and the port can't be had.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        *,
+        port: int = 0,
+        beside: Sequence[Path] = (Path(),),
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._port = port
+        self._every_s = every_s
+        self._state = _State(page, Tally(Path(), beside, ()))
+        self._closing = ExitStack()
+        self._portal: BlockingPortal | None = None
+        self._server: Server | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            bound = opening.enter_context(socket.create_server((_HOST, self._port)))
+            token = secrets.token_urlsafe(16)
+            self.url = f"http://{_HOST}:{bound.getsockname()[1]}/{token}/"
+            self._server = Server(self._state, bound, token, every_s=self._every_s)
+            self._portal = opening.enter_context(start_blocking_portal())
+            opening.enter_context(self._portal.wrap_async_context_manager(self._server))
+            self._closing = opening.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._state.end([ENGLISH["ended_early"]])
+        self._closing.close()
+
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Show rows: each record once, as the output has it."""
+        self._state.add(records)
+
+    def sent(self, times: Iterable[float]) -> None:
+        """Show requests that were sent at these times (POSIX seconds)."""
+        self._state.sent(times)
+
+    def show(self, going: Going) -> None:
+        """Show how far the run is."""
+        self._state.going = going
+
+    def end(self, told: Sequence[str], sent_at: Iterable[float] | None = None) -> None:
+        """Show that the run has ended, and how; nothing is shown after that.
+
+        `sent_at`: the times of all its requests, where they are better known now.
+        """
+        self._state.end(told, sent_at)
+        if self._portal and self._server:
+            self._portal.start_task_soon(self._server.end)
+
+
+class _State:
+    """What the page shows: the run changes it, and the page's thread reads it."""
+
+    def __init__(self, page: Page, tally: Tally) -> None:
+        self._page = page
+        self._tally = tally
+        self._lock = Lock()
+        self._fresh: deque[Kept] = deque(maxlen=_MOST_ROWS)
+        self._pictures = Pictures()
+        self.going = Going(0, None, ())
+
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        with self._lock:
+            for record in records:
+                if kept := self._tally.add(record):
+                    self._fresh.append(kept)
+
+    def sent(self, times: Iterable[float]) -> None:
+        with self._lock:
+            for at in times:
+                self._tally.timeline.add(at)
+
+    def end(self, told: Sequence[str], sent_at: Iterable[float] | None = None) -> None:
+        if self.going.has_ended:
+            return
+        timeline = None if sent_at is None else Timeline(sent_at)
+        with self._lock:
+            self._tally.timeline = timeline or self._tally.timeline
+            self.going = replace(self.going, told=told, has_ended=True)
+
+    # In the page's thread
+
+    def whole(self, events: str) -> str:
+        figures, (rows, left_out), going = self._now()
+        page = replace(self._page, events=events)
+        return page.whole(figures, map(self._pictures.row_of, rows), left_out, going)
+
+    def update(self) -> Update:
+        with self._lock:
+            figures, going = self._tally.figures(), self.going
+            fresh = list(self._fresh)
+            self._fresh.clear()
+        self._pictures.take([kept for kept in fresh if kept.row.file][-_MOST_PICTURES:])
+        rows, left = [], _MOST_CHARACTERS
+        for kept in reversed(fresh):
+            row = self._pictures.row_of(kept)
+            left -= len(row)
+            if left >= 0:
+                rows.append(row)
+        parts = json.dumps(self._page.parts(figures, 0, {}, going))
+        return Update(f"[{','.join(reversed(rows))}]", parts)
+
+    def last(self) -> str | None:
+        figures, (rows, left_out), going = self._now()
+        if not going.has_ended:
+            return None
+        parts = json.dumps(self._page.parts(figures, len(rows), left_out, going))
+        texts = ",".join(map(self._pictures.row_of, rows))
+        return f'{{"parts":{parts},"rows":[{texts}]}}'
+
+    def _now(self) -> tuple[Figures, tuple[list[Kept], dict[str, int]], Going]:
+        with self._lock:
+            figures, groups, going = self._tally.figures(), self._tally.sample.copied(), self.going
+        return figures, chosen(groups), going

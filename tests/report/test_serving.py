@@ -1,0 +1,168 @@
+"""The server of the live page: made once for all browsers, and nobody waits for any of them."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from s2v_detect.report import LivePage, Page
+from s2v_detect.report._serving import Server, Update
+
+
+class Counted:
+    """A page whose every update has one row, and which counts how often it is asked."""
+
+    def __init__(self, row: str = "row") -> None:
+        self.row = row
+        self.updates = 0
+        self.lasts = 0
+        self.has_ended = False
+
+    def whole(self, events: str) -> str:
+        """Return where its events come from."""
+        return events
+
+    def update(self) -> Update:
+        """Return one row, which has its number."""
+        self.updates += 1
+        return Update(json.dumps([f"{self.row} {self.updates}"]), "{}")
+
+    def last(self) -> str | None:
+        """Return the last state, as soon as the run has ended."""
+        self.lasts += 1
+        return '{"last": true}' if self.has_ended else None
+
+
+@asynccontextmanager
+async def served(shown: Counted, *, every_s: float = 0.01) -> AsyncIterator[tuple[Server, str]]:
+    """Give a server of that page, and its address."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    async with Server(shown, bound, "token", every_s=every_s) as server:
+        yield server, f"http://127.0.0.1:{bound.getsockname()[1]}/token/"
+
+
+async def events(
+    url: str, web: httpx.AsyncClient, **headers: str
+) -> AsyncIterator[tuple[str, str]]:
+    """Yield each event's name and value, until the server ends it."""
+    async with web.stream("GET", url, headers=headers) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        name = ""
+        async for line in answer.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                yield name, value
+
+
+async def rows_until(count: int, url: str, web: httpx.AsyncClient, **headers: str) -> list[str]:
+    """Return the first so many rows that come."""
+    rows: list[str] = []
+    async for name, value in events(url, web, **headers):
+        rows += json.loads(value) if name == "rows" else []
+        if len(rows) >= count:
+            break
+    return rows
+
+
+async def test_three_browsers_share_one_rendering_of_each_update() -> None:
+    """All see the same rows, each once and in their order, and the end."""
+    shown = Counted()
+    async with served(shown) as (server, url), httpx.AsyncClient(trust_env=False) as web:
+
+        async def looked() -> list[tuple[str, str]]:
+            return [each async for each in events(f"{url}events?after=0", web)]
+
+        browsers = [asyncio.create_task(looked()) for _ in range(3)]
+        await rows_until(5, f"{url}events?after=0", web)
+        shown.has_ended = True
+        await server.end()
+        seen = await asyncio.gather(*browsers)
+    for each in seen:
+        rows = [json.loads(value)[0] for name, value in each if name == "rows"]
+        assert rows == [f"row {number + 1}" for number in range(len(rows))]
+        assert len(rows) >= 5
+        assert each[-1] == ("ended", '{"last": true}')
+    assert shown.lasts == 1
+    assert shown.updates < sum(map(len, seen)) / 2 / 2  # each update has two events
+
+
+async def test_nothing_is_rendered_while_nobody_looks() -> None:
+    """And the page itself is up to date whenever it is loaded."""
+    shown = Counted()
+    async with served(shown) as (_, url), httpx.AsyncClient(trust_env=False) as web:
+        await asyncio.sleep(0.1)
+        assert shown.updates == 0
+        assert (await web.get(url)).text == "events?after=1"
+        assert (await web.get(url)).text == "events?after=2"
+
+
+async def test_a_browser_that_was_away_gets_what_it_has_missed() -> None:
+    """By the number of the last update that it has, as browsers say it when they come back."""
+    async with served(Counted()) as (_, url), httpx.AsyncClient(trust_env=False) as web:
+        first = await rows_until(4, f"{url}events?after=0", web)
+        headers = {"Last-Event-ID": "2"}
+        again = await rows_until(2, f"{url}events?after=0", web, **headers)
+    assert first[:4] == ["row 1", "row 2", "row 3", "row 4"]
+    assert again[:2] == ["row 3", "row 4"]
+
+
+@pytest.mark.parametrize("told", ["-1", "x", "1e9", "9" * 40, "٣", "0x10", "", " 1"])
+async def test_no_number_is_taken_for_none(told: str) -> None:
+    """It is a stranger's word: all that is kept comes."""
+    async with served(Counted()) as (_, url), httpx.AsyncClient(trust_env=False) as web:
+        await rows_until(1, f"{url}events?after=0", web)
+        params = httpx.QueryParams(after=told)
+        assert (await rows_until(1, f"{url}events?{params}", web))[0] == "row 1"
+
+
+async def test_a_browser_that_takes_nothing_holds_up_nobody() -> None:
+    """Not the others, not the end, and what is kept for it does not grow."""
+    shown = Counted("x" * 300_000)
+    async with served(shown) as (server, url), httpx.AsyncClient(trust_env=False) as web:
+        stuck = socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0])))
+        stuck.sendall(b"GET /token/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await rows_until(45, f"{url}events?after=0", web)
+        kept = sum(len(rows) for _, rows in server._updates)  # noqa: SLF001  # what is held
+        assert kept < 9_100_000
+        shown.has_ended = True
+        began = asyncio.get_running_loop().time()
+        await server.end()
+    assert asyncio.get_running_loop().time() - began < 3
+    stuck.close()
+
+
+async def test_too_many_browsers_are_told() -> None:
+    """The twenty-first gets no events."""
+    async with (
+        served(Counted(), every_s=60) as (_, url),
+        httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None)) as web,
+    ):
+        opened = [web.stream("GET", f"{url}events") for _ in range(20)]
+        for each in opened:
+            await each.__aenter__()
+        assert (await web.get(f"{url}events")).status_code == 503
+        for each in opened:
+            await each.__aexit__(None, None, None)
+
+
+def test_a_port_that_is_taken_is_an_error_at_once() -> None:
+    """And nothing of the page is left open."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match="in use"), LivePage(Page("P"), port=port):
+            pass
+
+
+def test_a_page_that_nobody_has_opened_costs_no_time_at_the_end() -> None:
+    """Whatever was told of it."""
+    with LivePage(Page("P")) as page:
+        page.add([{"kind": "checked", "check_pass": True}])
+        page.end(["Done."])
+        page.end(["Twice."])
+    assert page.url.startswith("http://127.0.0.1:")
