@@ -5,11 +5,12 @@ The server refuses to run as root: there it runs as `postgres`, whom its package
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -29,7 +30,7 @@ def programs() -> Path:
 class PostgresServer:
     """One server on one port, that can be stopped, killed and started again."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, copied: "PostgresServer | None" = None) -> None:
         self._folder = folder
         self._is_root = os.geteuid() == 0
         if self._is_root:
@@ -38,10 +39,14 @@ class PostgresServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        made = ["-D", str(folder / "data"), "-U", "books", "-A", "trust", "--no-sync"]
-        self._run("initdb", *made, "--no-instructions", "-E", "UTF8", "--locale=C")
-        rules = folder / "data" / "pg_hba.conf"  # who is called so needs a password
-        rules.write_text(f"host all guarded all scram-sha-256\n{rules.read_text()}")
+        made = ["-D", str(folder / "data"), "--no-sync"]
+        if copied:
+            self._run("pg_basebackup", *made, "-c", "fast", "-R", "-d", copied.url)
+        else:
+            words = ["--no-instructions", "-E", "UTF8", "--locale=C"]
+            self._run("initdb", *made, "-U", "books", "-A", "trust", *words)
+            rules = folder / "data" / "pg_hba.conf"  # who is called so needs a password
+            rules.write_text(f"host all guarded all scram-sha-256\n{rules.read_text()}")
         self._options = [
             f"-p {self.port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=60",
             "-c shared_buffers=16MB -c max_wal_size=64MB",
@@ -82,6 +87,35 @@ class PostgresServer:
         """Have it gone: `fast` as an administrator stops it, `immediate` as a crash does."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-s", "-w", "-m", mode, "stop")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return (self._folder / "data" / "postmaster.pid").exists()
+
+    def promote(self) -> None:
+        """Have a standby take over."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-s", "-w", "promote")
+
+    def set(self, option: str, value: str) -> None:
+        """Have an option of the server's changed, as it runs."""
+        with psycopg.connect(f"{self.url}/postgres", autocommit=True) as admin:
+            admin.execute(f"ALTER SYSTEM SET {option} = '{value}'".encode())
+            admin.execute("SELECT pg_reload_conf()")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have all its processes stand still; the kernel goes on to hold its connections."""
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # it makes no others then
+        own = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for pid in own:
+            os.kill(int(pid), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in [*own, first]:
+                os.kill(int(pid), signal.SIGCONT)
+
     def _run(self, program: str, *words: str) -> None:
         command = [*(_AS if self._is_root else []), str(programs() / program), *words]
         done = subprocess.run(  # noqa: S603  # our own command
@@ -91,11 +125,14 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(*options: str) -> Iterator[PostgresServer]:
-    """Have a server of its own."""
+def postgres_server(
+    *options: str, copied: PostgresServer | None = None
+) -> Iterator[PostgresServer]:
+    """Have a server of its own; of another one's copy it is made a standby of that."""
     with tempfile.TemporaryDirectory() as folder:
-        server = PostgresServer(Path(folder), *options)
+        server = PostgresServer(Path(folder), *options, copied=copied)
         try:
             yield server
         finally:
-            server.stop("immediate")
+            with suppress(AssertionError):  # a test has stopped it
+                server.stop("immediate")

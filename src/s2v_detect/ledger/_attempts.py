@@ -232,10 +232,11 @@ def is_known(db: Database, claim: Claim, number: int) -> bool:
     return found.fetchone() is not None
 
 
-def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
+def book_anew(db: Database, claim: Claim, number: int, ended: Ended) -> None:
     """Write a request that the books know nothing of.
 
     An older copy was put in the file's place, or another server took over that had not heard of it.
+    It keeps its number, by which it is known when this is done twice; unless another run has that.
     """
     now = time.time()
     db.execute(
@@ -245,17 +246,22 @@ def book_anew(db: Database, claim: Claim, ended: Ended) -> None:
     )
     db.execute(
         "INSERT INTO image (identity, image, state, at, run, lineage, attempts)"
-        " VALUES (?, ?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO NOTHING",
+        " VALUES (?, ?, 'not sent', ?, ?, ?, 1) ON CONFLICT (identity) DO UPDATE"
+        " SET attempts = image.attempts + 1 WHERE image.lineage = excluded.lineage",
         (text_or_none(claim.identity), claim.given, now, claim.run, claim.lineage),
     )
     db.execute(
         "INSERT INTO attempt (run, number, image, sent_at, ended_at, outcome, code, request_id,"
         " images)"
-        " SELECT ?, 1 + (SELECT coalesce(max(number), 0) FROM attempt WHERE run = ?), id, ?, ?, ?,"
-        " ?, ?, ? FROM image WHERE identity = ?",
+        " SELECT ?, CASE WHEN EXISTS (SELECT 1 FROM attempt WHERE run = ? AND number = ?)"
+        " THEN 1 + (SELECT max(number) FROM attempt WHERE run = ?) ELSE ? END, id, ?, ?, ?, ?, ?, ?"
+        " FROM image WHERE identity = ?",
         (
             claim.run,
             claim.run,
+            number,
+            claim.run,
+            number,
             ended.left_at or now,
             now,
             ended.outcome,

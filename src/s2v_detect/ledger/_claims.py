@@ -108,19 +108,11 @@ def send(
         reached = _attempts.reached_in_all(db, budget.total, claim, number)
     if reached is not None:
         return reached
-    written = db.execute(
-        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
-        " SELECT run, ?, id, ?, 'sent' FROM image WHERE identity = ? AND run = ?"
-        " ON CONFLICT DO NOTHING",
-        (number, now, claim.identity, claim.run),
-    )
-    if not written.rowcount:
+    if not _sent(db, claim, number, now):
         if _attempts.is_known(db, claim, number):
             return None  # done already
-        raise LedgerError(
-            f"another run of the ledger has {shown(claim.image)} now.",
-            do="Give each copy of a ledger a name of its own, and start again.",
-        )
+        _take_again(db, claim)
+        _sent(db, claim, number, now)
     db.execute(
         "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
         " WHERE identity = ? AND run = ?",
@@ -129,13 +121,38 @@ def send(
     return None
 
 
+def _sent(db: Database, claim: Claim, number: int, now: float) -> bool:
+    """Whether the request is written now; not where it was, or where another run has its image."""
+    written = db.execute(
+        "INSERT INTO attempt (run, number, image, sent_at, outcome)"
+        " SELECT run, ?, id, ?, 'sent' FROM image WHERE identity = ? AND run = ?"
+        " ON CONFLICT DO NOTHING",
+        (number, now, claim.identity, claim.run),
+    )
+    return written.rowcount > 0
+
+
+def _take_again(db: Database, claim: Claim) -> None:
+    """Claim an image whose claim the books have lost: a server took over that lacks the latest.
+
+    Raises `LedgerError` where another run has it, or an answer, meanwhile.
+    """
+    entry = entry_of(db, claim.identity)
+    if entry is not None and (entry.state in LIVE_STATES or entry.answered_at is not None):
+        raise LedgerError(
+            f"another run of the ledger has {shown(claim.image)} now.",
+            do="Give each copy of a ledger a name of its own, and start again.",
+        )
+    take(db, claim, entry)
+
+
 def refuse_ended(db: Database, run: int) -> None:
     """Raise `LedgerError` where the run is over in the ledger: it was taken for a dead one."""
     row = db.execute("SELECT ended_at FROM run WHERE id = ?", (run,)).fetchone()
     if row is None or row[0] is not None:
         raise LedgerError(
             "this run is over, as its ledger says: another run took it for a dead one, or another"
-            " file was put in the ledger's place.",
+            " state was put in the ledger's place (a file, or a standby that lacks the latest).",
             do="Leave the ledger and the files beside it alone, and start again.",
         )
 
@@ -144,7 +161,10 @@ def end_attempt(db: Database, claim: Claim, number: int, ended: Ended) -> None:
     """Write how a request ended. One that could not be recorded was not sent: nothing to write."""
     was = _attempts.close(db, claim, number, ended)
     if was is None:
-        return
+        if ended.outcome == "not sent" or not number or _attempts.is_known(db, claim, number):
+            return
+        _attempts.book_anew(db, claim, number, ended)
+        was = "sent"
     _attempts.count(db, claim, _attempts.change(was, ended))
     if ended.outcome == "not sent":
         db.execute(
@@ -178,7 +198,7 @@ def answer(db: Database, claim: Claim, settled: Settled, verdict: Verdict) -> No
     if was is None:
         if _attempts.is_known(db, claim, settled.number):
             return  # done already
-        _attempts.book_anew(db, claim, ended)
+        _attempts.book_anew(db, claim, settled.number, ended)
         was = "sent"
     added = _attempts.change(was, ended)
     now = time.time()

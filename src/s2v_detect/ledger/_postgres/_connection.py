@@ -1,15 +1,20 @@
 """One connection to the server, and its rows as the rules of the ledger ask for them.
 
+No answer is waited for without end: the kernel of a server that stands still (its process is
+stopped, its disk hangs) goes on to say that the connection is well.
+
 PostgreSQL takes neither a NUL in a text nor half a character. Both are kept as an escape, so that
 the text which is read is the one that was written, and equal texts stay equal.
 """
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
@@ -28,9 +33,59 @@ _OPTIONS = {
     "tcp_user_timeout": "15000",
 }
 """What an address that says nothing else has."""
+ANSWER_S = 30.0
+"""How long a server may take for one statement. Nothing that the rules ask for takes as long."""
+_UNSURE = "01000"  # a warning without a code of its own
 _ESCAPE = "\x1a"
 _NOT_TAKEN = re.compile("[\x00\x1a\ud800-\udfff]")
 _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
+
+
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection whose server is given up when it does not answer."""
+
+    longest_s: float | None = ANSWER_S
+    """How long it may take for one statement; None: as long as it likes."""
+    is_unsure = False
+    """Whether the server has warned of what it did."""
+
+    def wait(self, gen: PQGen[T], *words: Any, **options: Any) -> T:
+        """Return what a statement brings. Raises `OperationalError` when that takes too long."""
+        bounded = gen if self.longest_s is None else _bounded(gen, self.longest_s)
+        return super().wait(bounded, *words, **options)
+
+    def note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Keep in mind that the server warns."""
+        self.is_unsure |= notice.sqlstate == _UNSURE
+
+    def commit_surely(self) -> None:
+        """Return when the server has done all that makes its commits durable.
+
+        Where somebody cancels the wait for its standby, the server says COMMIT all the same, and
+        warns that the standby may lack it. Raises `OperationalError` then.
+        """
+        self.is_unsure = False
+        self.execute("COMMIT")
+        if self.is_unsure:
+            raise psycopg.OperationalError("the server's standby may lack what was committed")
+
+
+def _bounded(gen: PQGen[T], longest_s: float) -> PQGen[T]:
+    """Return the same steps; psycopg comes by now and then, also while nothing happens."""
+    until = time.monotonic() + longest_s
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > until:
+                raise psycopg.OperationalError(f"the server has not answered for {longest_s:g} s")
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 class Address:
@@ -49,19 +104,20 @@ class Address:
         self._options = _OPTIONS | given | {"client_encoding": "UTF8"}
         self.shown = _shown(given)
 
-    def connected(self) -> "psycopg.Connection[Any]":
+    def connected(self) -> Connection:
         """Return a connection; every statement is its own until `BEGIN`.
 
         Nothing is prepared: a pooler in front of the server may give each transaction another
         session.
         """
-        connection: psycopg.Connection[Any] = psycopg.connect(
+        connection = Connection.connect(
             "",
             autocommit=True,
             prepare_threshold=None,
             row_factory=_given_rows,
             **self._options,  # type: ignore[arg-type]  # libpq's own names, of texts
         )
+        connection.add_notice_handler(connection.note)
         return connection
 
     def without_password(self, text: str) -> str:

@@ -11,11 +11,13 @@ a dead one, by whoever waits for one of its images: what it had sent is unknown 
 it alive after all, its next request is refused before its bytes leave, and its answers are booked
 as what they are: nobody pays twice without a word.
 
-Where the connection is lost, the whole transaction is done again over another one, for
-`PATIENCE_S` from the first loss; meanwhile nothing is sent, for nothing is durable. Nobody knows of
-a commit that was cut off whether it was done: every piece of work can be done twice. The leases of
-all who lived when the server was seen last are renewed by the first who is back, for nobody could
-renew his own.
+Where the connection is lost, or the server does not answer, the whole transaction is done again
+over another one, for `PATIENCE_S` from when it began; meanwhile nothing is sent, for nothing is
+durable. Nobody knows of a commit that was cut off whether it was done: every piece of work can be
+done twice. While a server is away, or stands still, nobody can renew a lease. So the first who is
+back renews those of all who lived when the server was seen last: whoever had lost the connection or
+was kept waiting; and whoever comes new to a server that has just begun, or taken over from another
+one, and finds nobody back.
 
 Killed on any line: an open transaction is taken back by the server, and a committed one stands.
 """
@@ -29,7 +31,13 @@ import psycopg
 from s2v_detect._logging import log
 from s2v_detect.errors import DetectError
 from s2v_detect.ledger._database import Database, Job, Work
-from s2v_detect.ledger._postgres._connection import SCHEMA, Address, Transaction
+from s2v_detect.ledger._postgres._connection import (
+    ANSWER_S,
+    SCHEMA,
+    Address,
+    Connection,
+    Transaction,
+)
 from s2v_detect.ledger._postgres._faults import as_error, is_passing
 from s2v_detect.ledger._postgres._schema import CLOCK, LOCK, VERSION, prepare
 
@@ -41,7 +49,7 @@ _RENEWALS = 3
 """In the time of a lease."""
 _SETTINGS = (
     f"SET LOCAL search_path = {SCHEMA};"
-    f" SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'; SET LOCAL lock_timeout = '30s';"
+    f" SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'; SET LOCAL lock_timeout = '20s';"
 )
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}".encode()
 # A commit is told when it is on the disk, whatever the server does for others; more stays more.
@@ -49,6 +57,10 @@ _WRITE = f"""BEGIN; {_SETTINGS}
 SELECT set_config('synchronous_commit', 'on', true)
 WHERE current_setting('synchronous_commit') IN ('off', 'local');
 SELECT pg_advisory_xact_lock({LOCK})""".encode()
+_COME_NEW = f"""SELECT {CLOCK}, NOT EXISTS (SELECT 1 FROM {SCHEMA}.lease WHERE until > {CLOCK})
+AND (pg_last_xact_replay_timestamp() IS NOT NULL
+OR clock_timestamp() - pg_postmaster_start_time() < make_interval(secs => ?))"""  # noqa: S608  # ours
+"""The server's time, and whether nobody is back who lived before it began or took over."""
 
 T = TypeVar("T")
 
@@ -62,7 +74,7 @@ class ServerStore:
         self._address = address
         self._creates = creates
         self._lease_s = lease_s
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: Connection | None = None
         self._runs: dict[str, int] = {}
         """Those that this process holds, by their tokens."""
         self._renewed_at = 0.0
@@ -70,8 +82,10 @@ class ServerStore:
         """The server's time, when it was seen last."""
         self._lost_at: float | None = None
         """Since when it can't be reached."""
-        self._was_lost = False
+        self._was_away = False
         """Whether nobody may have been able to renew a lease."""
+        self._lived_s = 0.0
+        """Whose lease was not over at this time of the server's may live."""
         self._until: dict[int, float] = {}
         """The leases of runs in doubt, as they were seen first."""
 
@@ -95,16 +109,17 @@ class ServerStore:
 
     def alone(self, work: Work) -> Any:
         """Return what work brings that makes its own transactions."""
-        return self._patiently(lambda: work(Transaction(self._connection or self._connect())))
+        return self._patiently(lambda: self._done_alone(work))
 
     def keep_alive(self) -> None:
         """Renew the leases, unless a write has done so; where that fails, the next time may not."""
         if not self._runs or not self._is_due:
             return
+        began = time.monotonic()
         try:
             self._try_to_commit([], writes=True)
         except psycopg.Error as error:
-            self._lose(error)
+            self._lose(error, began)
         else:
             self._tell_found()
 
@@ -155,7 +170,9 @@ class ServerStore:
         """Whether the run's lease is not over; one of this process lives."""
         if run in self._runs.values():
             return True
-        found = db.execute(f"SELECT until > {CLOCK} FROM lease WHERE run = ?", (run,)).fetchone()  # noqa: S608  # our own words
+        # The time at which the transaction began: it may have been kept waiting, and the run too.
+        began = "extract(epoch FROM transaction_timestamp())"
+        found = db.execute(f"SELECT until > {began} FROM lease WHERE run = ?", (run,)).fetchone()  # noqa: S608  # our own words
         return bool(found and found[0])
 
     def is_in_doubt(self, db: Database, run: int) -> bool:
@@ -168,13 +185,14 @@ class ServerStore:
     def _patiently(self, work: Callable[[], T]) -> T:
         """Return what work brings; where the connection is lost, it is done again for a while."""
         while True:
+            began = time.monotonic()
             try:
                 result = work()
             except psycopg.Error as error:
                 if not is_passing(error):
                     self._take_back()
                     raise
-                if self._lose(error) > PATIENCE_S:
+                if self._lose(error, began) > PATIENCE_S:
                     raise
                 time.sleep(_TRY_AGAIN_S)
             except BaseException:
@@ -189,16 +207,23 @@ class ServerStore:
             waited_s, self._lost_at = time.monotonic() - self._lost_at, None
             log("ledger_back", ledger=self.name, waited_s=waited_s)
 
-    def _lose(self, error: psycopg.Error) -> float:
+    def _lose(self, error: psycopg.Error, began: float) -> float:
         """Give the connection up, and return for how many seconds the server was away."""
         self._disconnect()
-        self._was_lost = True
-        now = time.monotonic()
+        self._was_away = True
         if self._lost_at is None:
-            self._lost_at = now
+            self._lost_at = began
             cause = str(self.as_error(error))
             log("ledger_waits", ledger=self.name, cause=cause, max_wait_s=PATIENCE_S)
-        return now - self._lost_at
+        return time.monotonic() - self._lost_at
+
+    def _done_alone(self, work: Work) -> Any:
+        connection = self._connection or self._connect()
+        connection.longest_s = None  # it may write all rows anew
+        try:
+            return work(Transaction(connection))
+        finally:
+            connection.longest_s = ANSWER_S
 
     def _try_to_commit(self, jobs: Sequence[Job], *, writes: bool) -> None:
         connection = self._connection or self._connect()
@@ -206,13 +231,13 @@ class ServerStore:
         while (refused := self._done(connection, left, writes=writes)) is not None:
             left.remove(refused)
 
-    def _done(
-        self, connection: "psycopg.Connection[Any]", jobs: Sequence[Job], *, writes: bool
-    ) -> Job | None:
+    def _done(self, connection: Connection, jobs: Sequence[Job], *, writes: bool) -> Job | None:
         """Return None when all is committed; else the job that the server refuses by itself."""
+        began = time.monotonic()
         connection.execute(_WRITE if writes else _READ)
+        self._look_how_long(began)
+        began = time.monotonic()
         db = Transaction(connection)
-        renewed_at = time.monotonic()
         is_due = writes and self._is_due
         seen_s = self._renew(db) if is_due else self._seen_s
         for job in jobs:
@@ -226,27 +251,32 @@ class ServerStore:
                 raise
             except Exception as error:  # noqa: BLE001  # its own fault, such as a bad argument
                 job.fault = error
-        connection.execute("COMMIT")
-        self._seen_s = seen_s
+        connection.commit_surely()
         if is_due:
-            self._renewed_at, self._was_lost = renewed_at, False
+            self._seen_s = self._lived_s = seen_s
+            self._renewed_at, self._was_away = began, False
+        self._look_how_long(began)
         return None
+
+    def _look_how_long(self, began: float) -> None:
+        """Have it noted where the server, or whoever holds its lock, has kept this one waiting."""
+        self._was_away |= time.monotonic() - began >= self._lease_s / _RENEWALS
 
     @property
     def _is_due(self) -> bool:
-        """Whether the leases are to be renewed; always after the connection was lost."""
+        """Whether the leases are to be renewed; always after the server was away."""
         is_late = time.monotonic() - self._renewed_at >= self._lease_s / _RENEWALS
-        return bool(self._runs) and (is_late or self._was_lost)
+        return self._was_away or (bool(self._runs) and is_late)
 
     def _renew(self, db: Database) -> float:
         """Renew this process' leases, and return the server's time.
 
-        After the connection was lost: those of all who lived when the server was seen last.
+        After the server was away: those of all who lived when the server was seen last.
         """
-        if self._was_lost:
+        if self._was_away:
             db.execute(
                 f"UPDATE lease SET until = greatest(until, {CLOCK} + ?) WHERE until > ?",  # noqa: S608  # our own words
-                (self._lease_s, self._seen_s),
+                (self._lease_s, self._lived_s),
             )
         for run in self._runs.values():
             db.execute(
@@ -255,16 +285,21 @@ class ServerStore:
             )
         return _now(db)
 
-    def _connect(self) -> "psycopg.Connection[Any]":
+    def _connect(self) -> Connection:
         connection = self._connection = self._address.connected()
         try:
             prepare(connection, creates=self._creates)
             if not self._seen_s:
-                self._seen_s = _now(Transaction(connection))
+                self._come_new(Transaction(connection))
         except BaseException:
             self._disconnect()
             raise
         return connection
+
+    def _come_new(self, db: Database) -> None:
+        """Look at the server's time, and whether it was away just now, as all others saw."""
+        self._seen_s, self._was_away = db.execute(_COME_NEW, (self._lease_s,)).fetchone()
+        self._lived_s = 0.0 if self._was_away else self._seen_s
 
     def _take_back(self) -> None:
         """Leave no transaction open; a connection that can't do that is given up."""
