@@ -43,7 +43,14 @@ ELSEWHERE = {"ray"}
 """`.ci/engines` installs it: it is 620 MB."""
 
 IN_THE_WHEEL = ("s2v_detect/py.typed", "s2v_detect/report/page.html.j2", "s2v_detect_pytest.py")
-IN_THE_ARCHIVE = ("README.md", "README.zh-CN.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py", "pyproject.toml")
+IN_THE_ARCHIVE = (
+    "README.md",
+    "README.zh-CN.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "tests/conftest.py",
+    "pyproject.toml",
+)
 
 
 class NotReleasable(Exception):

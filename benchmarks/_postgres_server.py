@@ -113,7 +113,7 @@ class PostgresServer:
         try:
             yield
         finally:
-            for pid in [*own, first]:
+            for pid in [*own, str(first)]:
                 os.kill(int(pid), signal.SIGCONT)
 
     def _run(self, program: str, *words: str) -> None:
