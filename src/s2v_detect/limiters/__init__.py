@@ -10,7 +10,7 @@ from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
 from s2v_detect.limiters._redis import RedisLimiter
-from s2v_detect.limiters._turns import Limiter, Sharing, Turn, refuse_no_limiter
+from s2v_detect.limiters._turns import Limiter, SharedLine, Sharing, Turn, refuse_no_limiter
 
 __all__ = [
     "GRACE_S",
@@ -18,6 +18,7 @@ __all__ = [
     "Limiter",
     "LocalLimiter",
     "RedisLimiter",
+    "SharedLine",
     "Sharing",
     "Turn",
     "default_limiter",
