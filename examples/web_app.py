@@ -12,6 +12,7 @@ costs nothing then. One that was sent is finished and recorded: it is free for t
 import argparse
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,10 @@ A_DAY = Budget(per_day=20)  # CNY: the page is open to everybody
 LONGEST_WAIT_S = 30  # of a visitor, who sees the line move
 LONGEST_BLIND_WAIT_S = 5  # of a program, which sees nothing
 GIVE_UP_AFTER_S = 60
-TOLD_EVERY_S = 1.0
 GAP_S = 0.2  # from one of the line to the next
+LOOK_EVERY_S = 0.25
+TELL_EVERY_S = 1.0
+SEEN_AFTER_S = 1.0  # so long it takes to see a line as long as it is
 
 MOST_BYTES = 5 << 20  # of a picture: those of all who wait are in memory
 MOST_BODY_BYTES = MOST_BYTES + (64 << 10)
@@ -76,11 +79,11 @@ class Place(BaseModel):
 class Visit:
     """One visitor, and the check that the visitor waits for."""
 
-    def __init__(self, image: str | bytes, check: asyncio.Task[Verdict], forecast_s: float) -> None:
+    def __init__(self, image: str | bytes, check: asyncio.Task[Verdict]) -> None:
         self.image = image
         self.check = check
-        self._wait_s = forecast_s
-        self._told_at = asyncio.get_running_loop().time()
+        self.came_at = self._told_at = asyncio.get_running_loop().time()
+        self._wait_s = 0.0
         self._news = asyncio.Event()
         check.add_done_callback(lambda _: self.tell())
 
@@ -89,23 +92,22 @@ class Visit:
         self._news.set()
 
     async def news(self) -> None:
-        """Return when something is new, or it is time to look."""
+        """Return when something is new, or it is time to look at the line."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(TOLD_EVERY_S):
+            async with asyncio.timeout(LOOK_EVERY_S):
                 await self._news.wait()
         self._news.clear()
 
-    def wait_s(self, forecast_s: float, *, before: int, behind: int) -> float:
-        """Return the seconds until the turn, which only ever get fewer.
+    def wait_s(self, by_line_s: float, now: float) -> float:
+        """Return the seconds until the turn.
 
-        Both bounds are too high at times. The forecast is for one who comes now: it counts those
-        behind this visitor, of whom only those of this worker are known. What was said before knows
-        nothing of those who have left since.
+        The line knows of those who have left, and counts the later ones of other workers too. The
+        clock counts nobody, but what it began with had to be seen first.
         """
-        now = asyncio.get_running_loop().time()
-        by_clock = self._wait_s - (now - self._told_at)
-        by_line = forecast_s - (behind + 1) * GAP_S
-        self._told_at, self._wait_s = now, max(before * GAP_S, min(by_clock, by_line))
+        by_clock_s = self._wait_s - (now - self._told_at)
+        is_new = now - self.came_at < SEEN_AFTER_S
+        self._wait_s = max(0.0, (max if is_new else min)(by_clock_s, by_line_s))
+        self._told_at = now
         return self._wait_s
 
 
@@ -114,6 +116,7 @@ class Visitors:
 
     def __init__(self) -> None:
         self._in_line: list[Visit] = []
+        self._forecasts: deque[tuple[float, float]] = deque()
 
     def add(self, visit: Visit) -> None:
         """Let a visitor stand at the end of the line."""
@@ -132,13 +135,25 @@ class Visitors:
                 self.remove(visit)
 
     def place_of(self, visit: Visit, forecast_s: float) -> Place:
-        """Return where a visitor is; the forecast is that of the client's line now."""
+        """Return where a visitor is; `forecast_s` is for one who would come now."""
         if visit not in self._in_line:
             return Place(stage="sent")
+        now = asyncio.get_running_loop().time()
         before = self._in_line.index(visit)
         behind = len(self._in_line) - before - 1
-        wait_s = visit.wait_s(forecast_s, before=before, behind=behind)
+        by_line_s = self._longest(forecast_s, now) - (behind + 1) * GAP_S
+        wait_s = visit.wait_s(max(by_line_s, before * GAP_S), now)
         return Place(stage="line", ahead=round(wait_s / GAP_S), wait_s=round(wait_s, 1))
+
+    def _longest(self, forecast_s: float, now: float) -> float:
+        """Return the longest forecast of late.
+
+        While another worker writes into its ledger that its next one is sent, its line is not seen.
+        """
+        self._forecasts.append((now, forecast_s))
+        while self._forecasts[0][0] < now - SEEN_AFTER_S:
+            self._forecasts.popleft()
+        return max(each for _, each in self._forecasts)
 
 
 visitors = Visitors()  # of this worker: each has its own copy of this module
@@ -181,9 +196,8 @@ async def visited(
     image: Annotated[str | bytes, Depends(portrait_of)], client: Detector
 ) -> AsyncIterator[Visit]:
     """Have a visitor in line, until the answer has ended: at its end, or as the visitor leaves."""
-    forecast_s = client.forecast_s()
     checking = client.check(image, max_wait_s=LONGEST_WAIT_S, give_up_after_s=GIVE_UP_AFTER_S)
-    visit = Visit(image, asyncio.create_task(checking), forecast_s)
+    visit = Visit(image, asyncio.create_task(checking))
     visitors.add(visit)
     try:
         yield visit
@@ -200,12 +214,13 @@ async def follow(
     visit: Annotated[Visit, Depends(visited)], client: Detector
 ) -> AsyncIterator[ServerSentEvent]:
     """Tell the visitor's `place` whenever it changes, and at the end a `verdict` or a `problem`."""
-    told = None
+    told, told_at = Place(stage="line"), -TELL_EVERY_S
     while not visit.check.done():
         place = visitors.place_of(visit, client.forecast_s())
-        if place != told:
+        now = asyncio.get_running_loop().time()
+        if place.stage != told.stage or now - told_at >= TELL_EVERY_S:
             yield ServerSentEvent(event="place", data=place)
-        told = place
+            told, told_at = place, now
         await visit.news()
     error = visit.check.exception()
     if isinstance(error, DetectError):
@@ -275,6 +290,7 @@ def main() -> None:
             workers=options.workers,
             timeout_worker_healthcheck=60,  # a busy machine takes its time to start a worker
         )
+        print(f"The emulator was asked {emulator.requests} times: {dict(emulator.statuses)}.")
 
 
 if __name__ == "__main__":

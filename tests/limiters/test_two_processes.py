@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from s2v_detect import DetectClient, HostLimiter
+from s2v_detect import DetectClient, Event, HostLimiter
 from s2v_detect.emulator import Emulator, Pass
 
 
@@ -85,3 +85,28 @@ async def test_the_forecast_counts_those_who_wait_for_another_s_ledger(
         await asyncio.wait(checks)
         assert lines[1].forecast_s("interactive") < 0.5
     assert emulator.statuses == {200: 12}
+
+
+async def test_checks_of_two_ledgers_go_in_the_order_in_which_they_came(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    """With a ledger one of a process stands in the line: the others came when they came, too."""
+    asked: list[str] = []
+
+    def watch(event: Event) -> None:
+        if event.kind == "turn":
+            asked.append(event.image.rpartition("/")[2])
+
+    def client_of(name: str) -> DetectClient:
+        line = HostLimiter(20, name="team", directory=tmp_path)
+        options = {"base_url": emulator.base_url, "limiter": line, "on_event": watch}
+        return DetectClient(emulator.api_key, **options, ledger=tmp_path / name)  # type: ignore[arg-type]  # as given
+
+    async with client_of("a.db") as first, client_of("b.db") as second:
+        crowd = [first.check(f"https://images.example/a{number}") for number in range(8)]
+        checking = asyncio.gather(*crowd)
+        while not asked:
+            await asyncio.sleep(0)
+        await second.check("https://images.example/b")
+        await checking
+    assert asked.index("b") >= 7

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from s2v_detect._logging import log
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.ledger import Recording
-from s2v_detect.limiters import Limiter, Sharing, Turn
+from s2v_detect.limiters import Limiter, SharedLine, Sharing, Turn
 from s2v_detect.models import LANES, Lane
 
 _MOST_NEAR = 128
@@ -31,7 +31,7 @@ class Line:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         # A line that other processes see is told of those who do not stand in it yet.
-        self._expect = getattr(limiter, "expect", None)
+        self._shared = limiter if isinstance(limiter, SharedLine) else None
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
@@ -51,14 +51,14 @@ class Line:
         near = self._near[lane]
         came = time.monotonic()
         await near.enter()
-        if self._expect is not None:
-            self._expect(lane, near, near.waiting)
+        if self._shared:
+            self._shared.expect(lane, near, near.waiting)
         try:
             began = time.monotonic()
             try:
                 await recording.send()
                 written = time.monotonic()
-                turn = await self._limiter.turn(lane)
+                turn = await self._turn_of(lane, waited_s=written - came)
             except BaseException:  # a cancellation, a failing disk, no budget: no bytes leave
                 recording.withdraw()
                 raise
@@ -110,6 +110,12 @@ class Line:
         ahead = sum(self._near[each].waiting for each in better)
         coming = sum(self.coming[each] for each in better)
         return self._limiter.forecast_s(lane) + ahead * self._gap_s + coming * self._own_gap_s
+
+    async def _turn_of(self, lane: Lane, *, waited_s: float) -> Turn:
+        """Return a turn for one who came so long ago: in a shared line, before who came later."""
+        if self._shared:
+            return await self._shared.turn(lane, waited_s=waited_s)
+        return await self._limiter.turn(lane)
 
     def _learn(self, near: "_Near", *, came: float, write_s: float, wait_s: float) -> None:
         """Let more of them write at once where the limiter had to wait for the disk."""

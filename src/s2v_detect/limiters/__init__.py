@@ -16,7 +16,7 @@ from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
 from s2v_detect.limiters._redis import AskedRedisLimiter, RedisLimiter
-from s2v_detect.limiters._turns import Limiter, Sharing, Turn, refuse_no_limiter
+from s2v_detect.limiters._turns import Limiter, SharedLine, Sharing, Turn, refuse_no_limiter
 
 __all__ = [
     "GRACE_S",
@@ -26,6 +26,7 @@ __all__ = [
     "Limiter",
     "LocalLimiter",
     "RedisLimiter",
+    "SharedLine",
     "Sharing",
     "Turn",
     "account_name",

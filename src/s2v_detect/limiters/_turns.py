@@ -148,13 +148,16 @@ class SharedLine(ABC):
         """Pickle the configuration: another process has a part of its own in the same line."""
         return self._made_of(self.name), ()
 
-    async def turn(self, lane: Lane = "bulk") -> Turn:
-        """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
+    async def turn(self, lane: Lane = "bulk", *, waited_s: float = 0.0) -> Turn:
+        """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn.
+
+        Who has waited elsewhere for so long already stands before those who came meanwhile.
+        """
         if math.isinf(self.rate):
             return UNLIMITED
         who = object()
         with self._mutex:
-            self._waiting[lane][who] = self._clock()
+            self._waiting[lane][who] = self._clock() - waited_s
         try:
             await self._heads[lane].acquire(lane)
             try:
