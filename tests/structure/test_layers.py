@@ -94,6 +94,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "rich": {"cli"},
     "packaging": {"cli"},
     "narwhals": {"integrations"},
+    "opentelemetry": {"integrations"},
     "pandas": {"integrations"},
     "polars": {"integrations"},
     "tqdm": {"integrations"},

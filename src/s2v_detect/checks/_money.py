@@ -11,13 +11,17 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any, NamedTuple
 
 from s2v_detect._logging import log
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.errors import Billed, ImageSkipped, budget_spent
+from s2v_detect.errors import Billed, DetectError, ImageSkipped, budget_spent
 from s2v_detect.models import Event, EventKind, Lane, Spend
 from s2v_detect.options import requests_within
+
+_flights = count(1)
+"""Of the process, not of a client: one watcher may have several clients."""
 
 _COUNTS = ("billed", "unknown", "skipped", "refused", "unreachable", "shared", "known")
 
@@ -53,6 +57,11 @@ class Books:
         return Spend(**self._counts)
 
 
+def next_flight() -> int:
+    """Return the number that all events of one more check have."""
+    return next(_flights)
+
+
 class Watch:
     """Hands events to `on_event`, whose exceptions are logged and stay there.
 
@@ -67,13 +76,18 @@ class Watch:
         """Tell the watcher, if there is one."""
         if self._on_event is None:
             return
-        event = Event(kind=kind, at=datetime.now(UTC), image=image, lane=lane, **more)
+        more |= {"kind": kind, "at": datetime.now(UTC), "image": image, "lane": lane}
+        event = Event.trusted(more)
         try:
             self._on_event(event)
         except (KeyboardInterrupt, SystemExit) as leaving:
             _leave_in_the_loop(leaving)
         except BaseException:  # noqa: BLE001  # pytest's own are none of Exception, nor is a cancellation
             log("watcher_raised", exc_info=True, kind=kind)
+
+    def tell_at_once(self, image: object, lane: Lane, error: DetectError) -> None:
+        """Tell of a check that ended before it had a flight."""
+        self.tell("settled", image, lane, flight=next_flight(), error=type(error).__name__)
 
 
 def _leave_in_the_loop(leaving: BaseException) -> None:
