@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from s2v_detect.cli._probe_page import NOT_TOLD, TITLE, Hidden, Probe, facts_of, page_of
+from s2v_detect.cli._hidden import NOT_TOLD, Hidden
+from s2v_detect.cli._probe_page import TITLE, Probe, facts_of, page_of
 from s2v_detect.wire import Exchange
 
 KEY = "sk-0123456789abcdefXYZ"

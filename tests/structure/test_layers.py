@@ -68,6 +68,8 @@ PURE = [
     "images/_header",
     "checks/_again",
     "cli/_findings",
+    "cli/_hidden",
+    "cli/_probe_page",
 ]
 
 # Who may import what comes from outside, where that is not everybody.

@@ -27,10 +27,11 @@ from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._finishing import refuse_unwritable
+from s2v_detect.cli._hidden import Hidden
 from s2v_detect.cli._own import PROBE
 from s2v_detect.cli._places import ledger_named_after, used_by
 from s2v_detect.cli._plan import Plan
-from s2v_detect.cli._probe_page import Hidden, Probe, facts_of, page_of
+from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import counted, logged_on, printable, stderr_console, tell_kept
