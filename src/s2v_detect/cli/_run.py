@@ -71,8 +71,9 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             identity_column=plan.identity_column,
             on_event=events.write if events else None,
         )
-        live = plan.live is not None and closing_all.enter_context(
-            live_page(plan.live, source, out, screening)
+        port = plan.live_port
+        live = port is not None and closing_all.enter_context(
+            live_page(port, source, out, screening)
         )
         try:
             summary = asyncio.run(_counted(rows, live.shown if live else screening))
