@@ -186,11 +186,11 @@ def of_parts(page: Page) -> list[str]:
 
 def test_the_last_state_is_the_report(browser: Browser, tmp_path: Path) -> None:
     """A page that was open, one that is opened now, and the page of the same records: alike."""
-    rows = [record(n) if n % 3 else rejected(n, "InvalidFile.FacePose") for n in range(300)]
-    times = [n / 5 for n in range(300)]
+    rows = [record(n) if n % 3 else rejected(n, "InvalidFile.FacePose") for n in range(130)]
+    times = [n / 5 for n in range(130)]
     page = ReportPage("portraits.jsonl", "of the emulator", "portraits.jsonl", 20.0)
     with LivePage(page, every_s=0.05) as live:
-        live.show(Going(0, 300, []))
+        live.show(Going(0, 130, []))
         open_one = Shown(browser, live.url)
         live.add(rows)
         live.sent([0.0])

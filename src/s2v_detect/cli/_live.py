@@ -41,7 +41,7 @@ def with_port(words: Sequence[str]) -> list[str]:
     following = [*words[1:end], ""]
     told = [
         f"{OPTION}=0" if word == OPTION and not after.isdecimal() else word
-        for word, after in zip(words[:end], following, strict=True)
+        for word, after in zip(words[:end], following, strict=False)
     ]
     return [*told, *words[end:]]
 

@@ -27,6 +27,7 @@ from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Format
 
 _FLAG = Parameter(negative=(), show_default=False)
+_PORT = Parameter(validator=Number(gte=0, lte=65_535), negative=())
 _DAY_S = 86_400
 
 
@@ -78,7 +79,7 @@ class Plan(Spending):
     """Write the closing summary to this file too, as JSON."""
     report: Annotated[Path | None, FILE] = None
     """Write a report page (HTML) when the run ends."""
-    live: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65_535))] = None
+    live: Annotated[int | bool | None, _PORT] = None
     """Show the report in a browser of this machine while the run goes on, on this port. --live
     alone takes a free one; stderr says the address."""
     events: Annotated[Path | None, FILE] = None
@@ -89,6 +90,13 @@ class Plan(Spending):
     guard_formulas: Annotated[bool, _FLAG] = False
     """CSV and TSV: a cell of the input's columns too gets a ' before what a spreadsheet would
     compute; image, code and message always do."""
+
+    @property
+    def live_port(self) -> int | None:
+        """Where the live page is served, 0: on a free port; None: nowhere."""
+        if self.live is None or self.live is False:
+            return None
+        return 0 if self.live is True else self.live
 
     def used_by(self, source: str, out: str) -> list[Used]:
         """Return the files of a run, each with what it is used for."""

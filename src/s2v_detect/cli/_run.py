@@ -48,13 +48,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     _refuse_unfinishable(out, plan)
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
-        if Path(out).is_dir():
-            raise Unusable(f"{printable(out)} is a folder. Give the name of a file after -o.")
-        if not Path(out).parent.is_dir():
-            raise Unusable(
-                f"{printable(out)} can't be written: No such file or directory. Give another name"
-                " after -o."
-            )
+        _refuse_place(out)
         refuse_too_many(lambda: opened_input(source, plan, out), source, out, sample=plan.sample)
         ledger = plan.ledger_for(out)
         if ledger:
@@ -77,8 +71,9 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             identity_column=plan.identity_column,
             on_event=events.write if events else None,
         )
-        live = plan.live is not None and closing_all.enter_context(
-            live_page(plan.live, source, out, screening)
+        port = plan.live_port
+        live = port is not None and closing_all.enter_context(
+            live_page(port, source, out, screening)
         )
         try:
             summary = asyncio.run(_counted(rows, live.shown if live else screening))
@@ -95,6 +90,16 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     if plan.report:
         _report_on(source, out, plan, screening)
     return code
+
+
+def _refuse_place(out: str) -> None:
+    if Path(out).is_dir():
+        raise Unusable(f"{printable(out)} is a folder. Give the name of a file after -o.")
+    if not Path(out).parent.is_dir():
+        raise Unusable(
+            f"{printable(out)} can't be written: No such file or directory. Give another name"
+            " after -o."
+        )
 
 
 def _refuse_unfinishable(out: str, plan: Plan) -> None:
