@@ -26,7 +26,7 @@ def _certificates_are_read_once() -> Iterator[None]:
     context of other certificates is made as ever.
     """
     make = ssl.create_default_context
-    bundled = {"cafile": certifi.where()}
+    bundled: dict[str, Any] = {"cafile": certifi.where()}
     once = functools.cache(lambda: make(**bundled))
 
     def create(*arguments: Any, **options: Any) -> ssl.SSLContext:
