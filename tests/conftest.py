@@ -1,8 +1,14 @@
 """What most tests begin with: an emulator in their own event loop, and addresses to check."""
 
+import functools
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import certifi
+import httpcore
 import pytest
 import redis
 from tests.ledgers import Place
@@ -10,6 +16,29 @@ from tests.redis_servers import redis_server
 
 from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_are_read_once() -> Iterator[None]:
+    """The certificates that httpx and httpcore bring are read once for all clients of the tests.
+
+    OpenSSL takes 25 ms for them: that was a quarter of what the tests of the client computed. A
+    context of other certificates is made as ever.
+    """
+    make = ssl.create_default_context
+    bundled: dict[str, Any] = {"cafile": certifi.where()}
+    once = functools.cache(lambda: make(**bundled))
+
+    def create(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        is_as_ever = arguments or options != bundled or "SSLKEYLOGFILE" in os.environ
+        return make(*arguments, **options) if is_as_ever else once()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", create)
+        patch.setattr(
+            httpcore, "default_ssl_context", functools.cache(httpcore.default_ssl_context)
+        )
+        yield
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import pytest
 from tests.processes import uncovered
 
 import s2v_detect
+from s2v_detect import DetectClient
 from s2v_detect._columns import LEDGER_COLUMNS, LINE, OUTCOME_COLUMNS, OUTPUT_COLUMNS, Column
+from s2v_detect.cli import main
 from s2v_detect.report._tally import SHOWN, TOLD
 
 SOURCE = Path(s2v_detect.__file__).parent
@@ -61,12 +63,13 @@ def changed(tmp_path: Path) -> Path:
     return copy
 
 
-def add_row(source: Path, column: str, *, behind: str) -> None:
-    """Add a column to a table, and do nothing else."""
+def add_rows(source: Path, *columns: str, behind: str) -> None:
+    """Add columns to a table, and do nothing else."""
     table = source / SOURCE.name / "_columns.py"
     text = table.read_text(encoding="utf-8")
     assert text.count(behind) == 1
-    table.write_text(text.replace(behind, f"{behind}\n    {column},"), encoding="utf-8")
+    rows = "".join(f"\n    {column}," for column in columns)
+    table.write_text(text.replace(behind, f"{behind}{rows}"), encoding="utf-8")
 
 
 def run(source: Path, *arguments: str) -> str:
@@ -78,68 +81,74 @@ def run(source: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def ledger_in(folder: Path) -> Path:
+async def ledger_in(folder: Path) -> Path:
     """A ledger with one skipped image."""
     path = folder / "books.ledger"
-    path.unlink(missing_ok=True)
-    code = f"""
-import asyncio, s2v_detect
-async def main():
-    async with s2v_detect.DetectClient("sk-x", ledger={str(path)!r}) as client:
+    async with DetectClient("sk-x", ledger=path) as client:
         async with client.aiter_check(["ftp://a.example/1"]) as outcomes:
-            [_ async for _ in outcomes]
-asyncio.run(main())
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  # our own line
+            assert [outcome.kind async for outcome in outcomes] == ["skipped"]
     return path
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize(
-    ("column", "asked", "known"),
-    [
-        ('Column("doubt", str, "", "Why a look could not tell.")', "not looked at", ""),
-        ('Column("retries", int, None, "None that anybody tells.")', None, None),
-        ('Column("free", bool, None, "None that anybody tells.")', None, None),
-    ],
-)
-def test_a_column_that_is_in_the_table_alone_is_in_every_format(
-    tmp_path: Path, changed: Path, column: str, asked: object, known: object
+async def test_a_column_that_is_in_the_table_alone_is_in_every_format(
+    tmp_path: Path, changed: Path
 ) -> None:
     """In the outcome's line, in each file and back from it, and never in `input_more`."""
-    ledger_in(tmp_path)
+    new = {  # a column of the table, with its value in a checked and in a known line
+        'Column("doubt", str, "", "Why a look could not tell.")': ("not looked at", ""),
+        'Column("retries", int, None, "None that anybody tells.")': (None, None),
+        'Column("free", bool, None, "None that anybody tells.")': (None, None),
+    }
     at = next(line for line in _lines_of_table() if '"at"' in line)
-    add_row(changed, column, behind=at)
+    add_rows(changed, *new, behind=at)
+    await ledger_in(tmp_path)
     told = json.loads(run(changed, "-c", WRITTEN, str(tmp_path)))
-    name = column.split('"')[1]
-    assert list(told.pop("line")) == [*NAMES, name]
+    names = [*NAMES, *(column.split('"')[1] for column in new)]
+    assert list(told.pop("line")) == names
     for ending, records in told.items():
         found = [{key: row[key] for key in row if key != "input_more"} for row in records]
-        assert [list(row) for row in found] == [["name", "line", *NAMES, name]] * 2, ending
-        assert [row[name] for row in found] == [asked, known], ending
+        assert [list(row) for row in found] == [["name", "line", *names]] * 2, ending
+        values = [tuple(row[name] for row in found) for name in names[len(NAMES) :]]
+        assert values == list(new.values()), ending
         assert not any(row.get("input_more") for row in records), ending
 
 
+EXPORTED = """
+import sys
+from s2v_detect.cli import main
+
+ledger, *outs = sys.argv[1:]
+for out in outs:
+    assert main(["ledger", "export", ledger, "-o", out]) == 0, out
+main(["ledger", "export", "--help"])
+"""
+
+
 @pytest.mark.real_time
-def test_a_column_of_the_export_is_in_every_format(tmp_path: Path, changed: Path) -> None:
+async def test_a_column_of_the_export_is_in_every_format(tmp_path: Path, changed: Path) -> None:
     """One that the ledger has a field for has its value, too."""
     at = next(line for line in _lines_of_table() if '"run"' in line)
-    add_row(changed, 'Column("lineage", int, None, "The first run of that name.")', behind=at)
+    add_rows(changed, 'Column("lineage", int, None, "The first run of that name.")', behind=at)
     names = [*(column.name for column in LEDGER_COLUMNS), "lineage"]
-    export = ("-m", "s2v_detect.cli", "ledger", "export", str(ledger_in(tmp_path)))
-    piped = json.loads(run(changed, *export, "-o", "-"))
+    outs = [tmp_path / f"all.{ending}" for ending in ("jsonl", "csv", "tsv", "parquet", "xlsx")]
+    ledger = await ledger_in(tmp_path)
+    told = run(changed, "-c", EXPORTED, str(ledger), "-", *map(str, outs))
+    piped = json.loads(told.splitlines()[0])
     assert list(piped) == names
     assert (piped["state"], piped["lineage"]) == ("skipped", piped["run"])
-    for ending in ("jsonl", "csv", "tsv", "parquet", "xlsx"):
-        out = tmp_path / f"all.{ending}"
-        run(changed, *export, "-o", str(out))
-        assert _names_in(out) == names, ending
-    assert "lineage       The first run" in run(changed, *export[:-1], "--help")
+    for out in outs:
+        assert _names_in(out) == names, out.suffix
+    assert "lineage       The first run" in told
 
 
-def test_the_help_of_a_run_explains_every_column() -> None:
+def test_the_help_of_a_run_explains_every_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In the words of the table, which is the one place where they stand."""
-    told = run(SOURCE.parent, "-m", "s2v_detect.cli", "run", "--help")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["run", "--help"]) == 0
+    told = capsys.readouterr().out
     for column in OUTPUT_COLUMNS:
         assert f"  {column.name:<14}{column.meaning}\n" in told
 
