@@ -19,6 +19,7 @@ import pytest
 from s2v_detect import (
     AccessDenied,
     ConfigurationError,
+    DetectError,
     Event,
     Failed,
     Ledger,
@@ -438,6 +439,23 @@ def test_an_interrupt_gives_back_what_was_paid_for(
     assert len(outcomes) == s2v_emulator.billed >= 2
     assert [outcome.index for outcome in outcomes] == list(range(1, len(outcomes) + 1))
     assert all(frame["url"][outcome.index] == outcome.item for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("bound", "error"),
+    [
+        ({"max_time_s": 0}, "not all images were sent, max_time_s is 0 s"),
+        ({"max_time_s": "7"}, "max_time_s is '7'"),
+        ({"give_up_after_s": -1}, "give_up_after_s is -1"),
+    ],
+)
+def test_a_frame_has_the_bounds_of_check_all(
+    account: dict[str, Any], s2v_emulator: Emulator, bound: dict[str, Any], error: str
+) -> None:
+    """A task of a scheduler has its own end."""
+    with pytest.raises(DetectError, match=error):
+        check_frame(pl.DataFrame({"url": URLS}), **account, **bound)
+    assert s2v_emulator.requests == 0
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -45,6 +45,8 @@ def check_frame(
     identity: str | None = None,
     prefix: str = "s2v_",
     progress: bool = True,
+    give_up_after_s: float | None = None,
+    max_time_s: float | None = None,
     **options: Unpack[ClientOptions],
 ) -> IntoDataFrameT:
     """Return the frame with the outcome of each row's image behind its own columns.
@@ -59,6 +61,8 @@ def check_frame(
         identity: the name of the column by which you know the images, where their addresses change.
         prefix: what the names of our columns begin with.
         progress: draw a bar, in a notebook or on a terminal, if tqdm is installed.
+        give_up_after_s: seconds after which one image is given up, as for `check_all`.
+        max_time_s: seconds for the whole call, as for `check_all`.
         options: as for `DetectClient`.
 
     Raises:
@@ -81,6 +85,7 @@ def check_frame(
         bar_of(len(framed.images), is_wanted=progress) as bar,
         screening.opened(bar) as asked,
     ):
+        asked |= {"give_up_after_s": give_up_after_s, "max_time_s": max_time_s}
         for outcome in check_all(screening.items(), ordered=False, **asked, **screening.options):
             screening.take(outcome)
         bar.fill()
@@ -98,7 +103,8 @@ async def acheck_frame(
 ) -> IntoDataFrameT:
     """Return the frame with the outcomes of its images, as `check_frame` does, for async code.
 
-    Cancelling sends no more; what was sent is finished, and counted in the ledger.
+    Cancelling sends no more; what was sent is finished, and counted in the ledger. So a bound on
+    the whole is `async with asyncio.timeout(…)`.
     """
     seal(options)
     framed = Framed(frame, column, identity=identity, prefix=prefix)

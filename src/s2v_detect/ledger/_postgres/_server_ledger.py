@@ -35,9 +35,16 @@ class PostgresLedger(AnyLedger):
     which the first client makes. Needs the extra `postgres`.
 
     A run lives by a lease, which its process renews. What a dead one had claimed is free again when
-    the lease is over. Where the server can't be reached, nothing is sent: requests wait for a
-    minute, over a restart or a failover, and then end with `LedgerError`. A standby that takes over
-    must have had every commit (`synchronous_standby_names`), or what it lacks is not known.
+    the lease is over. Where the server can't be reached, or does not answer, nothing is sent:
+    requests wait for a minute, over a restart or a failover, and then end with `LedgerError`.
+
+    Give all hosts of a cluster: `postgresql://user@one,two/database`. With a synchronous standby
+    (the server's `synchronous_standby_names`) nothing is lost when the standby takes over. An
+    asynchronous one may lack what the last moments brought: images whose checks had ended then are
+    asked for, and paid for, again, and `max_cost` does not count those. What ends after the
+    takeover is recorded whole. No client can ask for a standby that the server does not wait for;
+    where the server waits for one, commits here do too, whatever `synchronous_commit` it has for
+    others (`?options=-csynchronous_commit%3Dremote_apply` asks for more).
 
     Its methods block, as those of `Ledger` do; in an event loop call them in a thread.
 
