@@ -36,6 +36,8 @@ USED_BY = {
     "postgres": "psycopg",
     "frames": "s2v_detect.integrations.frames",
     "s3": "s2v_detect.integrations.buckets",
+    "fastapi": "s2v_detect.integrations.fastapi",
+    "otel": "s2v_detect.integrations.otel",
     "all": "s2v_detect.cli, s2v_detect.report, s2v_detect.emulator",
 }
 """What is imported where an extra alone is installed."""
