@@ -101,6 +101,11 @@ RECORDS = {
     "watcher_raised": Record(
         logging.ERROR, "on_event raised on %(kind)s; the check goes on", ("kind",)
     ),
+    "visitor_refused": Record(
+        logging.ERROR,
+        "A visitor was answered with %(status)s: %(cause)s",
+        ("status", "error", "cause"),
+    ),
     "ray_drops_rows": Record(
         logging.WARNING,
         "Ray's max_errored_blocks drops the rows of a batch in which the account failed (its key,"

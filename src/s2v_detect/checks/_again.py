@@ -3,7 +3,7 @@
 `after` decides, from the error and from what was seen of the image until then. Asked again: what
 never left, what was throttled, a fault of the service, and once what the service could not fetch.
 What may have been billed is asked again once, and only with `on_unknown="resend"`. Never: a
-verdict, a bad request, a key or a bill.
+verdict, a bad request, a key or a bill. In an outage a stream's image is held, and a check ends.
 
 `Rests` says how often and how long, by tenacity's `stop` and `wait` objects. Waits are full jitter,
 so that images which failed together do not come back together.
