@@ -232,15 +232,15 @@ class DetectClient(AsyncOnly):
             give_up_after_s: bound on the whole check, its line and retries included. Given up in
                 line: `NotSent`. Given up while the answer was to come: `OutcomeUnknown`, and the
                 request is finished and counted all the same.
-            max_wait_s: raise `Busy` when the line is longer than that, or turns out to be.
+            max_wait_s: raise `Busy` when the line is longer, `NotSent` when no network lets it out.
             identity: what you know the image by, where its address changes (a signed one): two
                 checks of one identity are one, and the ledger goes by it. Default: the address,
                 or the content of a file.
 
         Raises:
             DetectError: one of its kinds; its `billed` says whether the image may have been paid
-                for. A reject is no error: it is a verdict with `check_pass` False. In an outage a
-                new check gets `NotSent` at once, which says since when and by which error.
+                for. A reject is no error: it is a verdict with `check_pass` False. In an outage
+                nobody waits: the error comes at once, and says when to come (`retry_after_s`).
 
         Example:
             >>> async def screen(client: DetectClient, url: str) -> str:

@@ -1,9 +1,9 @@
 """Every way a check can end without a verdict, and what was paid for it.
 
-DetectError                     image, billed ("no" | "yes" | "unknown"), attempts
+DetectError                     image, billed ("no" | "yes" | "unknown"), attempts, retry_after_s
 ├─ ConfigurationError           no key, bad base URL, not open, a proxy or certificate that is none
 ├─ ImageSkipped                 reason: the service would not take it; it was not sent
-├─ ServiceError                 status, code, message, request_id, retry_after_s
+├─ ServiceError                 status, code, message, request_id
 │  ├─ AccessDenied              401, 403 and 404 kinds: stops a run
 │  ├─ OutOfCredit               overdue, free tier spent, bill unpaid: stops a run
 │  ├─ ImageUnusable             the service could not fetch or open it, or moderation refused it
@@ -12,7 +12,7 @@ DetectError                     image, billed ("no" | "yes" | "unknown"), attemp
 │  └─ ServiceUnavailable        still 5xx when the retries ran out
 ├─ NotSent                      no connection, closed, or given up in line; nothing left
 ├─ OutcomeUnknown               sent, and no whole answer came: it may have been billed
-├─ Busy                         max_wait_s: the line is longer than that (retry_after_s)
+├─ Busy                         max_wait_s: the line is longer than that
 ├─ BudgetSpent                  max_cost would be passed: stops a run
 └─ LedgerError                  the ledger can't be read or written: stops a run
 
@@ -35,6 +35,10 @@ class DetectError(Exception):
     `image` is what was to be checked, `billed` whether it may have been paid for (by any of its
     `attempts`, the requests that were made for it). Errors pickle with all their fields.
     """
+
+    retry_after_s: float | None = None
+    """Seconds after which another check may fare better: what the service or a gateway asked for,
+    how long the line is, or when a service that can't be reached is tried again. None: unknown."""
 
     stops_run = False
     """Whether every other image would end the same way, so that a stream raises it: as its class
@@ -197,12 +201,7 @@ class NotSent(DetectError):
 
 
 class OutcomeUnknown(DetectError):
-    """The request was sent and no whole answer came: the image may have been billed.
-
-    `retry_after_s` is what a gateway asked for in the service's place, if it did.
-    """
-
-    retry_after_s: float | None = None
+    """The request was sent and no whole answer came: the image may have been billed."""
 
 
 class Busy(DetectError):
@@ -300,10 +299,12 @@ def busy(image: object, forecast_s: float, max_wait_s: float) -> Busy:
 
 def out(since_s: float, fault: str, again_s: float) -> NotSent:
     """Return the error of a check that came in an outage; `fault` is the class of its error."""
-    return NotSent(
+    error = NotSent(
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
     )
+    error.retry_after_s = again_s
+    return error
 
 
 def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:

@@ -135,7 +135,7 @@ async def test_a_long_line_is_refused_at_once(emulator: Emulator, urls: Urls) ->
             await anext(stream)
             with pytest.raises(Busy) as raised:
                 await client.check(IMAGE, lane="bulk", max_wait_s=1)
-            assert raised.value.retry_after_s > 30
+            assert (raised.value.retry_after_s or 0) > 30
     assert IMAGE not in emulator.bills
 
 
@@ -157,7 +157,7 @@ async def test_many_who_come_at_once_see_each_other(
         ended = await asyncio.gather(*checks, return_exceptions=True)
     busy = [error for error in ended if isinstance(error, Busy)]
     assert len(busy) >= 45
-    assert all(error.retry_after_s > 0.4 for error in busy)
+    assert all((error.retry_after_s or 0) > 0.4 for error in busy)
     assert len(queued) <= 14
 
 

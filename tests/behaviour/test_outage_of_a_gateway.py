@@ -213,8 +213,8 @@ async def fails(client: DetectClient, number: int) -> None:
         await client.check(f"https://images.example/{number}.jpg")
 
 
-def test_a_check_under_way_waits_for_what_its_bounds_leave() -> None:
-    """Its request failed, the breaker is open: it is asked again after the outage, or gives up."""
+def test_a_check_under_way_ends_as_the_outage_begins() -> None:
+    """With its own error: somebody waits. After the outage all are answered as before."""
 
     async def main() -> None:
         async with Emulator(answer=Error(503, "ServiceUnavailable")) as emulator:
@@ -227,33 +227,12 @@ def test_a_check_under_way_waits_for_what_its_bounds_leave() -> None:
                 await watched.began.wait()
                 await asyncio.wait(checks)
                 assert all("ServiceUnavailable" in str(each.exception()) for each in checks)
-                assert 30 < loop.time() - began < 100
+                assert loop.time() - began < 5
                 with pytest.raises(NotSent):
                     await client.check("https://images.example/new.jpg")
-                hurried = asyncio.ensure_future(client.check(urls[0], give_up_after_s=5))
-                with pytest.raises(NotSent):
-                    await hurried
                 emulator.when("*", Pass())
                 await asyncio.sleep(60)
                 assert (await client.check(urls[1])).check_pass
-
-    virtually(main)
-
-
-def test_checks_that_wait_go_on_when_the_service_is_back() -> None:
-    """Within their bounds an outage costs them nothing but time."""
-
-    async def main() -> None:
-        async with Emulator(answer=Error(503, "ServiceUnavailable")) as emulator:
-            watched = Watched(emulator)
-            async with emulator.client(on_event=watched) as client:
-                urls = [f"https://images.example/{number}.jpg" for number in range(8)]
-                checks = [asyncio.ensure_future(client.check(url)) for url in urls]
-                await watched.began.wait()
-                await asyncio.sleep(20)
-                emulator.when("*", Pass())
-                for verdict in await asyncio.gather(*checks):
-                    assert verdict.check_pass
 
     virtually(main)
 

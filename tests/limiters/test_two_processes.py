@@ -9,13 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from s2v_detect import DetectClient, Event, HostLimiter
 from s2v_detect.emulator import Emulator, Pass
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
@@ -66,42 +63,6 @@ def test_two_runs_keep_the_account_s_rate_together_and_say_so(
         assert re.search(r"shared +1 +other process used the account's rate at the same", text)
     summaries = [json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab"]
     assert [summary["processes_met"] for summary in summaries] == [1, 1]
-
-
-@pytest.mark.real_time
-async def test_two_web_workers_keep_the_account_s_rate_together(
-    tmp_path: Path, emulator: Emulator, environment: dict[str, str]
-) -> None:
-    """The example under two workers: fifteen visitors at once, and not one is throttled."""
-    server = subprocess.Popen(  # noqa: ASYNC220, S603  # our own example, started once
-        [
-            *(sys.executable, "-m", "uvicorn", "--workers", "2", "--port", "0"),
-            *("--app-dir", str(EXAMPLES), "web_app:app"),
-        ],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stderr is not None
-    try:
-        started, base_url = 0, ""
-        while started < 2:
-            line = await asyncio.to_thread(server.stderr.readline)
-            assert line, "it has ended"
-            started += "startup complete" in line
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                base_url = found.group()
-        assert len(list((tmp_path / "state").glob("*.process"))) == 2
-        async with httpx.AsyncClient(base_url=base_url, timeout=30) as visitor:
-            portraits = [{"url": f"https://images.example/{each}.jpg"} for each in range(15)]
-            answers = await asyncio.gather(
-                *(visitor.post("/portraits", json=portrait) for portrait in portraits)
-            )
-    finally:
-        server.terminate()
-        await asyncio.to_thread(server.communicate)
-    assert [answer.status_code for answer in answers] == [200] * 15
-    assert emulator.statuses == {200: 15}
 
 
 async def test_the_forecast_counts_those_who_wait_for_another_s_ledger(

@@ -200,7 +200,11 @@ TABLE = [
     (LOST, Seen(is_bulk=True, is_out=True, on_unknown="keep"), END),
     (throttled(), OUT, REST),
     (UNREACHED, OUT, REST),
-    (FAULT, Seen(is_out=True), REST),
+    (FAULT, Seen(is_out=True), END),
+    (UNSENT, Seen(is_out=True), END),
+    (LOST, Seen(is_out=True), END),
+    (throttled(), Seen(is_out=True), REST),
+    (UNREACHED, Seen(is_out=True), REST),
     (FAULT, STREAM, REST),
     (UNREACHED, Seen(may_renew=True, is_bulk=True, is_out=True), RENEW),
 ]

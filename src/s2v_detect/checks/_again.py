@@ -3,7 +3,7 @@
 `after` decides, from the error and from what was seen of the image until then. Asked again: what
 never left, what was throttled, a fault of the service, and once what the service could not fetch.
 What may have been billed is asked again once, and only with `on_unknown="resend"`. Never: a
-verdict, a bad request, a key or a bill.
+verdict, a bad request, a key or a bill. In an outage a stream's image is held, and a check ends.
 
 `Rests` says how often and how long, by tenacity's `stop` and `wait` objects. Waits are full jitter,
 so that images which failed together do not come back together.
@@ -68,8 +68,8 @@ def after(error: DetectError, seen: Seen) -> Step:
         return Step.RENEW
     if not seen.attempts or not seen.is_ready or not may_follow(error, seen):
         return Step.END
-    if seen.is_out and seen.is_bulk and is_outage(error):
-        return Step.HOLD
+    if seen.is_out and is_outage(error):
+        return Step.HOLD if seen.is_bulk else Step.END  # somebody waits for a check
     return Step.REST
 
 
@@ -128,7 +128,7 @@ class Rests:
         """
         state = self._state
         state.set_exception((type(error), error, None))
-        told_s = getattr(error, "retry_after_s", None) or 0.0
+        told_s = error.retry_after_s or 0.0
         state.upcoming_sleep = max(float(self._wait(state)), told_s)
         is_late = spent_s + state.upcoming_sleep > self._policy.give_up_after_s
         if is_late or any(stop(state) for stop in self._stops):

@@ -19,8 +19,9 @@ what is left. It counts the time that was seen to pass, a minute at a step: a ma
 a night has not waited for a night. Who had waited in an outage that was given up, or had failed in
 it and rests, gets no trial after it (`held_since`): another round is for those who come anew.
 
-A stream's image waits as long as that takes. A check has somebody who waits: one that comes new is
-refused at once, one whose request has failed waits for as long as its own bounds leave.
+A stream's image waits as long as that takes. A check has somebody who waits, and is told at once:
+one that comes new is refused, one whose request has failed ends with its error. Both are told when
+the service is tried again (`again_s`).
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from functools import partial
 from typing import Any
 
 from s2v_detect._waiting import task_of
-from s2v_detect.errors import DetectError, NotSent, given_up, not_sent, out
+from s2v_detect.errors import DetectError, given_up, not_sent, out
 from s2v_detect.models import OutageStatistics
 
 _log = logging.getLogger("s2v_detect")
@@ -150,25 +151,20 @@ class Breaker:
             raise self._last_word()
         return passage
 
-    async def passage_of_check(
-        self, error: DetectError | None, patience_s: float, held_since: float | None = None
-    ) -> Passage:
-        """Return as `passage` does, within the patience of whoever waits for a check.
+    def passage_of_check(self, error: DetectError | None = None) -> Passage:
+        """Return a passage at once: nobody waits for the end of an outage behind a check.
 
-        Raises the check's last `error` when that or the outage is over, and `NotSent` at once where
-        it has none: it has not begun.
+        Raises the check's last `error` in an outage, or `NotSent` where it has none.
         """
-        if error is None:
-            if self._is_open and not self._is_half_open:
-                raise self._refusal()
-            return await self.passage(held_since)
-        try:
-            async with asyncio.timeout(max(0.0, patience_s)):
-                return await self.passage(held_since)
-        except TimeoutError:
+        if error is not None and self._is_open:
             raise error from error.__cause__
-        except DetectError:  # that of another image
-            raise given_up(error, self.where, self._lasted) from error.__cause__
+        self.refuse_a_check()
+        return self._begin_trial() if self._is_open else FREE
+
+    def refuse_a_check(self) -> None:
+        """Raise `NotSent` in an outage, unless a check may be the trial."""
+        if self._is_open and not self._is_half_open:
+            raise out(self._lasted_s, type(self._last_error).__name__, self.again_s)
 
     def holds(self, passage: Passage) -> bool:
         """Whether one that passed must come back: an outage began behind it.
@@ -233,14 +229,19 @@ class Breaker:
                 self._set_timer()
 
     @property
-    def _lasted(self) -> timedelta:
-        now = asyncio.get_running_loop().time()
-        return timedelta(seconds=round(now - self._opened_at))
+    def again_s(self) -> float:
+        """Seconds until the service is tried again, as far as known."""
+        if self._timer is None:
+            return 1.0 if self._is_open else _TRIAL_EVERY_S
+        return max(1.0, self._timer.when() - asyncio.get_running_loop().time())
 
-    def _refusal(self) -> NotSent:
-        now = asyncio.get_running_loop().time()
-        again_s = 1.0 if self._timer is None else max(1.0, self._timer.when() - now)
-        return out(now - self._opened_at, type(self._last_error).__name__, again_s)
+    @property
+    def _lasted_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._opened_at
+
+    @property
+    def _lasted(self) -> timedelta:
+        return timedelta(seconds=round(self._lasted_s))
 
     def _last_word(self) -> DetectError:
         return given_up(self._last_error, self.where, self._lasted)

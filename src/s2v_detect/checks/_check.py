@@ -85,9 +85,14 @@ class Check:
         return self.place.stage == "sent"
 
     @property
-    def first_line_s(self) -> float | None:
-        """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
-        return None if self.attempts else self.place.waited_s
+    def unsent_s(self) -> float | None:
+        """Seconds since it was first in line; None as soon as a request of it has left.
+
+        0 while nobody may go: it is not in line yet, or a request is about to leave.
+        """
+        if (self.is_sent and self._is_told) or not all(each.is_unsent for each in self._errors):
+            return None
+        return self.place.waited_s
 
     @property
     def elapsed_s(self) -> float:
@@ -108,9 +113,15 @@ class Check:
                     billed="unknown",
                 )
             )
-        if self._errors:
-            return self._errors[-1].copy()
-        return self._about(not_sent(why))
+        return self.last_error() or self._about(not_sent(why))
+
+    def last_error(self) -> DetectError | None:
+        """Return the error of its latest request, if it had one, for one who gives up now."""
+        if not self._errors:
+            return None
+        error = self._errors[-1].copy()
+        self._say_when(error)
+        return error
 
     async def run(self) -> Verdict:
         """Return the verdict: from the ledger, else from the service. Raises `DetectError`."""
@@ -155,6 +166,8 @@ class Check:
         """Return when the service can be asked: in no hurry, before the line."""
         preparing = self.preparing
         try:
+            if self.place.lane != "bulk":
+                self._session.breaker.refuse_a_check()
             with self.place.waiting_in("before"):
                 await self.place.wait(lambda lane: preparing.make_ready(lane, self.tell))
         except DetectError as error:
@@ -227,10 +240,7 @@ class Check:
         self._held_since = since = breaker.held_since(self._held_since)
         if lane == "bulk":
             return await breaker.passage(since)
-        last = self._errors[-1] if self._errors else None
-        patience_s = self._session.retry.give_up_after_s - self._spent_s
-        with self.place.waiting_for_an_outage():
-            return await breaker.passage_of_check(last, patience_s, since)
+        return breaker.passage_of_check(self._errors[-1] if self._errors else None)
 
     def _depart(self, turn: Turn) -> Departure:
         self.place.stage = "sent"
@@ -283,7 +293,7 @@ class Check:
         if self._is_told:
             self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
         if slows_the_line(error):
-            self._session.limiter.throttled(getattr(error, "retry_after_s", None))
+            self._session.limiter.throttled(error.retry_after_s)
             self.tell("throttled", error=type(error).__name__)
         self._tell_the_breaker(error)
 
@@ -318,7 +328,14 @@ class Check:
                 self.tell("retrying", wait_s=rest_s, error=type(error).__name__)
                 await asyncio.sleep(rest_s)
                 return True
+        self._say_when(error)
         return self._goes_on_for_streams(error, seen)
+
+    def _say_when(self, error: DetectError) -> None:
+        """Have the error of a service that can't be reached, or is out, say when to come again."""
+        breaker = self._session.breaker
+        if isinstance(error, NotSent) or (breaker.is_open and is_outage(error)):
+            error.retry_after_s = max(error.retry_after_s or 0.0, breaker.again_s)
 
     def _goes_on_for_streams(self, error: DetectError, seen: Seen) -> bool:
         """Whether streams wait an outage out: the checks beside them were told of the error."""

@@ -56,9 +56,13 @@ class Flight:
         return self._check.costs.at_most > 0
 
     @property
-    def first_line_s(self) -> float | None:
-        """Seconds it has waited for its first turn: 0 before it is in that line, None after."""
-        return self._check.first_line_s
+    def unsent_s(self) -> float | None:
+        """Seconds since it was first in line, as long as nothing has left: see `Check`."""
+        return self._check.unsent_s
+
+    def last_error(self) -> DetectError | None:
+        """Return the error of the latest request, if it had one, for one who gives up now."""
+        return self._check.last_error()
 
     def join(self, subject: Subject, lane: Lane) -> asyncio.Future[Ending]:
         """Return what will be told of its end; a better lane takes the whole flight along."""

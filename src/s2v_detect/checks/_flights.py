@@ -24,8 +24,8 @@ from s2v_detect.models import (
 )
 from s2v_detect.wire import LONGEST_AFTERTIME_S
 
-_LOOK_AGAIN_S = 0.01
-"""How soon at the least to see how long a check has been in line."""
+_LOOK_AGAIN_S = 0.05
+"""How soon at the least to see how long a check has been in line, or whether it was sent."""
 
 
 class Patience(NamedTuple):
@@ -35,7 +35,7 @@ class Patience(NamedTuple):
     give_up_after_s: float | None
     """Of the whole check, from `began` on."""
     max_wait_s: float | None
-    """Of the line alone: a look or an upload before it is none."""
+    """From the line to the bytes that leave: a look or an upload before it is none."""
     line: Line
     lane: Lane
     began: float
@@ -61,13 +61,14 @@ class Patience(NamedTuple):
             flight.tell(waiter, flight.so_far(f"given up after {give_up_after_s:g} s"))
 
         def leave_the_line() -> float | None:
-            most_s, waited_s = max_wait_s or 0.0, flight.first_line_s
+            most_s, waited_s = max_wait_s or 0.0, flight.unsent_s
             if waited_s is None:
                 return None
             too_soon_s = most_s - min(waited_s, loop.time() - joined)
             if not waited_s or too_soon_s > 0:
-                return max(too_soon_s, _LOOK_AGAIN_S)
-            flight.tell(waiter, busy(self.image, waited_s + self.forecast_s, most_s))
+                return max(too_soon_s if waited_s else 0.0, _LOOK_AGAIN_S)
+            long = busy(self.image, waited_s + self.forecast_s, most_s)
+            flight.tell(waiter, flight.last_error() or long)
             return None
 
         try:

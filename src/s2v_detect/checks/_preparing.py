@@ -126,7 +126,9 @@ class Preparing:
             try:
                 self.url = await self._attempt(lane, tell)
             except NotSent as error:
-                rest_s = None if error.stops_run else rests.rest_s(error, self._spent_s)
+                # In an outage of the store nobody waits behind a check.
+                ends = error.stops_run or (lane != "bulk" and self._session.store_breaker.is_open)
+                rest_s = None if ends else rests.rest_s(error, self._spent_s)
                 if rest_s is None:
                     raise
                 await asyncio.sleep(rest_s)

@@ -38,8 +38,8 @@ class Place:
 
     @property
     def waited_s(self) -> float:
-        """Seconds since it was first in line, 0 while it is not there."""
-        if self.stage != "line" or self._lined_up_at is None:
+        """Seconds since it was first in line; 0 before, and while a request is under way."""
+        if self.stage == "sent" or self._lined_up_at is None:
             return 0.0
         return self._loop.time() - self._lined_up_at
 
@@ -55,15 +55,6 @@ class Place:
             yield
         finally:
             self.line_s += self._loop.time() - since
-
-    @contextmanager
-    def waiting_for_an_outage(self) -> Iterator[None]:
-        """Wait before the line for what its own bounds leave: that time is its own."""
-        since = self._loop.time()
-        try:
-            yield
-        finally:
-            self.line_s -= self._loop.time() - since
 
     def move_up(self) -> None:
         """Go on in the better lane, out of the queue where it waits now."""

@@ -287,34 +287,13 @@ def problems(*errors: type[DetectError]) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_of(error: DetectError) -> Problem:
-    """Return what a visitor is told of an error, where it is no answer: an event of a stream.
+    """Return what a visitor is told of an error where there is no status: in a stream of events.
 
     What is the owner's to mend is logged.
-
-    Example:
-        >>> from s2v_detect import Busy
-        >>> problem_of(Busy("not sent.", do="Later.", image="a", retry_after_s=3.2)).title
-        'Too many are waiting'
     """
     kind = _kind_of(type(error))
     if kind.is_logged:
         _log.error("A visitor was answered with %s: %s", kind.status, error)
-    return _problem(error, kind)
-
-
-async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
-    if not isinstance(error, DetectError) or not isinstance(connection, Request):
-        raise error  # of a web socket: it has no statuses
-    problem = problem_of(error)
-    return JSONResponse(
-        problem.model_dump(mode="json", exclude_none=True),
-        problem.status,
-        {} if problem.retry_after_s is None else {"Retry-After": str(ceil(problem.retry_after_s))},
-        media_type="application/problem+json",
-    )
-
-
-def _problem(error: DetectError, kind: _Kind) -> Problem:
     request_id = getattr(error, "request_id", None)
     return Problem(
         type=kind.type,
@@ -329,8 +308,20 @@ def _problem(error: DetectError, kind: _Kind) -> Problem:
     )
 
 
+async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
+    if not isinstance(error, DetectError) or not isinstance(connection, Request):
+        raise error  # of a web socket: it has no statuses
+    problem = problem_of(error)
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        problem.status,
+        {} if problem.retry_after_s is None else {"Retry-After": str(ceil(problem.retry_after_s))},
+        media_type="application/problem+json",
+    )
+
+
 def _retry_after_s(error: DetectError) -> float | None:
-    wait_s: float | None = getattr(error, "retry_after_s", None)
+    wait_s = error.retry_after_s
     # A limiter of the user's own may forecast no end.
     return wait_s if wait_s is not None and isfinite(wait_s) else None
 
@@ -344,13 +335,11 @@ def _response(status: int, kinds: list[_Kind]) -> dict[str, Any]:
     schema["properties"]["type"]["enum"] = [kind.type for kind in kinds]
     schema["properties"]["status"]["const"] = status
     content = {"application/problem+json": {"schema": schema}}
+    told = "; ".join(kind.title for kind in kinds)
+    response: dict[str, Any] = {"description": told, "content": content}
     if status == _VALIDATION_STATUS:  # FastAPI tells of its own only where nobody else does
         content["application/json"] = {"schema": _VALIDATION}
-    response: dict[str, Any] = {
-        "description": "; ".join(kind.title for kind in kinds),
-        "content": content,
-    }
-    if status != _VALIDATION_STATUS:
+    else:
         about = {"description": "Seconds after which to ask again", "schema": {"type": "integer"}}
         response["headers"] = {"Retry-After": about}
     return response

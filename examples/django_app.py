@@ -1,0 +1,58 @@
+"""The endpoint of `fastapi_app.py` in Django, in one file: a project of yours has its own settings.
+
+    uvicorn --app-dir examples --workers 2 django_app:app
+
+Django cancels an async view when its visitor leaves: a check that is still in line is free then.
+"""
+
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIRequest
+from django.http import JsonResponse
+from django.urls import path
+
+from s2v_detect import DetectClient, DetectError, ImageSkipped, ImageUnusable
+
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"])
+django = get_asgi_application()
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Open one client for the life of a worker, which Django itself is not told of."""
+    if scope["type"] != "lifespan":
+        await django(scope, receive, send)
+        return
+    await receive()  # lifespan.startup
+    async with DetectClient(ledger="portraits.db") as client:
+        scope["state"]["client"] = client
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def check(request: ASGIRequest) -> JsonResponse:
+    """Return the verdict, or 503 at once where the line is longer than five seconds."""
+    client: DetectClient = request.scope["state"]["client"]
+    try:
+        verdict = await client.check(request.GET["url"], max_wait_s=5)
+    except DetectError as error:
+        return explain(error)
+    return JsonResponse(verdict.model_dump())
+
+
+def explain(error: DetectError) -> JsonResponse:
+    """Tell a visitor of the image alone: other errors may name the account."""
+    status, detail = 503, "Images can't be checked now. Try again later."
+    if isinstance(error, ImageSkipped | ImageUnusable):
+        status, detail = 422, str(error)
+    headers = {"Retry-After": str(ceil(error.retry_after_s))} if error.retry_after_s else {}
+    told = {"status": status, "detail": detail, "billed": error.billed}
+    return JsonResponse(
+        told, status=status, headers=headers, content_type="application/problem+json"
+    )
+
+
+urlpatterns = [path("portraits", check)]
