@@ -295,6 +295,7 @@ def problem_of(error: DetectError) -> Problem:
     if kind.is_logged:
         _log.error("A visitor was answered with %s: %s", kind.status, error)
     request_id = getattr(error, "request_id", None)
+    wait_s = None if kind.is_logged else error.retry_after_s  # a user's limiter may forecast no end
     return Problem(
         type=kind.type,
         title=kind.title,
@@ -304,7 +305,7 @@ def problem_of(error: DetectError) -> Problem:
         instance=None if request_id is None else quote(request_id, safe=""),
         billed=error.billed,
         code=(getattr(error, "code", None) or None) if kind.has_code else None,
-        retry_after_s=None if kind.is_logged else _retry_after_s(error),
+        retry_after_s=wait_s if wait_s is not None and isfinite(wait_s) else None,
     )
 
 
@@ -312,18 +313,13 @@ async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
     if not isinstance(error, DetectError) or not isinstance(connection, Request):
         raise error  # of a web socket: it has no statuses
     problem = problem_of(error)
+    wait_s = problem.retry_after_s
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         problem.status,
-        {} if problem.retry_after_s is None else {"Retry-After": str(ceil(problem.retry_after_s))},
+        {} if wait_s is None else {"Retry-After": str(ceil(wait_s))},
         media_type="application/problem+json",
     )
-
-
-def _retry_after_s(error: DetectError) -> float | None:
-    wait_s = error.retry_after_s
-    # A limiter of the user's own may forecast no end.
-    return wait_s if wait_s is not None and isfinite(wait_s) else None
 
 
 def _kind_of(error: type[DetectError]) -> _Kind:
@@ -335,8 +331,8 @@ def _response(status: int, kinds: list[_Kind]) -> dict[str, Any]:
     schema["properties"]["type"]["enum"] = [kind.type for kind in kinds]
     schema["properties"]["status"]["const"] = status
     content = {"application/problem+json": {"schema": schema}}
-    told = "; ".join(kind.title for kind in kinds)
-    response: dict[str, Any] = {"description": told, "content": content}
+    response: dict[str, Any] = {"content": content}
+    response["description"] = "; ".join(kind.title for kind in kinds)
     if status == _VALIDATION_STATUS:  # FastAPI tells of its own only where nobody else does
         content["application/json"] = {"schema": _VALIDATION}
     else:
