@@ -44,7 +44,7 @@ asyncio.run(main())
 COMING_S = 2.0
 LEAVING_WITHIN_S = 15.0
 LONGEST_WAIT_S = 30  # of the example
-GRACE_S = 0.5  # in which a visitor's coming is not told from another's
+GRACE_S = 0.5  # what a busy worker needs to take visitors in who came at one time
 FIRST = 8  # before the crowds: each worker loads what it needs for its first visitor
 
 
@@ -58,8 +58,8 @@ class Visitor:
     sent_s: float | None = None
     ended_s: float | None = None
     end: str = "left"
-    problem: str = ""
-    first_ahead: int = -1
+    told_s: float = 0.0
+    """When the worker first told of the place: it has taken the visitor into the line."""
 
 
 @dataclass
@@ -74,8 +74,8 @@ class Wave:
 
     @property
     def overtaken_s(self) -> float:
-        """By how much one who came later was sent earlier, at most."""
-        sent = sorted((each for each in self.visitors if each.sent_s), key=lambda each: each.came_s)
+        """By how much one who was in line later was sent earlier, at most."""
+        sent = sorted((each for each in self.visitors if each.sent_s), key=lambda each: each.told_s)
         worst, latest = 0.0, 0.0
         for visitor in sent:
             assert visitor.sent_s is not None
@@ -152,8 +152,8 @@ async def _follow(visitor: Visitor, reader: asyncio.StreamReader, began: float) 
             told = json.loads(value)
             if event == "place" and told["stage"] == "sent":
                 visitor.sent_s = time.monotonic() - began
-            elif event == "place" and visitor.first_ahead < 0:
-                visitor.first_ahead = told["ahead"]
+            elif event == "place":
+                visitor.told_s = visitor.told_s or time.monotonic() - began
             elif event in {"verdict", "problem"}:
                 visitor.end = "answered" if event == "verdict" else told["title"]
 

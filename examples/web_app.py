@@ -161,6 +161,7 @@ app = FastAPI(
     title="Portrait check",
     lifespan=lifespan(ledger=LEDGER, max_cost=A_DAY, on_event=visitors.watch),
     max_body_size=MOST_BODY_BYTES,  # what is longer is not read to its end
+    form_limits={"max_files": 1, "max_fields": 1},
 )
 add_problem_handlers(app)
 

@@ -5,14 +5,13 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from tests.web import served
 
 from s2v_detect.emulator import Emulator, Error, Pass, Reject
 
@@ -20,8 +19,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(autouse=True)
-def _account(s2v_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def _account(s2v_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Set what the examples read."""
+    monkeypatch.setenv("WEB_APP_LEDGER", str(tmp_path / "portraits.db"))
     monkeypatch.setenv("DASHSCOPE_API_KEY", s2v_emulator.api_key)
     monkeypatch.setenv("DASHSCOPE_BASE_URL", s2v_emulator.base_url)
 
@@ -94,82 +94,106 @@ def test_a_users_own_tests_pass() -> None:
     assert "4 passed" in done.stdout
 
 
-@asynccontextmanager
-async def served() -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
-    """Serve the web example on a real socket; give a visitor, and the client of the app."""
-    app = runpy.run_path(str(EXAMPLES / "web_app.py"))["app"]
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as visitor:
-        yield visitor, app.state.client
-    server.should_exit = True
-    await serving
+def web_app() -> Any:
+    """Return the web example, as a worker of its own would have it."""
+    return runpy.run_path(str(EXAMPLES / "web_app.py"))["app"]
 
 
-async def test_the_web_application_answers_its_visitors(s2v_emulator: Emulator) -> None:
+async def test_the_web_application_answers_programs(s2v_emulator: Emulator) -> None:
     """A verdict, a mistake of the visitor's, and a fault that is ours."""
     s2v_emulator.when("*/gone.jpg", Error(400, "InvalidURL"))
     s2v_emulator.when("*/key.jpg", Error(401, "InvalidApiKey"))
-    async with served() as (visitor, _):
+    async with served(web_app()) as visitor:
         fine = await visitor.post("/portraits", json={"url": "https://images.example/1.jpg"})
         gone = await visitor.post("/portraits", json={"url": "https://images.example/gone.jpg"})
         path = await visitor.post("/portraits", json={"url": "face.jpg"})
         key = await visitor.post("/portraits", json={"url": "https://images.example/key.jpg"})
-        spend = await visitor.get("/spend")
     assert (fine.status_code, fine.json()["check_pass"]) == (200, True)
-    assert (gone.status_code, gone.json()["error"]) == (422, "ImageUnusable")
+    assert (gone.status_code, gone.json()["title"]) == (422, "The image can't be used")
     assert (path.status_code, path.json()["billed"]) == (422, "no")
-    assert key.status_code == 500
-    assert spend.json()["billed"] == 1
+    assert (key.status_code, key.json()["title"]) == (503, "Images can't be checked now")
+    assert s2v_emulator.billed == 1
 
 
 async def test_the_web_application_takes_an_upload(s2v_emulator: Emulator) -> None:
     """A portrait is checked, a page is refused without being sent, too large a file at once."""
     portrait = (EXAMPLES / "photographs" / "portrait.jpg").read_bytes()
-    async with served() as (visitor, client):
-        fine = await visitor.post("/portraits/file", files={"file": ("a.jpg", portrait)})
-        page = await visitor.post("/portraits/file", files={"file": ("a.jpg", b"<html></html>")})
-        large = await visitor.post("/portraits/file", files={"file": ("a.jpg", bytes(21 << 20))})
-    assert (fine.status_code, fine.json()["check_pass"]) == (200, True)
-    assert (page.status_code, page.json()["billed"]) == (422, "no")
-    assert large.status_code == 413
-    assert client.spend.billed == s2v_emulator.billed == 1
+    async with served(web_app()) as visitor:
+        for path in ("/portraits/file", "/checks"):
+            fine = await visitor.post(path, files={"file": ("a.jpg", portrait)})
+            page = await visitor.post(path, files={"file": ("a.jpg", b"<html></html>")})
+            assert fine.status_code == 200
+            assert '"check_pass":true' in fine.text
+            assert '"billed":"no"' in page.text
+            for size in ((5 << 20) + 1, 21 << 20):  # the second is not even read
+                large = await visitor.post(path, files={"file": ("a.jpg", bytes(size))})
+                assert large.status_code == 413
+    assert s2v_emulator.billed == 1
+
+
+async def test_the_web_application_refuses_what_is_no_form_of_its_own() -> None:
+    """With a status: nobody stands in line for it."""
+    async with served(web_app()) as visitor:
+        empty = await visitor.post("/checks", data={"url": " "})
+        long = await visitor.post("/checks", data={"url": f"https://a.example/{'a' * 5000}"})
+        long_too = await visitor.post("/portraits", json={"url": f"https://a.example/{'a' * 5000}"})
+        many = await visitor.post("/checks", files=[("file", ("a.jpg", b"a"))] * 2)
+    assert [each.status_code for each in (empty, long, long_too, many)] == [422, 422, 422, 400]
 
 
 async def test_a_visitor_who_leaves_loses_no_answer(s2v_emulator: Emulator) -> None:
-    """The check was sent: it is finished and counted, and the application goes on."""
+    """The check was sent: it is finished and counted, and known to the next who asks."""
     s2v_emulator.when("*/slow.jpg", Pass(latency_s=0.2))
-    async with served() as (visitor, client):
-        leaving = asyncio.create_task(
-            visitor.post("/portraits", json={"url": "https://images.example/slow.jpg"})
-        )
+    slow = {"url": "https://images.example/slow.jpg"}
+    async with served(web_app()) as visitor:
+        leaving = asyncio.create_task(visitor.post("/portraits", json=slow))
         while not s2v_emulator.requests:
             await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.wait([leaving])
-        after = await visitor.post("/portraits", json={"url": "https://images.example/2.jpg"})
-        assert after.status_code == 200
-    assert client.spend.billed == s2v_emulator.billed == 2
+        after = await visitor.post("/checks", data=slow)
+        assert '"check_pass":true' in after.text
+    assert s2v_emulator.billed == 1
 
 
-async def test_visitors_who_leave_the_line_cost_nothing(s2v_emulator: Emulator) -> None:
-    """The line is a second long when they go; only what was sent by then is paid."""
-    async with served() as (visitor, client):
-        await visitor.post("/portraits", json={"url": "https://images.example/0.jpg"})
-        leaving = [
-            asyncio.create_task(
-                visitor.post("/portraits", json={"url": f"https://images.example/{n}.jpg"})
-            )
-            for n in range(1, 15)
-        ]
-        while client.spend.billed < 3:
+@pytest.mark.parametrize(
+    "form", [{"path": "/portraits", "kind": "json"}, {"path": "/checks", "kind": "data"}]
+)
+async def test_visitors_who_leave_the_line_cost_nothing(
+    s2v_emulator: Emulator, form: dict[str, str]
+) -> None:
+    """The line is three seconds long when they go; only what was sent by then is paid."""
+
+    def ask(number: int) -> Awaitable[httpx.Response]:
+        url = {"url": f"https://images.example/{number}.jpg"}
+        more: dict[str, Any] = {form["kind"]: url}
+        return visitor.post(form["path"], **more)
+
+    async with served(web_app()) as visitor:
+        await ask(0)
+        leaving = [asyncio.ensure_future(ask(number)) for number in range(1, 15)]
+        while s2v_emulator.billed < 3:
             await asyncio.sleep(0.01)
         for each in leaving:
             each.cancel()
         await asyncio.wait(leaving)
-        after = await visitor.post("/portraits", json={"url": "https://images.example/99.jpg"})
-        assert after.status_code == 200
-    assert client.spend.billed == s2v_emulator.billed <= 6
+        after = await ask(99)
+        assert '"check_pass":true' in after.text
+    assert s2v_emulator.billed <= 6
+
+
+async def test_a_visitor_is_told_of_the_place_of_the_sending_and_of_the_verdict(
+    s2v_emulator: Emulator,
+) -> None:
+    """In this order, as server-sent events; two who ask for one portrait are told alike."""
+    s2v_emulator.when("*", Pass(latency_s=0.05))
+    async with served(web_app()) as visitor:
+        same = {"url": "https://images.example/same.jpg"}
+        answers = await asyncio.gather(*(visitor.post("/checks", data=same) for _ in range(2)))
+    for answer in answers:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = [line for line in answer.text.splitlines() if line.startswith("event: ")]
+        assert events == ["event: place", "event: place", "event: verdict"]
+        assert '"stage":"line"' in answer.text
+        assert '"stage":"sent"' in answer.text
+    assert s2v_emulator.billed == 1

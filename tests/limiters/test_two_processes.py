@@ -31,6 +31,7 @@ def environment(tmp_path: Path, emulator: Emulator) -> dict[str, str]:
         "S2V_DETECT_STATE_DIR": str(tmp_path / "state"),
         "DASHSCOPE_API_KEY": emulator.api_key,
         "DASHSCOPE_BASE_URL": emulator.base_url,
+        "WEB_APP_LEDGER": str(tmp_path / "portraits.db"),
     }
 
 

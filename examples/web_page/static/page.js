@@ -131,13 +131,19 @@ class Card {
     }
   }
 
+  /** Return what the service said, or why it was not asked. */
+  inEnglish() {
+    if (this.state === "rejected") return this.about.message;
+    const [why] = this.about.kind === "image-skipped" ? this.about.detail.replace(/^skipped, /, "").split(". ") : [""];
+    return why && `${why[0].toUpperCase()}${why.slice(1)}.`;
+  }
+
   show() {
     const [title, ...more] = this.told();
     this.element.dataset.state = this.state;
     this.part(".state b").textContent = title;
     this.part(".more").textContent = more.join(" ");
-    const service = this.state === "rejected" ? this.about.message : this.about.kind === "image-skipped" && this.about.detail;
-    this.part(".service").textContent = service || "";
+    this.part(".service").textContent = this.inEnglish();
     const progress = this.part("progress");
     progress.hidden = this.state !== "place" && this.state !== "sent";
     progress.setAttribute("aria-label", title);
@@ -145,7 +151,8 @@ class Card {
     if (this.state === "sent") progress.removeAttribute("value");
     const isWaiting = ["held", "sending", "place"].includes(this.state);
     this.action(".leave", isWaiting);
-    this.action(".again", this.state === "problem" || this.state === "left");
+    const isInVain = ["image-skipped", "too-large"].includes(this.about.kind);
+    this.action(".again", this.isOver && !isInVain && this.about.check_pass === undefined);
     this.action(".remove", this.isOver);
   }
 

@@ -53,8 +53,8 @@ const PROBLEMS = {
   "image-skipped": [
     { en: "This can't be checked", zh: "无法检测这张图片" },
     {
-      en: "It was not sent, and cost nothing.",
-      zh: "图片未发送，未产生费用。请使用 JPEG、PNG、BMP 或 WEBP 图片，每边 400 至 7000 像素；或使用以 http(s) 开头的公网地址。",
+      en: "It was not sent.",
+      zh: "图片未发送。请使用 JPEG、PNG、BMP 或 WEBP 图片，每边 400 至 7000 像素；或使用以 http(s) 开头的公网地址。",
     },
   ],
   "image-unusable": [
@@ -127,7 +127,7 @@ const WORDS = {
     passed: "This portrait can be used",
     passedMore: "One person, well seen.",
     rejected: "This portrait can't be used",
-    known: "Known from an earlier check: it cost nothing.",
+    known: "Known from an earlier check.",
     left: "You left the line",
     leftMore: "Nothing was sent.",
     leave: "Leave the line",
@@ -162,7 +162,7 @@ const WORDS = {
     passed: "这张人像可以使用",
     passedMore: "单人，清晰可见。",
     rejected: "这张人像不能使用",
-    known: "结果来自之前的检测，未产生费用。",
+    known: "结果来自之前的检测。",
     left: "您已离开队列",
     leftMore: "没有发送任何内容。",
     leave: "离开队列",
