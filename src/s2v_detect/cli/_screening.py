@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +10,9 @@ from rich.console import Console
 
 from s2v_detect import Budget, DetectClient, Event, Spend
 from s2v_detect._waiting import let_go_of
-from s2v_detect.bulk import Output, Run, RunSummary, Tally
+from s2v_detect.bulk import Bound, Output, Retried, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
+from s2v_detect.cli._clock import OPTIONS, Ends
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._signals import heeding_signals
@@ -91,9 +92,10 @@ class Screening:
     sending: Sending
     ledger: AnyLedger | None = None
     budget: Budget | None = None
-    retry_failed: bool = False
+    retry_failed: Retried = False
     identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
+    ends: Ends = field(default_factory=Ends)
 
     async def run(self) -> RunSummary:
         """Return how it ended. Raises a `DetectError` where it can't begin."""
@@ -148,13 +150,11 @@ class Screening:
 
         def stop() -> None:
             run.stop()
-            awaited = run.tally.awaited
-            self.console.print(
-                f"Stopping: {_requests(awaited)} still awaited, each for at most"
-                f" {self.account.timeout_s:g} s. Ctrl-C again stops now."
-                if awaited
-                else "Stopping."
-            )
+            self._tell_awaited(run, "Stopping", " Ctrl-C again stops now.")
+
+        def stop_by_the_clock(bound: Bound) -> None:
+            run.stop(bound)
+            self._tell_awaited(run, f"Stopping, as {OPTIONS[bound]} says")
 
         def stop_now() -> None:
             progress.stop()
@@ -168,7 +168,17 @@ class Screening:
             os._exit(Exit.INTERRUPTED)
 
         with heeding_signals(stop, stop_now), progress:
-            await run.finish(self.source.batches())
+            async with self.ends.heeded(stop_by_the_clock):
+                await run.finish(self.source.batches())
+
+    def _tell_awaited(self, run: Run, what: str, more: str = "") -> None:
+        awaited = run.tally.awaited
+        self.console.print(
+            f"{what}: {_requests(awaited)} still awaited, each for at most"
+            f" {self.account.timeout_s:g} s.{more}"
+            if awaited
+            else f"{what}."
+        )
 
 
 @dataclass(frozen=True)
