@@ -15,7 +15,10 @@ from tests.outages import images, virtually
 import s2v_detect
 from s2v_detect import Failed, HostLimiter, LocalLimiter
 from s2v_detect._logging import RECORDS, log
+from s2v_detect.checks._line import Line
 from s2v_detect.emulator import Emulator, Error, Pass, Throttle
+from s2v_detect.limiters import Sharing, Turn
+from s2v_detect.models import Lane
 
 ROOT = Path(s2v_detect.__file__).parent
 GUIDE = ROOT.parents[1] / "examples" / "README.md"
@@ -174,6 +177,50 @@ async def test_a_margin_that_grew_is_logged_once_for_an_episode(
     assert told["s2v_margin_before"] < told["s2v_margin"]
     assert margin == pytest.approx(told["s2v_margin"], abs=0.01)
     assert re.search(r"starts \d+\.\d % slower", told["message"])
+
+
+class Given:
+    """A line that the account gives less and less of, or the whole again."""
+
+    rate = 5.0
+    per_s = 1.0
+    margin = 0.02
+
+    def __init__(self) -> None:
+        self.given: float | None = None
+
+    async def turn(self, lane: Lane) -> Turn:
+        """Return at once."""
+        return await LocalLimiter(float("inf")).turn(lane)
+
+    def throttled(self, retry_after_s: float | None = None) -> None:
+        """Nothing; the test says what is given."""
+
+    def forecast_s(self, lane: Lane) -> float:
+        """Return nothing."""
+        return 0.0
+
+    def sharing(self) -> Sharing:
+        """Return what is given."""
+        return Sharing(given_per_s=self.given)
+
+
+async def test_a_rate_that_the_account_no_longer_gives_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each time that it falls after a 429: not while it stays, and not when it comes back."""
+    caplog.set_level(logging.INFO, "s2v_detect")
+    limiter = Given()
+    line = Line(limiter)
+    for given in (None, 4.0, 4.0, 3.0, 4.0, None, 2.0):
+        line.throttled(None)
+        limiter.given = given
+        line.log_what_it_learnt()
+        line.log_what_it_learnt()  # by the next turn: it is told once
+    told = [as_json(record) for record in caplog.records]
+    assert [each["s2v_given_per_s"] for each in told] == [4.0, 3.0, 2.0]
+    assert {each["s2v_event"] for each in told} == {"rate_lowered"}
+    assert "gives 4 requests a second now, of the line's 5: others" in told[0]["message"]
 
 
 def test_a_line_that_is_lost_and_found_says_both(

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import re
 import subprocess
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -20,9 +22,11 @@ from s2v_detect import (
     OutcomeUnknown,
     OutOfCredit,
     ServiceUnavailable,
+    Spend,
 )
+from s2v_detect.bulk import RunSummary, Tally
 from s2v_detect.cli._account import _outage_s
-from s2v_detect.cli._exits import Exit, exit_of_fault
+from s2v_detect.cli._exits import Exit, exit_of, exit_of_fault, incomplete_because
 from s2v_detect.cli._terminal import logged_on
 from s2v_detect.emulator import Emulator, Error, Html, Pass
 
@@ -50,10 +54,11 @@ def test_a_run_that_waited_long_enough_is_exit_6_and_goes_on(
         "The run ended early. http://a.example/",
         f"{where} has been out for 0:00:0",
         "for the end of an outage",
-        "Exit 6: stopped before the input's end, by an outage; the same command goes on.",
+        "Exit 6: stopped before the input's end, by an outage or the clock; the same command goes",
     ):
         assert done.stderr.count(part) == 1, part
     assert (told["exit_code"], told["outages"]) == (6, 1)
+    assert told["incomplete_because"] == "outage"
     assert told["outage_s"] >= 0.4
     emulator.when("*", Pass())
     assert called(*run).returncode == 0
@@ -121,6 +126,52 @@ def service_error(kind: type[DetectError]) -> DetectError:
 def test_the_exit_code_follows_what_ended_the_run(fault: DetectError, code: Exit) -> None:
     """An outage's end is no fault of the account: the same command goes on."""
     assert exit_of_fault(fault) is code
+
+
+def of_a_run(**how: Any) -> RunSummary:
+    """Return how a run ended."""
+    usual: dict[str, Any] = dict.fromkeys(("fault", "input_error", "output_error"))
+    usual |= {"tally": Tally(), "spend": Spend(), "spend_in_all": None, "elapsed_s": 1.0}
+    usual |= {"interrupted": False, "processes_met": 0, "given_per_s": None, "is_placed": True}
+    return RunSummary(**(usual | how))
+
+
+REASONS: list[tuple[dict[str, Any], str | None, Exit]] = [
+    ({}, None, Exit.DONE),
+    ({"interrupted": True}, "interrupted", Exit.INTERRUPTED),
+    ({"interrupted": True, "ended_by": "until"}, "interrupted", Exit.INTERRUPTED),
+    ({"ended_by": "until"}, "until", Exit.STOPPED),
+    ({"ended_by": "max_time"}, "max_time", Exit.STOPPED),
+    ({"ended_by": "until", "fault": BudgetSpent("no.", do="Wait.")}, "budget", Exit.BUDGET),
+    ({"fault": NotSent("no.", do="Wait.")}, "outage", Exit.STOPPED),
+    ({"fault": OutcomeUnknown("no.", do="Wait.")}, "outage", Exit.STOPPED),
+    ({"fault": service_error(ServiceUnavailable)}, "outage", Exit.STOPPED),
+    ({"fault": service_error(AccessDenied)}, "access", Exit.ACCOUNT),
+    ({"fault": service_error(OutOfCredit)}, "credit", Exit.ACCOUNT),
+    ({"fault": ConfigurationError("no.", do="Wait.")}, "configuration", Exit.ACCOUNT),
+    ({"fault": LedgerError("no.", do="Wait.")}, "ledger", Exit.USAGE),
+    ({"input_error": OSError()}, "input", Exit.USAGE),
+    ({"output_error": OSError()}, "output", Exit.USAGE),
+]
+
+
+@pytest.mark.parametrize(("how", "reason", "code"), REASONS)
+def test_why_a_run_is_not_complete_is_one_word(
+    how: dict[str, Any], reason: str | None, code: Exit
+) -> None:
+    """As stable as the exit codes, and finer; none where every row has its outcome."""
+    summary = of_a_run(**how)
+    assert (incomplete_because(summary), exit_of(summary)) == (reason, code)
+    assert (reason is None) == summary.is_complete
+
+
+def test_the_guide_has_every_reason() -> None:
+    """In the table of the words, and no other."""
+    guide = Path(__file__).parents[2] / "examples" / "README.md"
+    _, _, text = guide.read_text(encoding="utf-8").partition("| `incomplete_because` |")
+    table, _, _ = text.partition("\n\n")
+    words = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(words) == sorted({reason for _, reason, _ in REASONS if reason})
 
 
 def test_the_exit_codes_have_their_order() -> None:

@@ -5,6 +5,7 @@ environment and no signal. Those are the command's.
 """
 
 from s2v_detect.bulk._beside import replacing, try_replacing
+from s2v_detect.bulk._known import FAILURES, Retried, refuse_no_failures
 from s2v_detect.bulk.expected import Expected
 from s2v_detect.bulk.folder import (
     Files,
@@ -32,7 +33,7 @@ from s2v_detect.bulk.paths import (
     refuse_conflicts,
 )
 from s2v_detect.bulk.records import column_names
-from s2v_detect.bulk.run import Run, RunSummary
+from s2v_detect.bulk.run import Bound, Run, RunSummary
 from s2v_detect.bulk.sample import Interval, Sample, interval
 from s2v_detect.bulk.skips import Skip, Skips
 from s2v_detect.bulk.tally import Tally
@@ -41,6 +42,8 @@ Source = Input | Files | Listed
 """Where the rows of a run come from."""
 
 __all__ = [
+    "FAILURES",
+    "Bound",
     "Expected",
     "Files",
     "Input",
@@ -51,6 +54,7 @@ __all__ = [
     "OwnFiles",
     "PathError",
     "Replaceable",
+    "Retried",
     "Run",
     "RunSummary",
     "Sample",
@@ -75,6 +79,7 @@ __all__ = [
     "open_output",
     "pipe_output",
     "refuse_conflicts",
+    "refuse_no_failures",
     "replacing",
     "steady_folder",
     "try_replacing",

@@ -1,8 +1,9 @@
 """Which rows need no asking: the ledger's answer, for a batch of rows at a time."""
 
+from collections.abc import Collection
 from pathlib import Path
 
-from s2v_detect import LedgerEntry
+from s2v_detect import ConfigurationError, LedgerEntry
 from s2v_detect.images import name_of
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
@@ -15,12 +16,32 @@ _FINAL = frozenset(
 _OF_ITS_ADDRESS = frozenset(("ImageUnusable", "BadRequest"))
 
 
-class Known:
-    """What the ledger says about the rows of one pass."""
+FAILURES = tuple(sorted({*_FINAL, "NotSent"}))
+"""The errors by which an image fails, by the names of their classes."""
 
-    def __init__(self, ledger: AnyLedger, *, retry_failed: bool) -> None:
+Retried = bool | Collection[str]
+"""Which failures of earlier runs are asked for again: all, none, or those of these classes."""
+
+
+def refuse_no_failures(reasons: Collection[str]) -> None:
+    """Raise `ConfigurationError` for a reason by which no image fails, and for none at all."""
+    unknown = sorted(set(reasons) - set(FAILURES))
+    if unknown or not reasons:
+        what = f"{', '.join(unknown) or 'nothing'} is no reason by which an image fails."
+        raise ConfigurationError(what, do=f"Give one or more of {', '.join(FAILURES)}.")
+
+
+class Known:
+    """What the ledger says about the rows of one pass.
+
+    Raises `ConfigurationError` for a reason to be retried that there is not.
+    """
+
+    def __init__(self, ledger: AnyLedger, *, retry_failed: Retried) -> None:
+        if not isinstance(retry_failed, bool):
+            refuse_no_failures(retry_failed)
         self._ledger = ledger
-        self._retry_failed = retry_failed
+        self._retried = _retried(retry_failed)
         self._lineage = ledger.lineage_to_be()
         self._told = bytearray()  # a bit an image, by its number in the ledger
 
@@ -43,7 +64,9 @@ class Known:
         if is_own and entry.error in _OF_ITS_ADDRESS and name_of(row.source) != entry.image:
             return False  # the row has another address of it, which may be a good one
         is_of_this_pass = entry.run == self._ledger.run
-        return is_of_this_pass or (entry.lineage == self._lineage and not self._retry_failed)
+        return is_of_this_pass or (
+            entry.lineage == self._lineage and entry.error not in self._retried
+        )
 
     def prior(self, entry: LedgerEntry | None) -> LedgerEntry | None:
         """Return the entry if its lineage paid for the image before, and no row has said so."""
@@ -62,3 +85,9 @@ class Known:
         is_first = not self._told[place] & 1 << bit
         self._told[place] |= 1 << bit
         return is_first
+
+
+def _retried(failures: Retried) -> frozenset[str]:
+    if isinstance(failures, bool):
+        return frozenset(FAILURES if failures else ())
+    return frozenset(failures)

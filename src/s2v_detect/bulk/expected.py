@@ -11,7 +11,7 @@ from collections import Counter
 from hashlib import blake2b
 
 from s2v_detect import Budget, ImageSkipped, LedgerEntry, Spend
-from s2v_detect.bulk._known import Known
+from s2v_detect.bulk._known import Known, Retried
 from s2v_detect.bulk.skips import Skips
 from s2v_detect.images import identity_within
 from s2v_detect.ledger import AnyLedger
@@ -37,7 +37,7 @@ class Expected:
         self,
         ledger: AnyLedger | None,
         *,
-        retry_failed: bool,
+        retry_failed: Retried,
         allow_private: bool,
         on_unknown: OnUnknown,
         repeats_cost: bool = False,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from s2v_detect import (
     Checked,
@@ -25,13 +25,18 @@ from s2v_detect import (
     Spend,
 )
 from s2v_detect._waiting import in_thread, let_go_of
-from s2v_detect.bulk._known import Known
+from s2v_detect.bulk._known import Known, Retried
 from s2v_detect.bulk._writer import Writer
 from s2v_detect.bulk.outputs import Output
 from s2v_detect.bulk.records import known_record, outcome_record
 from s2v_detect.bulk.tally import Tally
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
+
+Bound = Literal["until", "max_time"]
+"""Of a run by the clock: a moment of the day, or a time from its beginning."""
+Stop = Literal["interrupted"] | Bound
+"""What ends a run before the input does."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,14 @@ class RunSummary:
     output_error: OSError | None
     has_ledger: bool = False
     """Whether the outcomes are kept beside the output, under a name or none."""
+    ended_by: Bound | None = None
+    """The bound of the clock that ended it before the input's end, if one did."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every row of the input has its outcome in the output."""
-        return not (self.interrupted or self.fault or self.input_error or self.output_error)
+        ended = self.interrupted or self.ended_by or self.fault
+        return not (ended or self.input_error or self.output_error)
 
 
 class _Item(NamedTuple):
@@ -77,8 +85,10 @@ class Run:
     """One pass over an input with an open client.
 
     `tally` is live. It counts requests too, where the client was made with
-    `on_event=tally.watch`. `ledger` is the client's own. With `by_identity` every row without a
-    fault has an identity of its user's own, and all goes by that.
+    `on_event=tally.watch`. `ledger` is the client's own. With `retry_failed` the images are asked
+    for again that failed in earlier runs of this output: all (True), or those of some errors, by
+    the names of their classes (`["RateLimited"]`). With `by_identity` every row without a fault has
+    an identity of its user's own, and all goes by that.
     """
 
     def __init__(
@@ -88,7 +98,7 @@ class Run:
         tally: Tally,
         *,
         ledger: AnyLedger | None = None,
-        retry_failed: bool = False,
+        retry_failed: Retried = False,
         by_identity: bool = False,
         ordered: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -107,7 +117,8 @@ class Run:
         self._stream: Any = None
         self._writer: Writer | None = None
         self._is_placed = False
-        self._interrupted = False
+        self._stopped_by: Stop | None = None
+        self._ended_by: Bound | None = None
         self._fault: DetectError | None = None
         self._input_error: OSError | None = None
 
@@ -123,15 +134,23 @@ class Run:
             self._input_error = error
         finally:
             await let_go_of(batches)
-        is_complete = not (self._interrupted or self._fault or self._input_error)
+        if self._stopped_by != "interrupted" and self._stream and self._stream.is_cut_short:
+            self._ended_by = self._stopped_by  # else it came with the last outcome
+        ended = self._interrupted or self._ended_by or self._fault
+        is_complete = not (ended or self._input_error)
         self._is_placed = await self._writer.drained(is_complete=is_complete)
         self.tally.unwritten = self._writer.unwritten
         self._elapsed_s = self._clock() - self._started_at
 
-    def stop(self) -> None:
+    def stop(self, by: Stop = "interrupted") -> None:
         """Send no more. What was sent is still settled and written, then `finish` returns."""
-        self._interrupted = True
+        if not self._interrupted:
+            self._stopped_by = by
         self._send_no_more()
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._stopped_by == "interrupted"
 
     @property
     def summary(self) -> RunSummary:
@@ -144,6 +163,7 @@ class Run:
             spend_in_all=self._ledger.spend() if self._ledger and self._ledger.name else None,
             elapsed_s=self._clock() - self._started_at if elapsed_s is None else elapsed_s,
             interrupted=self._interrupted,
+            ended_by=self._ended_by,
             processes_met=sharing.met,
             given_per_s=sharing.given_per_s,
             is_placed=self._is_placed,
@@ -197,7 +217,7 @@ class Run:
         )
         async with stream:
             self._stream = stream
-            if self._interrupted:
+            if self._stopped_by:
                 self._send_no_more()
             async for outcome in stream:
                 await self._take(outcome, writer)

@@ -20,6 +20,7 @@ from s2v_detect import (
 )
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
+from s2v_detect.cli._clock import is_max_time, is_moment
 from s2v_detect.cli._terminal import STANDARD, seconds_of
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.limiters import Limiter, default_limiter
@@ -123,6 +124,11 @@ class Sending:
     """Images asked for and not yet written, at most."""
     max_outage: Annotated[str, Parameter(validator=_is_outage_bound)] = "1h"
     """How long to wait for the end of an outage: 30m, 2h, 90 (seconds), or none: for ever."""
+    until: Annotated[str | None, Parameter(validator=is_moment)] = None
+    """Send no more from then on: the next 07:00 of this machine's clock, or 2026-11-27T07:00, with
+    +08:00 behind it where another zone is meant. Exit code 6; the same command goes on."""
+    max_time: Annotated[str | None, Parameter(validator=is_max_time)] = None
+    """Send no more after that time: 2h, 90m, 1h30m, 45 (seconds). As --until."""
     quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """No progress on stderr; the closing summary stays."""
 

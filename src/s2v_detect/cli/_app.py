@@ -39,8 +39,8 @@ from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
 from s2v_detect.cli._ledger import ledger_app
-from s2v_detect.cli._live import with_port
 from s2v_detect.cli._mistakes import as_told
+from s2v_detect.cli._optional_values import with_values
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._plan import Plan
@@ -88,9 +88,8 @@ def run_command(arguments: Sequence[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
-        return int(
-            app(with_port(arguments), exit_on_error=False, error_console=Console(stderr=True)) or 0
-        )
+        words, console = with_values(arguments), Console(stderr=True)
+        return int(app(words, exit_on_error=False, error_console=console) or 0)
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
     except (Unusable, EmulatorMissing, PathError) as error:

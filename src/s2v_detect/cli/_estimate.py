@@ -94,7 +94,7 @@ def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
             raise
     return Expected(
         ledger,
-        retry_failed=plan.retry_failed or plan.fresh,
+        retry_failed=plan.retried,
         allow_private=account.allows_private(),
         on_unknown=account.on_unknown,
         repeats_cost=not has_ledger,

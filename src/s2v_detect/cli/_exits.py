@@ -3,11 +3,13 @@
 from enum import IntEnum
 
 from s2v_detect import (
+    AccessDenied,
     BudgetSpent,
     DetectError,
     LedgerError,
     NotSent,
     OutcomeUnknown,
+    OutOfCredit,
     ServiceUnavailable,
 )
 from s2v_detect.bulk import RunSummary
@@ -32,7 +34,8 @@ MEANINGS = {
     Exit.BUDGET: "the budget is spent: one more request might pass --max-cost",
     Exit.USAGE: "the command, its input, its output or its ledger could not be used",
     Exit.ACCOUNT: "the account: its key or credit; or the way there: base URL, proxy, certificates",
-    Exit.STOPPED: "stopped before the input's end, by an outage; the same command goes on",
+    Exit.STOPPED: "stopped before the input's end, by an outage or the clock; the same command goes"
+    " on",
     Exit.UNKNOWN: "for some images it is unknown whether they were billed",
     Exit.INTERRUPTED: "interrupted",
 }
@@ -56,9 +59,31 @@ def exit_of(summary: RunSummary) -> Exit:
         Exit.ACCOUNT: ended is Exit.ACCOUNT,
         Exit.BUDGET: ended is Exit.BUDGET,
         Exit.USAGE: ended is Exit.USAGE or bool(summary.input_error or summary.output_error),
-        Exit.STOPPED: ended is Exit.STOPPED,
+        Exit.STOPPED: ended is Exit.STOPPED or summary.ended_by is not None,
         Exit.UNKNOWN: tally.unknown > 0,
         Exit.INCOMPLETE: tally.failed + tally.skipped > 0,
         Exit.DONE: True,
     }
     return next(code for code in Exit if fits[code])
+
+
+def incomplete_because(summary: RunSummary) -> str | None:
+    """Return in a word why not every row has its outcome; None where every one has.
+
+    What counts first is as with the exit codes: what was met, and then what ended the run.
+    """
+    fault = summary.fault
+    fits = {
+        "interrupted": summary.interrupted,
+        "budget": isinstance(fault, BudgetSpent),
+        "credit": isinstance(fault, OutOfCredit),
+        "access": isinstance(fault, AccessDenied),
+        "ledger": isinstance(fault, LedgerError),
+        "outage": fault is not None and exit_of_fault(fault) is Exit.STOPPED,
+        "configuration": fault is not None,
+        "input": summary.input_error is not None,
+        "output": summary.output_error is not None,
+        "until": summary.ended_by == "until",
+        "max_time": summary.ended_by == "max_time",
+    }
+    return next((reason for reason, is_so in fits.items() if is_so), None)

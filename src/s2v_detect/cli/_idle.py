@@ -96,7 +96,7 @@ def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
             "--guard-formulas", plan.guard_formulas, out is not None and not is_delimited, delimited
         ),
         Idle("--seed", plan.seed is not None, plan.sample is None, "--sample. Add --sample"),
-        Idle("--retry-failed", plan.retry_failed, has_no_ledger, ledger),
+        Idle("--retry-failed", plan.retry_failed is not False, has_no_ledger, ledger),
         Idle("--refresh", plan.refresh, has_no_ledger, ledger),
         Idle("--max-age-days", plan.max_age_days is not None, has_no_ledger, ledger),
         Idle("--fresh", plan.fresh, has_no_ledger, ledger),

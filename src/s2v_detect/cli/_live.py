@@ -22,28 +22,9 @@ from s2v_detect.tables import Record
 if TYPE_CHECKING:
     from s2v_detect.report import LivePage
 
-OPTION = "--live"
 _TOLD_EVERY_S = 1.0
 _AT_ONCE = 100
 """Records: counting them takes some 2 ms, in which no request leaves."""
-
-
-def with_port(words: Sequence[str]) -> list[str]:
-    """Return a command line in which a bare `--live` has the port 0.
-
-    A parser of options whose value may be left out takes the next word for it: `--live INPUT`.
-
-    Example:
-        >>> with_port(["run", "--live", "in.txt"]), with_port(["run", "in.txt", "--live", "8080"])
-        (['run', '--live=0', 'in.txt'], ['run', 'in.txt', '--live', '8080'])
-    """
-    end = words.index("--") if "--" in words else len(words)
-    following = [*words[1:end], ""]
-    told = [
-        f"{OPTION}=0" if word == OPTION and not after.isdecimal() else word
-        for word, after in zip(words[:end], following, strict=False)
-    ]
-    return [*told, *words[end:]]
 
 
 def note_of(screening: Screening) -> str:
@@ -76,7 +57,7 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
         except OSError as error:
             raise Unusable(
                 f"The live page can't be served on port {port} of this machine: {_why(error)}."
-                f" Give another port behind {OPTION}, or none: a free one is taken then."
+                f" Give another port behind --live, or none: a free one is taken then."
             ) from error
         told = f"Live page, as long as the run goes on: {page.url}"
         screening.console.print(told, markup=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 
 from s2v_detect.bulk import (
     Options,
+    Retried,
     Used,
     as_input,
     as_output,
@@ -20,6 +21,7 @@ from s2v_detect.cli._account import FILE, POSITIVE, Spending
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._finishing import stdin_descriptor, stdout_descriptor
 from s2v_detect.cli._going_on import refuse_other_identity
+from s2v_detect.cli._optional_values import are_reasons, reasons_of
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._places import LedgerPlace, ledger_named_after, used_by
 from s2v_detect.cli._terminal import STANDARD
@@ -28,6 +30,7 @@ from s2v_detect.tables import Format
 
 _FLAG = Parameter(negative=(), show_default=False)
 _PORT = Parameter(validator=Number(gte=0, lte=65_535), negative=())
+_REASONS = Parameter(negative=(), show_default=False, validator=are_reasons)
 _DAY_S = 86_400
 
 
@@ -62,8 +65,9 @@ class Plan(Spending):
     ledger: LedgerPlace | None = None
     """The ledger; several outputs may share one. Default: OUT.ledger; none for stdout. On a server
     machines share one: postgresql://USER@HOST/DATABASE, its password in PGPASSWORD or ~/.pgpass."""
-    retry_failed: Annotated[bool, _FLAG] = False
-    """Ask again for images that failed in an earlier run of this output."""
+    retry_failed: Annotated[bool | str, _REASONS] = False
+    """Ask again for images that failed in an earlier run of this output: all of them, or behind a =
+    by which errors: --retry-failed=RateLimited,NotSent."""
     refresh: Annotated[bool, _FLAG] = False
     """Ask again, and pay again, for images that were answered before."""
     max_age_days: Annotated[float | None, Parameter(validator=POSITIVE)] = None
@@ -97,6 +101,11 @@ class Plan(Spending):
         if self.live is None or self.live is False:
             return None
         return 0 if self.live is True else self.live
+
+    @property
+    def retried(self) -> Retried:
+        """Which failures of earlier runs are asked for again."""
+        return self.fresh or reasons_of(self.retry_failed)
 
     def used_by(self, source: str, out: str) -> list[Used]:
         """Return the files of a run, each with what it is used for."""

@@ -26,6 +26,7 @@ from s2v_detect.bulk import (
 )
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._buckets import folder_of, is_bucket, listed_bucket, tell_left_out
+from s2v_detect.cli._clock import ends_by
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
@@ -43,7 +44,7 @@ from s2v_detect.tables import InputError, OutputError, format_of
 
 def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Sending) -> Exit:
     """Screen an input into an output, print the summary and return the exit code."""
-    console = stderr_console()
+    console, ends = stderr_console(), ends_by(sending.until, sending.max_time)
     refuse_conflicts(plan.used_by(source, out))
     _refuse_unfinishable(out, plan)
     with ExitStack() as closing_all:
@@ -67,9 +68,10 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
             folder=folder_of(source),
             ledger=ledger,
             budget=plan.budget,
-            retry_failed=plan.retry_failed or plan.fresh,
+            retry_failed=plan.retried,
             identity_column=plan.identity_column,
             on_event=events.write if events else None,
+            ends=ends,
         )
         port = plan.live_port
         live = port is not None and closing_all.enter_context(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +11,9 @@ from rich.console import Console
 
 from s2v_detect import Budget, DetectClient, Event, Spend
 from s2v_detect._waiting import let_go_of
-from s2v_detect.bulk import Output, Run, RunSummary, Tally
+from s2v_detect.bulk import Bound, Output, Retried, Run, RunSummary, Tally
 from s2v_detect.cli._account import Account, Sending
+from s2v_detect.cli._clock import OPTIONS, Ends
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress, Watched
 from s2v_detect.cli._signals import heeding_signals
@@ -92,9 +93,10 @@ class Screening:
     sending: Sending
     ledger: AnyLedger | None = None
     budget: Budget | None = None
-    retry_failed: bool = False
+    retry_failed: Retried = False
     identity_column: str | None = None
     on_event: Callable[[Event], None] | None = None
+    ends: Ends = field(default_factory=Ends)
     following: Callable[[Watched], AbstractContextManager[object]] = nullcontext
     """What else is told how far the run is."""
 
@@ -151,13 +153,11 @@ class Screening:
 
         def stop() -> None:
             run.stop()
-            awaited = run.tally.awaited
-            self.console.print(
-                f"Stopping: {_requests(awaited)} still awaited, each for at most"
-                f" {self.account.timeout_s:g} s. Ctrl-C again stops now."
-                if awaited
-                else "Stopping."
-            )
+            self._tell_awaited(run, "Stopping", " Ctrl-C again stops now.")
+
+        def stop_by_the_clock(bound: Bound) -> None:
+            run.stop(bound)
+            self._tell_awaited(run, f"Stopping, as {OPTIONS[bound]} says")
 
         def stop_now() -> None:
             progress.stop()
@@ -171,7 +171,17 @@ class Screening:
             os._exit(Exit.INTERRUPTED)
 
         with heeding_signals(stop, stop_now), progress, self.following(watched):
-            await run.finish(self.source.batches())
+            async with self.ends.heeded(stop_by_the_clock):
+                await run.finish(self.source.batches())
+
+    def _tell_awaited(self, run: Run, what: str, more: str = "") -> None:
+        awaited = run.tally.awaited
+        self.console.print(
+            f"{what}: {_requests(awaited)} still awaited, each for at most"
+            f" {self.account.timeout_s:g} s.{more}"
+            if awaited
+            else f"{what}."
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from rich.text import Text
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
 from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval, replacing
-from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._clock import OPTIONS
+from s2v_detect.cli._exits import MEANINGS, Exit, exit_of, incomplete_because
 from s2v_detect.cli._own import SUMMARY
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import counted, duration, printable, shown_image, tell_kept
@@ -165,6 +166,10 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
     if summary.fault:
         early = "" if of_one else "The run ended early. "
         problems.append(f"{early}{printable(summary.fault.in_command())}")
+    if summary.ended_by:
+        goes_on = "goes on" if summary.has_ledger else "begins anew, for it has no ledger"
+        option = OPTIONS[summary.ended_by]
+        problems.append(f"The run ended early, by {option}. The same command {goes_on}.")
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         problems.append(
             f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
@@ -206,6 +211,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "exit_meaning": MEANINGS[code],
         "output": output,
         "is_complete": summary.is_complete,
+        "incomplete_because": incomplete_because(summary),
         "elapsed_s": round(summary.elapsed_s, 3),
         "rows": tally.done,
         "passed": tally.passed,

@@ -14,7 +14,9 @@ from rich.console import Console
 from s2v_detect._redaction import legible, without_secrets
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
-_TIME = re.compile(r"(\d+(?:\.\d+)?)([dhms]?)", re.ASCII)
+_NUMBER = r"\d+(?:\.\d+)?"
+_TIME = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"), re.ASCII)
+_PARTS = re.compile(rf"({_NUMBER})([dhms]?)", re.ASCII)
 STANDARD = "-"
 """The name of stdin and of stdout on a command line."""
 
@@ -119,8 +121,10 @@ def seconds_of(time: str) -> float | None:
     """Return the seconds of a time as people type it; None where it is none.
 
     Example:
-        >>> seconds_of("90"), seconds_of("30m"), seconds_of("1.5h"), seconds_of("soon")
+        >>> seconds_of("90"), seconds_of("30m"), seconds_of("1h30m"), seconds_of("soon")
         (90.0, 1800.0, 5400.0, None)
     """
-    found = _TIME.fullmatch(time.strip().lower())
-    return float(found[1]) * _SECONDS[found[2]] if found else None
+    text = time.strip().lower()
+    if not text or not (_PARTS.fullmatch(text) or _TIME.fullmatch(text)):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
