@@ -1,6 +1,6 @@
-"""Which extras are installed, purely: what the package's own metadata asks of each, and what is there.
+"""Which extras are installed, purely: what the package's metadata asks of each, and what is there.
 
-A module of its own, for `packaging` takes a tenth of a second to import: for the doctor alone.
+A module of its own, imported late: `packaging` is slow to import, and other commands need none.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
