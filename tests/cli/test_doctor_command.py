@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.networks import NETWORK_VARIABLES, answer, answering, closed_port
+from tests.networks import ELSEWHERE, NETWORK_VARIABLES, answer, answering, closed_port
 
 from _postgres_server import PostgresServer
-from s2v_detect import Ledger
+from s2v_detect import HostLimiter, Ledger
+from s2v_detect._service import MODEL
 from s2v_detect.cli import main
 from s2v_detect.emulator import Emulator, Pass
+from s2v_detect.limiters import account_name
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Doctor = Callable[..., dict[str, dict[str, Any]]]
@@ -173,9 +175,29 @@ def test_what_answers_in_the_service_s_place(
         assert found["clock"]["state"] == wrong["clock"]
 
 
+def test_a_service_behind_a_proxy_is_told_with_the_proxy(doctor: Doctor) -> None:
+    """What answers is the service, and by whom it was reached is said; no password is."""
+    with answering(dated(0)) as port:
+        proxy, url = f"http://me:S3CR3T@127.0.0.1:{port}", f"http://{ELSEWHERE}:81/api/v1"
+        found = doctor(code=0, DASHSCOPE_BASE_URL=url, HTTP_PROXY=proxy)
+    words = f"{ELSEWHERE}:81, by the proxy 127.0.0.1:{port} (HTTP_PROXY), answers"
+    assert words in found["service"]["found"]
+    assert found["network"]["facts"]["proxies"] == {"HTTP_PROXY": f"127.0.0.1:{port}"}
+
+
+def test_the_others_on_the_line_are_counted(
+    doctor: Doctor, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Each process that has the account's line open."""
+    (tmp_path / "state").mkdir()
+    name = account_name(emulator.base_url, MODEL, emulator.api_key)
+    limiter = HostLimiter(name=name, directory=tmp_path / "state")
+    assert doctor(code=0)["line"]["facts"]["others"] == limiter.sharing().processes == 1
+
+
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [("a file", "Not a directory"), ("a file/lines", "Not a directory"), ("", "no absolute path")],
+    [("a file", "File exists"), ("a file/lines", "Not a directory"), ("", "no absolute path")],
 )
 def test_a_state_folder_that_is_none(
     doctor: Doctor, tmp_path: Path, folder: str, words: str
@@ -185,7 +207,7 @@ def test_a_state_folder_that_is_none(
     where = str(tmp_path / folder) if folder else "relative"
     found = doctor(code=2, S2V_DETECT_STATE_DIR=where)
     assert states(found) == {"line": "to_mend"}
-    assert words in found["line"]["found"] or "exists" in found["line"]["found"]
+    assert words in found["line"]["found"]
     assert "S2V_DETECT_STATE_DIR" in found["line"]["do"]
 
 
@@ -224,6 +246,7 @@ def no_ledgers() -> dict[str, tuple[str, int, str]]:
         "another database": ("other.db", 2, "it is no ledger"),
         "damaged": ("damaged.db", 2, "damaged"),
         "server down": (dead, 2, "can't be used"),
+        "password": (dead.replace("books:S3CR3T@", "") + "?password=S3CR3T", 2, "can't be used"),
         "no address": ("postgresql://books:S3CR3T@h:5/%zz", 4, "can't be read"),
     }
 

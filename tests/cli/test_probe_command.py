@@ -1,5 +1,6 @@
 """`s2v-detect doctor --probe N` pays for at most N requests, and its page tells of nobody."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.networks import NETWORK_VARIABLES
+from tests.networks import NETWORK_VARIABLES, VERDICT, answer, answering
 
 from s2v_detect import Ledger
 from s2v_detect.cli._probe_page import TITLE
@@ -19,6 +20,10 @@ Probe = Callable[..., subprocess.CompletedProcess[str]]
 
 PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "photographs" / "portrait.jpg"
 COST = ("--max-cost", "1")
+CREDENTIAL = (
+    b'{"data": {"policy": "p", "signature": "s", "upload_dir": "d", "upload_host": "https://h",'
+    b' "oss_access_key_id": "i", "x_oss_object_acl": "private", "x_oss_forbid_overwrite": "true"}}'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +118,19 @@ def test_no_secret_is_on_the_page(
     assert "set-cookie" in page
 
 
+def test_a_packed_answer_is_read(called: Command, environment: dict[str, str]) -> None:
+    """The page says what the client has read, and that it came packed, damaged or not."""
+    packed = gzip.compress(VERDICT)
+    for body, words in ((packed, "passes"), (packed[:15] + b"x" * 40, "OutcomeUnknown")):
+        said = answer(200, body).replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1)
+        with answering(answer(200, CREDENTIAL), said) as port:
+            url = {"DASHSCOPE_BASE_URL": f"http://127.0.0.1:{port}"}
+            image = "https://a.example/1.jpg"
+            called("doctor", "--probe", 1, *COST, image, "--ledger", words, env=environment | url)
+        [told] = facts(Path("probe.md"))["answers"]
+        assert told["answer"] == words
+
+
 @pytest.mark.parametrize(
     ("answers", "lost"),
     [
@@ -144,7 +162,8 @@ def test_the_budget_is_not_passed(probe: Probe, emulator: Emulator, tmp_path: Pa
     assert emulator.billed == 2 == facts(tmp_path / "probe.md")["billed"]
     assert facts(tmp_path / "probe.md")["ended_by"] == "BudgetSpent"
     assert "--max-cost" in done.stderr
-    probe(5, "list.txt", code=3, cost=("--max-cost", "0.011"))
+    for cost in ("0.011", "0"):
+        probe(5, "list.txt", code=3, cost=("--max-cost", cost))
     assert emulator.billed == 2
 
 

@@ -8,14 +8,12 @@ import pytest
 
 from s2v_detect import DetectError
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._extras import Part, extras_of, of_extras
 from s2v_detect.cli._findings import (
     CLOCK_AHEAD_S,
     Heard,
-    Part,
     exit_of_findings,
-    extras_of,
     of_clock,
-    of_extras,
     of_key,
     of_line,
     of_network,
@@ -174,6 +172,7 @@ NAMES = ["all", "cli", "emulator", "postgres", "s3"]
         ({"rich": "15.0"}, ["emulator", "postgres", "s3"], []),
         ({"rich": "15.0", "aiohttp": "3.12"}, ["emulator", "postgres", "s3"], []),
         ({"rich": "13.9", "s3fs": "2024.1"}, ["emulator", "postgres"], ["rich", "s3fs"]),
+        ({"rich": "by hand"}, ["emulator", "postgres", "s3"], ["rich"]),
         ({"rich": "16.0rc1"}, ["emulator", "postgres", "s3"], ["rich"]),
         ({}, ["cli", "emulator", "postgres", "s3"], []),
     ],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import httpx
@@ -191,3 +192,13 @@ def test_the_page_holds_the_same_for_machines() -> None:
         page = page_of(told)
         _, _, block = page.partition("```json\n")
         assert json.loads(block.partition("\n```")[0]) == told
+
+
+def test_a_page_has_an_end() -> None:
+    """Whatever a thousand fields and headers of somebody's gateway are."""
+    letters = ["".join(each) for each in product("abcdefghij", repeat=3)]
+    body = json.dumps({f"field_{each}": each for each in letters}).encode()
+    seen = exchange(200, body)
+    seen.headers = headers_of((f"x-{each}", "1") for each in letters)
+    told = facts(seen)
+    assert len(told["answers"][0]["fields"]) == len(told["headers"]) == 100

@@ -67,6 +67,7 @@ PURE = [
     "images/_signed",
     "images/_header",
     "checks/_again",
+    "cli/_extras",
     "cli/_findings",
     "cli/_hidden",
     "cli/_probe_page",

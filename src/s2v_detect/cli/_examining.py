@@ -20,6 +20,7 @@ from s2v_detect import (
 )
 from s2v_detect._service import BASE_URL, MODEL
 from s2v_detect._settings import Settings, from_env
+from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._account import Whom
@@ -27,10 +28,8 @@ from s2v_detect.cli._exits import Exit, exit_of_fault
 from s2v_detect.cli._findings import (
     Finding,
     Heard,
-    extras_of,
     of_clock,
     of_error,
-    of_extras,
     of_key,
     of_line,
     of_network,
@@ -155,6 +154,8 @@ async def _heard(account: Account, endpoint: Endpoint) -> list[Finding]:
     try:
         answer = await endpoint.get(path, route, unless="not reached")
     except DetectError as error:
+        if not (account.sources.base_url or account.is_emulator):  # the public address is right
+            error.do = error.do.replace("Correct the base URL", "Check this machine's network")
         not_reached = of_error("service", error, exit_of_fault(error))
         return [account.key(None), network, not_reached]
     heard_at = time.time()
@@ -163,11 +164,15 @@ async def _heard(account: Account, endpoint: Endpoint) -> list[Finding]:
         credential_in(answer.body) is not None,
         is_answer(answer),
         _meant(answer),
-        endpoint.place(route),
+        _by_way_of(endpoint.place(Route()), endpoint.place(route)),
         heard_at - sent_at,
     )
     clock = of_clock(answer.headers.get("date", ""), sent_at, heard_at)
     return [account.key(heard), network, of_service(heard), clock]
+
+
+def _by_way_of(target: str, place: str) -> str:
+    return target if place == target else f"{target}, by {place},"
 
 
 def _meant(answer: Answer) -> DetectError | None:
@@ -205,9 +210,8 @@ def _machine_line(account: Account) -> Finding:
     try:
         folder = state_folder(None)
     except OSError as error:
-        return to_mend(
-            "line", f"It can't be kept: {printable(str(error))}.", _FOLDER_DO, Exit.USAGE
-        )
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return to_mend("line", f"It can't be kept, {printable(why)}.", _FOLDER_DO, Exit.USAGE)
     if account.settings is None or not account.has_key:
         found = f"It would be kept in {printable(str(folder))}."
         return well("line", found, "Whose line it is, key and address tell.")
@@ -268,6 +272,11 @@ def _ledger_to_be(place: Path) -> Finding:
 @cache  # what is installed stays so while a process lives, and reading all of it takes a while
 def extras() -> Sequence[Finding]:
     """Return which extras are installed, and in which versions."""
+    try:
+        from s2v_detect.cli._extras import extras_of, of_extras  # noqa: PLC0415  # see there
+    except ModuleNotFoundError as error:
+        found = f"{error.name} is not installed, which the extra cli needs."
+        return [to_mend("extras", found, missing("The doctor", "cli"), Exit.USAGE)]
     try:
         about = metadata.metadata("s2v-detect")
         needed = metadata.requires("s2v-detect") or []

@@ -10,15 +10,12 @@ run would end with, as far as can be told without a paid request:
 What is unknown is no fault. No text here holds a key, a password, or the query of an address.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
-from packaging.requirements import Requirement
-
 from s2v_detect import AccessDenied, DetectError, OutOfCredit, RateLimited, ServiceUnavailable
-from s2v_detect._version import missing
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._terminal import counted, duration
 from s2v_detect.ledger import may_lose_from_a_log
@@ -205,71 +202,6 @@ def of_sqlite(version: tuple[int, ...]) -> Finding:
             " and is safe."
         )
     return well("SQLite", found, version=told, log_fault=has_fault)
-
-
-class Part(NamedTuple):
-    """A distribution that an extra needs."""
-
-    name: str
-    needed: str
-    """Which versions; empty: any."""
-    version: str | None
-    """None: it is not installed."""
-    is_right: bool
-
-
-Extras = Mapping[str, Sequence[Part]]
-
-
-def extras_of(
-    requirements: Iterable[str], names: Iterable[str], version_of: Callable[[str], str | None]
-) -> dict[str, list[Part]]:
-    """Return the parts of each extra, as the package's own metadata has them.
-
-    `all` is the sum of others, and left out.
-    """
-    found: dict[str, list[Part]] = {name: [] for name in sorted(names) if name != "all"}
-    for requirement in map(Requirement, requirements):
-        for extra, parts in found.items():
-            if _is_of(requirement, extra):
-                version = version_of(requirement.name)
-                is_right = version is not None and requirement.specifier.contains(
-                    version, prereleases=True
-                )
-                parts.append(Part(requirement.name, str(requirement.specifier), version, is_right))
-    return found
-
-
-def _is_of(requirement: Requirement, extra: str) -> bool:
-    """Whether this extra asks for it, on this system, and the package itself does not."""
-    marker = requirement.marker
-    if marker is None or marker.evaluate({"extra": ""}):
-        return False
-    return marker.evaluate({"extra": extra})
-
-
-def of_extras(extras: Extras) -> list[Finding]:
-    """Return which extras are installed, which are not, and which are in a wrong version."""
-    findings = []
-    there = {name: parts for name, parts in extras.items() if all(each.version for each in parts)}
-    absent = sorted(set(extras) - set(there))
-    facts = {
-        name: {part.name: part.version for part in parts} for name, parts in sorted(extras.items())
-    }
-    told = [f"{name} ({', '.join(f'{p.name} {p.version}' for p in there[name])})" for name in there]
-    found = f"Installed: {'; '.join(told) or 'none'}."
-    do = ""
-    if absent:
-        found += f" Not installed: {', '.join(absent)}."
-        do = missing("Whatever is not installed", *absent)
-    findings.append(well("extras", found, do, extras=facts))
-    for name, parts in there.items():
-        for part in parts:
-            if not part.is_right:
-                wrong = f"{part.name} {part.version} is installed, and {name} needs {part.needed}."
-                do = missing("The right version", name)
-                findings.append(to_mend("extras", wrong, do, Exit.USAGE))
-    return findings
 
 
 def _sentence(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from s2v_detect import (
     DetectClient,
@@ -216,7 +216,7 @@ def _secrets(settings: Settings, images: Sequence[Image]) -> list[str]:
     told = [settings.api_key.get_secret_value(), settings.workspace or ""]
     told += [] if settings.base_url == BASE_URL else [settings.base_url]
     told += [image if isinstance(image, str) else path_text(image) for image in images]
-    return told + [unquote(each) for each in told]
+    return [spelled for each in told for spelled in (each, unquote(each), quote(each))]
 
 
 def _asked_of(asked: Asked, base_url: str) -> str:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ _ARRIVED = "req-arrive-time"
 """Milliseconds since 1970, where the vendor's gateway says them."""
 _MOST_VALUES = 5
 _DEEPEST = 5
+_MOST_NAMES = 100  # of fields, and of headers: more of them are no answer of the service
 _WINDOW_MS = 1000.0
 
 
@@ -138,7 +140,7 @@ def _answers(sent: Sequence[Exchange], hidden: Hidden) -> Iterator[dict[str, Any
             "answer": word,
             "status": exchange.status or None,
             "code": hidden.code(code),
-            "fields": dict(_fields(exchange.body, hidden)),
+            "fields": dict(islice(_fields(exchange.body, hidden), _MOST_NAMES)),
         }
         seen[json.dumps(told)] += 1
     for text, count in seen.most_common():
@@ -205,7 +207,7 @@ def _headers(sent: Sequence[Exchange], hidden: Hidden) -> list[dict[str, Any]]:
                     told.append(hidden.value(value))
     return [
         {"name": name, "count": count, "values": values.get(name, [])[:_MOST_VALUES]}
-        for name, count in sorted(counts.items())
+        for name, count in sorted(counts.most_common(_MOST_NAMES))
     ]
 
 

@@ -7,6 +7,7 @@ decides about retries can pass it.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from s2v_detect._service import CHECK_PATH
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.wire._answers import Answer
 from s2v_detect.wire._http import own_http
+from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
 
 _KEPT_BYTES = 1 << 16
 """Of a body: an answer of the service has some 200."""
@@ -36,6 +38,7 @@ class Exchange:
     """0: no answer came."""
     headers: httpx.Headers = field(default_factory=httpx.Headers)
     body: bytes = b""
+    """Its beginning, unpacked."""
 
     @property
     def answer(self) -> Answer | None:
@@ -101,13 +104,22 @@ class _Copied(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, exchange: Exchange) -> None:
         self._stream = stream
         self._exchange = exchange
+        coding = coding_of(exchange.headers.get("content-encoding", ""))
+        self._unpacker = Unpacker() if coding in CODINGS else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
-            room = _KEPT_BYTES - len(self._exchange.body)
-            self._exchange.body += chunk[:room]
+            with suppress(Damaged):
+                self._keep(chunk)
             yield chunk
         self._exchange.ended_s = asyncio.get_running_loop().time()
+
+    def _keep(self, chunk: bytes) -> None:
+        for piece in [chunk] if self._unpacker is None else self._unpacker.pieces(chunk):
+            room = _KEPT_BYTES - len(self._exchange.body)
+            if not room:
+                return
+            self._exchange.body += piece[:room]
 
     async def aclose(self) -> None:
         await self._stream.aclose()
