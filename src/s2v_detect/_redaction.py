@@ -43,8 +43,12 @@ _NAMED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ID = re.compile(r"\b(?P<head>LTAI|STS\.|AKIA)\w{8,}")  # of an access key, by its own look
-_SUSPECT = re.compile(r"//|[=:>]|%(?:25)?3[ad]|sk-|bearer|LTAI|STS\.|AKIA", re.IGNORECASE)
-"""Every secret that is known here has one of these: most words have none, and cost a tenth."""
+_SUSPECT = re.compile(
+    r"[?#@=>]|(?<!http)(?<!https):|%(?:25)?3[ad]|x-(?:oss|amz)-|sk-|bearer|LTAI|STS\.|AKIA",
+    re.IGNORECASE,
+)
+"""Every secret that is known here has one of these: most words and addresses have none, and cost a
+tenth. An address hides something behind `?`, `#` or before `@`; a scheme's colon names nothing."""
 _SHOWN_CHARACTERS = 300
 
 
