@@ -79,7 +79,12 @@ class Timeline:
     def add(self, at: float) -> None:
         """Add one request, in any order."""
         self.count += 1
-        self._put(1, at, at)
+        number = int(at // self.step_s)
+        if had := self.bins.get(number):
+            count, first, last = had
+            self.bins[number] = (count + 1, min(at, first), max(at, last))
+            return
+        self.bins[number] = (1, at, at)
         if len(self.bins) > _MOST_KEPT:
             self._coarsen()
 

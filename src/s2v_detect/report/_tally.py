@@ -21,6 +21,7 @@ SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
 TOLD = ("kind", "check_pass")
 """By the row's group."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_NUMBERS = re.compile(r"[\d:T.+-]*", re.ASCII)
 _OTHER = "other reasons"
 _MOST_REASONS = 100
 """That have a place of their own: the service has some twenty, a list of somebody's any number."""
@@ -110,9 +111,11 @@ class Tally:
         file = self._file_of(record)
         if file and (way := _way_to(file, self._folder)):
             row["file"] = way
-        if len(str(row)) > _LONGEST_ROW:
+        text = json_in_page(row)
+        if len(text) > _LONGEST_ROW:
             row["more"] = {"your columns": "too long for this page"}
-        return Row(group, json_in_page(row), file)
+            text = json_in_page(row)
+        return Row(group, text, file)
 
     def _file_of(self, record: Mapping[str, Any]) -> Path | None:
         """Return where an image lies that is a file of this machine."""
@@ -130,10 +133,13 @@ class Tally:
 
 def plain(value: object) -> str:
     """Return text without secrets, in which nothing steers a reader: that stands as its number."""
-    if value is None or isinstance(value, int | float):
-        return "" if value is None else str(value)
-    text = without_secrets(str(value)[: 2 * _LONGEST_ADDRESS])
-    return _UNSAFE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    text = str("" if value is None else value)[: 2 * _LONGEST_ADDRESS]
+    if _NUMBERS.fullmatch(text):  # amounts and times, in every row: to look closer costs a tenth
+        return text
+    text = without_secrets(text)
+    return (
+        text if text.isprintable() else _UNSAFE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    )
 
 
 def json_in_page(value: object) -> str:
@@ -159,20 +165,20 @@ def _reason_of(group: str, record: Mapping[str, Any]) -> str:
 
 def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a row as the page shows them, and where that is another its address."""
-    values: dict[str, Any] = {
-        name: plain(record[name])[:_LONGEST_VALUE]
-        for name in SHOWN
-        if record.get(name) not in (None, "")
-    }
+    values: dict[str, Any] = {}
+    own: dict[str, str] = {}
+    for name, value in record.items():
+        if value is None or value == "" or name in TOLD:
+            continue
+        text = plain(value)[:_LONGEST_VALUE]
+        if name in SHOWN:
+            values[name] = text
+        else:
+            own[_column(str(name))] = text
     address = str(record.get("image") or "")
     if address != values.get("image", ""):  # whole, to be loaded from, or not at all
         values["url"] = address if len(address) <= _LONGEST_ADDRESS else ""
-    own = {str(name): value for name, value in record.items() if name not in (*SHOWN, *TOLD)}
-    values["more"] = {
-        _column(name): plain(value)[:_LONGEST_VALUE]
-        for name, value in own.items()
-        if value not in (None, "")
-    }
+    values["more"] = own
     return values
 
 
