@@ -21,7 +21,7 @@ def test_a_flow_screens_the_portraits(
 
     s2v_emulator.when("*/1.jpg", Reject("InvalidFile.NoHuman"))
     s2v_emulator.when("*/2.jpg", Throttle(retry_after_s=0.0), Pass())
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=300):
         told = screen(URLS[:3])
     assert told == {url: not url.endswith("/1.jpg") for url in URLS[:3]}
     assert s2v_emulator.billed == 3
