@@ -23,7 +23,14 @@ from typing import Any, Self
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
-from s2v_detect.limiters._turns import TICK_S, UNLIMITED, Sharing, Turn, refuse_no_rate
+from s2v_detect.limiters._turns import (
+    TICK_S,
+    UNLIMITED,
+    Sharing,
+    Turn,
+    refuse_no_lane,
+    refuse_no_rate,
+)
 from s2v_detect.models import Lane
 
 
@@ -72,6 +79,7 @@ class LocalLimiter:
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
+        refuse_no_lane(lane)
         if self._pacer is None:
             return UNLIMITED
         await self._semaphore.acquire(lane)
@@ -92,6 +100,7 @@ class LocalLimiter:
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait."""
+        refuse_no_lane(lane)
         if self._pacer is None:
             return 0.0
         ahead = self._semaphore.ahead_of(lane)
