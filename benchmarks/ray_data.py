@@ -135,8 +135,9 @@ class Killer(threading.Thread):
         while not self._ended.wait(KILL_EVERY_S):
             for pid in sorted(self._pids.iterdir(), key=lambda path: path.stat().st_ctime)[:1]:
                 pid.unlink()
-                os.kill(int(pid.name), signal.SIGKILL)
-                self.kills += 1
+                with suppress(ProcessLookupError):  # Ray has ended it
+                    os.kill(int(pid.name), signal.SIGKILL)
+                    self.kills += 1
 
     def end(self) -> None:
         """Kill nobody any more."""

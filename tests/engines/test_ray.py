@@ -22,7 +22,15 @@ import ray
 import ray.data
 from ray.cluster_utils import Cluster
 
-from s2v_detect import ConfigurationError, Event, HostLimiter, Ledger, RedisLimiter
+from _postgres_server import PostgresServer
+from s2v_detect import (
+    ConfigurationError,
+    Event,
+    HostLimiter,
+    Ledger,
+    PostgresLedger,
+    RedisLimiter,
+)
 from s2v_detect.emulator import Emulator, Error, Pass, Reject
 from s2v_detect.integrations._columns import names
 from s2v_detect.integrations.ray import BatchCheck, check_dataset
@@ -319,22 +327,32 @@ def test_several_nodes_share_no_file(cluster: Cluster, more: dict[str, Any], say
         check_dataset(dataset(1), **more)
 
 
-def test_several_nodes_keep_one_pace_through_redis(
-    cluster: Cluster, redis_url: str, tmp_path: Path
+def test_several_nodes_have_one_pace_and_one_bill_an_image(
+    cluster: Cluster, redis_url: str, postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """Two actors on two nodes, ten a second for both: nobody is throttled."""
+    """Two actors on two nodes, ten a second for both through Redis, and books in PostgreSQL.
+
+    Every image is in the input twice, far apart: whoever meets it second has it from the books.
+    """
+    images = [*map(URL.format, range(60))]
+    dsn = postgres.database()
     with Emulator.run_in_thread(
         answer=Pass(), api_key=KEY, counting="sliding", rate=10, latency_s=0.2
     ) as service:
+        ds = ray.data.from_items([{"url": url} for url in images * 2], override_num_blocks=12)
         rows = check_dataset(
-            dataset(60),
+            ds,
             base_url=service.base_url,
             limiter=RedisLimiter(redis_url, 10),
+            ledger=dsn,
             concurrency=2,
             batch_size=10,
             ray_options={"scheduling_strategy": "SPREAD", "num_cpus": 1},
             on_event=Witness(tmp_path),
         ).take_all()
-        assert len(rows) == service.billed == 60
+        assert sorted(row["url"] for row in rows) == sorted(images * 2)
+        assert Counter(service.bills.values()) == {1: 60}
         assert service.throttled == 0
         assert len([*tmp_path.iterdir()]) == 2  # both had work
+    with PostgresLedger(dsn) as books:
+        assert [(spend.billed, spend.unknown) for spend in books.statement()] == [(60, 0)]

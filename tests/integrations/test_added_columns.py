@@ -11,6 +11,7 @@ from s2v_detect._columns import ADDED_COLUMNS, OUTCOME_COLUMNS
 from s2v_detect.errors import BadRequest, OutcomeUnknown
 from s2v_detect.integrations._columns import (
     AddedColumns,
+    Cells,
     arrow_columns,
     cells_of,
     exact_type,
@@ -60,16 +61,35 @@ def test_a_row_is_the_flat_line_in_exact_types(name: str) -> None:
         assert isinstance(cells[column.name], exact_type(column) | None)
 
 
+def rows_of(columns: AddedColumns) -> list[Cells]:
+    """What each row holds."""
+    return list(zip(*(column.values for column in columns.columns), strict=True))
+
+
+@pytest.mark.parametrize("places", [[], [0], [2], [0, 1, 2], [1, 2], [0, 2]])
+def test_what_is_known_is_in_its_own_rows(places: list[int]) -> None:
+    """Rows one after another are written together, others each by itself."""
+    columns, entries = AddedColumns(3), [entry_of(f"r{place}") for place in places]
+    columns.put_known(places, entries, AT)
+    found = [row[names("").index("request_id")] for row in rows_of(columns)]
+    assert found == [f"r{place}" if place in places else None for place in range(3)]
+
+
+def entry_of(request_id: str | None) -> LedgerEntry:
+    """What a ledger has of an image that passed."""
+    return LedgerEntry._make(
+        [1, URL, None, "answered", *[0] * 9, 1, None, "", "", request_id, None, None, None, None, 0]
+    )
+
+
 def test_what_needs_no_outcome_has_the_row_of_one() -> None:
     """A verdict of the ledger, and a cell that is empty."""
     known = OUTCOMES["is known"]
     assert isinstance(known, Checked)
-    entry = LedgerEntry._make(
-        [1, URL, None, "answered", *[0] * 9, 1, None, "", "", None, None, None, None, None, 0]
-    )
+    entry = entry_of(None)
     columns = AddedColumns(2)
-    columns.put_known({1: entry}, AT)
-    assert list(zip(*columns.values, strict=True)) == [(None,) * 14, cells_of(known)]
+    columns.put_known([1], [entry], AT)
+    assert rows_of(columns) == [(None,) * 14, cells_of(known)]
     assert skipped_cells("it is a cat", AT) == cells_of(OUTCOMES["is skipped"])
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,50 @@ def test_an_empty_folder_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with pytest.raises(ConfigurationError, match="an empty text is no folder"):
         HostLimiter(directory="")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", [5, b"lines", ["lines"], 0])
+def test_what_is_no_folder_is_told_at_once(folder: Any) -> None:
+    """With a name too: the line is opened then."""
+    for name in (None, "team"):
+        with pytest.raises(ConfigurationError, match="Give a path"):
+            HostLimiter(directory=folder, name=name)
+
+
+@pytest.mark.parametrize("lane", ["fast", "", None, 0, "BULK"])
+async def test_what_is_no_lane_is_told_with_those_there_are(lane: Any, tmp_path: Path) -> None:
+    """By every limiter, and before anybody is in its line."""
+    limiters = [
+        LocalLimiter(),
+        LocalLimiter(float("inf")),
+        HostLimiter(name="team", directory=tmp_path),
+        RedisLimiter("redis://cache.example", name="team"),
+    ]
+    for limiter in limiters:
+        with pytest.raises(ConfigurationError, match="'interactive', 'bulk'"):
+            await limiter.turn(lane)
+        with pytest.raises(ConfigurationError, match="'interactive', 'bulk'"):
+            limiter.forecast_s(lane)
+        assert limiter.forecast_s("bulk") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("end", "is_known"),
+    [
+        *((end, True) for end in ["", "/", "/0", "/12", "?db=3", "/3?protocol=3"]),
+        *((end, False) for end in ["/x", "/1x", "/1/2", "/-1", "/1.5", "/%31", "/ 1", "?db=x"]),
+    ],
+)
+def test_a_database_of_redis_is_a_number(end: str, is_known: bool) -> None:  # noqa: FBT001  # of the table
+    """Any other would be the first: another line than that which was meant."""
+    for scheme in ("redis", "rediss"):
+        with nullcontext() if is_known else pytest.raises(ConfigurationError, match="no URL"):
+            RedisLimiter(f"{scheme}://:a-secret@cache.example:6379{end}")
+
+
+def test_a_socket_of_redis_is_a_path() -> None:
+    """Its database is in the query."""
+    RedisLimiter("unix:///run/redis.sock?db=2")
 
 
 async def test_the_embedded_emulator_is_not_on_the_machine_s_line(lines: Path) -> None:

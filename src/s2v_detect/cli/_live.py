@@ -57,7 +57,7 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
         except OSError as error:
             raise Unusable(
                 f"The live page can't be served on port {port} of this machine: {_why(error)}."
-                f" Give another port behind --live, or none: a free one is taken then."
+                " Give another port behind --live, or none: a free one is taken then."
             ) from error
         told = f"Live page, as long as the run goes on: {page.url}"
         screening.console.print(told, markup=False, soft_wrap=True)

@@ -4,7 +4,8 @@ Each engine has its own tables, and Arrow's types are what they share. Which col
 said in the one table of columns; here is what their values are in memory.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -71,46 +72,96 @@ def _in_order(told: dict[str, Any]) -> Cells:
     return tuple([get(name, empty) for name, empty in _EMPTY])
 
 
+Places = slice | Sequence[int]
+"""Which rows: those one after another, or any."""
+
+
+class Added:
+    """One column: its values, each once, and which of them each row has.
+
+    Most columns have few values, and a library takes a Python object for ten times the price of a
+    number. A row that is told nothing has the first value, which is none.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._numbers: dict[Any, int] = {None: 0}
+        self.numbers = array("q", bytes(8 * rows))
+        """Of each row's value, in `distinct`."""
+
+    @property
+    def distinct(self) -> list[Any]:
+        """The values, each once."""
+        return list(self._numbers)
+
+    @property
+    def values(self) -> list[Any]:
+        """The value of each row."""
+        return list(map(self.distinct.__getitem__, self.numbers))
+
+    def put(self, place: int, value: Any) -> None:
+        """Have one row's value."""
+        self.numbers[place] = self._number(value)
+
+    def fill(self, places: Places, rows: int, value: Any) -> None:
+        """Have one value for so many rows."""
+        self._write(places, array("q", [self._number(value)]) * rows)
+
+    def put_all(self, places: Places, kept: list[Any], value: Callable[[Any], Any] | None) -> None:
+        """Have the values of these rows, as they are kept, or what those come to here."""
+        numbers = {
+            each: self._number(each if value is None or each is None else value(each))
+            for each in dict.fromkeys(kept)
+        }
+        self._write(places, array("q", map(numbers.__getitem__, kept)))
+
+    def _number(self, value: Any) -> int:
+        return self._numbers.setdefault(value, len(self._numbers))
+
+    def _write(self, places: Places, numbers: "array[int]") -> None:
+        if isinstance(places, slice):
+            self.numbers[places] = numbers
+            return
+        for place, number in zip(places, numbers, strict=True):
+            self.numbers[place] = number
+
+
 class AddedColumns:
     """The columns of so many rows, each row by its place; one that is told nothing holds nulls."""
 
     def __init__(self, rows: int) -> None:
-        self._by_name: dict[str, list[Any]] = {
-            column.name: [None] * rows for column in ADDED_COLUMNS
-        }
+        self._by_name = {column.name: Added(rows) for column in ADDED_COLUMNS}
 
     def put(self, place: int, cells: Cells) -> None:
         """Have a row's cells."""
-        for values, cell in zip(self._by_name.values(), cells, strict=True):
-            values[place] = cell
+        for column, cell in zip(self._by_name.values(), cells, strict=True):
+            column.put(place, cell)
 
-    def put_known(self, known: Mapping[int, LedgerEntry], at: datetime) -> None:
-        """Have rows whose answers a ledger has, column by column: they cost nothing now."""
+    def put_known(self, places: Sequence[int], known: Sequence[LedgerEntry], at: datetime) -> None:
+        """Have rows, in their order, whose answers a ledger has: they cost nothing now."""
+        if not places:
+            return
+        is_whole = places[-1] - places[0] == len(places) - 1
+        where = slice(places[0], places[-1] + 1) if is_whole else places
         for name, value in {**_KNOWN, "at": at}.items():
-            values = self._by_name[name]
-            for place in known:
-                values[place] = value
-        for name, get in _OF_ENTRY.items():
-            values = self._by_name[name]
-            for place, entry in known.items():
-                values[place] = get(entry)
+            self._by_name[name].fill(where, len(places), value)
+        for name, value_of in _OF_ENTRY.items():
+            self._by_name[name].put_all(where, list(map(attrgetter(name), known)), value_of)
 
     @property
-    def values(self) -> list[list[Any]]:
-        """Those of each column, in the order of the rows."""
+    def columns(self) -> list[Added]:
+        """Each of them, in the order of a table's columns."""
         return list(self._by_name.values())
 
 
-def _humanoid(entry: LedgerEntry) -> bool | None:
-    return None if entry.humanoid is None else bool(entry.humanoid)
-
-
 _KNOWN = _FOR_NOTHING | {"kind": "checked", "source": "ledger"}
-_OF_ENTRY: dict[str, Callable[[LedgerEntry], Any]] = {
-    "check_pass": lambda entry: bool(entry.check_pass),
-    "humanoid": _humanoid,
-    **{name: attrgetter(name) for name in ("code", "message", "request_id")},
+_OF_ENTRY: dict[str, Callable[[Any], Any] | None] = {
+    "check_pass": bool,
+    "humanoid": bool,
+    "code": None,
+    "message": None,
+    "request_id": None,
 }
+"""What an entry has for a column, and what its value comes to there."""
 
 
 def arrow_type(column: Column) -> "pa.DataType":

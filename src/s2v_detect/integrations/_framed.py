@@ -9,8 +9,7 @@ as decimals among them; any other gets the types that pandas calls nullable, and
 `Decimal`, which add up exactly and need no other library.
 """
 
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -25,6 +24,7 @@ from s2v_detect._columns import ADDED_COLUMNS, Column
 from s2v_detect.images import described, is_image, is_missing
 from s2v_detect.integrations._columns import (
     MONEY,
+    Added,
     AddedColumns,
     arrow_type,
     exact_type,
@@ -42,8 +42,8 @@ _COLLECTED = {
 
 _MOST_NAMED = 20
 
-Make = Callable[[Column, Sequence[Any]], Any]
-"""Makes a column of a library of its values."""
+Make = Callable[[Column, Added], Any]
+"""Makes a column of a library."""
 
 
 class Framed(Generic[IntoDataFrameT]):
@@ -71,7 +71,7 @@ class Framed(Generic[IntoDataFrameT]):
 
     def with_columns(self, columns: AddedColumns) -> IntoDataFrameT:
         """Return the frame with our columns, which have as many rows."""
-        values = map(self._make, ADDED_COLUMNS, columns.values)
+        values = map(self._make, ADDED_COLUMNS, columns.columns)
         ours = dict(zip(names(self._prefix), values, strict=True))
         frame: Any = self._frame
         if frame.implementation.is_pandas_like():
@@ -172,10 +172,14 @@ def _made_for(frame: Any, column: str) -> Make:
     raise TypeError(f"frames of {kind.value} are not known. Give one of pandas, polars or pyarrow.")
 
 
-def _of_arrow(column: Column, values: Sequence[Any]) -> Any:
+def _of_arrow(column: Column, added: Added) -> Any:
     import pyarrow as pa  # noqa: PLC0415  # the frame's own
 
-    return pa.chunked_array([pa.array(values, arrow_type(column))])
+    values = pa.array(added.distinct, arrow_type(column))
+    rows = [None, pa.py_buffer(added.numbers)]
+    return pa.chunked_array(
+        [values.take(pa.Array.from_buffers(pa.int64(), len(added.numbers), rows))]
+    )
 
 
 def _of_polars() -> Make:
@@ -190,11 +194,9 @@ def _of_polars() -> Make:
         datetime: pl.Datetime("us", "UTC"),
     }
 
-    def make(column: Column, values: Sequence[Any]) -> Any:
-        distinct, places = _distinct(values)
-        return pl.Series(distinct, dtype=types[exact_type(column)]).gather(
-            pl.Series(places, dtype=pl.Int64)
-        )
+    def make(column: Column, added: Added) -> Any:
+        values = pl.Series(added.distinct, dtype=types[exact_type(column)])
+        return values.gather(pl.Series(added.numbers, dtype=pl.Int64))
 
     return make
 
@@ -212,19 +214,8 @@ def _of_pandas(frame: Any, column: str) -> Make:
         datetime: "datetime64[us, UTC]",
     }
 
-    def make(column: Column, values: Sequence[Any]) -> Any:
+    def make(column: Column, added: Added) -> Any:
         type_ = pd.ArrowDtype(arrow_type(column)) if is_arrow else types[exact_type(column)]
-        distinct, places = _distinct(values)
-        return pd.array(distinct, dtype=type_).take(places)
+        return pd.array(added.distinct, dtype=type_).take(added.numbers)
 
     return make
-
-
-def _distinct(values: Sequence[Any]) -> tuple[list[Any], "array[int]"]:
-    """Return the values, each once, and which of them each is.
-
-    Most columns have few, and a library takes a Python object for ten times the price of a place.
-    """
-    distinct = list(dict.fromkeys(values))
-    places = {value: place for place, value in enumerate(distinct)}
-    return distinct, array("q", map(places.__getitem__, values))

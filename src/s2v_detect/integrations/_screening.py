@@ -96,16 +96,19 @@ class Screening:
 
     def _without_known(self, ledger: AnyLedger, places: list[int]) -> list[int]:
         """Fill in what the ledger answers, and return the rest. It reads a file, and blocks."""
-        keys = {place: key for place in places if (key := self._key(place)) is not None}
-        entries = ledger.entries(keys.values(), by_identity=self._identities is not None)
-        known = {
-            place: entry
-            for place, key in keys.items()
-            if (entry := entries.get(key)) and entry.check_pass is not None
-            if ledger.is_fresh(entry)
-        }
-        self.columns.put_known(known, datetime.now(UTC))
-        return [place for place in places if place not in known]
+        keys = list(map(self._key, places))
+        asked = (key for key in keys if key is not None)
+        entries = ledger.entries(asked, by_identity=self._identities is not None)
+        known, answers, rest = [], [], []
+        for place, key in zip(places, keys, strict=True):
+            entry = entries.get(key) if key is not None else None
+            if entry is not None and entry.check_pass is not None and ledger.is_fresh(entry):
+                known.append(place)
+                answers.append(entry)
+            else:
+                rest.append(place)
+        self.columns.put_known(known, answers, datetime.now(UTC))
+        return rest
 
     def _key(self, place: int) -> str | None:
         """Return what the ledger is asked by. None: a file, which the stream reads, or a fault."""

@@ -28,6 +28,7 @@ from s2v_detect.limiters._turns import (
     UNLIMITED,
     Sharing,
     Turn,
+    refuse_no_lane,
     refuse_no_rate,
 )
 from s2v_detect.limiters._waiting_list import margin_of
@@ -79,6 +80,7 @@ class LocalLimiter:
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
+        refuse_no_lane(lane)
         if self._pacer is None:
             return UNLIMITED
         await self._semaphore.acquire(lane)
@@ -99,6 +101,7 @@ class LocalLimiter:
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait."""
+        refuse_no_lane(lane)
         if self._pacer is None:
             return 0.0
         ahead = self._semaphore.ahead_of(lane)

@@ -223,6 +223,10 @@ def _end(file: LineFile, life: LifeSign) -> None:
 
 def usable_folder(directory: str | os.PathLike[str] | None) -> Path:
     """Return the folder of the lines. Raises `ConfigurationError`."""
+    if not (directory is None or isinstance(directory, str | os.PathLike)):
+        raise ConfigurationError(
+            f"directory is {directory!r}.", do="Give a path, or None for the machine's own."
+        )
     try:
         return state_folder(directory)
     except OSError as error:

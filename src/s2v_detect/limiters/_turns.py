@@ -114,6 +114,14 @@ def refuse_no_rate(rate: float, per_s: float) -> None:
         )
 
 
+def refuse_no_lane(lane: object) -> None:
+    """Raise `ConfigurationError` for a lane that there is not."""
+    if lane not in LANES:
+        raise ConfigurationError(
+            f"lane is {lane!r}.", do=f"Give one of {', '.join(map(repr, LANES))}."
+        )
+
+
 def _refuse_no_name(name: object) -> None:
     if name is not None and not (isinstance(name, str) and name):
         do = 'Give a text, such as "team", or None for the account\'s own.'
@@ -153,6 +161,7 @@ class SharedLine(ABC):
 
         Who has waited elsewhere for so long already stands before those who came meanwhile.
         """
+        refuse_no_lane(lane)
         if math.isinf(self.rate):
             return UNLIMITED
         who = object()
@@ -176,6 +185,7 @@ class SharedLine(ABC):
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait, as far as known."""
+        refuse_no_lane(lane)
         if math.isinf(self.rate):
             return 0.0
         with self._mutex:

@@ -5,12 +5,14 @@ call to a frozen server can take 50 s; so our own client is told to try once.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from s2v_detect._version import missing
 from s2v_detect._waiting import task_of
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 BOUND_S = 0.3
 """Of one call."""
+_DATABASE = re.compile("(/[0-9]*)?")
 _AGEING = 1.1  # of the shortest way: it may be longer tomorrow
 
 
@@ -125,6 +128,13 @@ def fault_in_words(fault: BaseException | None) -> str:
     return str(fault).rstrip(".") or type(fault).__name__
 
 
+def _refuse_no_database(url: str) -> None:
+    """Raise `ValueError` where a URL names a database by no number: redis-py takes the first."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+        raise ValueError(url)
+
+
 class _Own:
     """A client of our own, in a thread of our own: for any event loop and thread."""
 
@@ -134,6 +144,7 @@ class _Own:
         from redis.retry import Retry  # noqa: PLC0415  # as above
 
         try:
+            _refuse_no_database(url)
             self._client = Redis.from_url(
                 url,
                 socket_timeout=BOUND_S,
