@@ -45,13 +45,19 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def refuse_no_patience(lane: object, **bounds: object) -> None:
     """Raise `ConfigurationError` for a lane or a bound of one check that means nothing."""
-    if lane not in ("interactive", "bulk"):
-        raise ConfigurationError(f"lane is {lane!r}.", do='Give "interactive" or "bulk".')
+    refuse_no_lane(lane)
     for name, bound_s in bounds.items():
         if bound_s is not None and not (is_number(bound_s) and bound_s >= 0):
             raise ConfigurationError(
                 f"{name} is {bound_s!r}.", do="Give seconds, 0 or more; None is no bound."
             )
+
+
+def refuse_no_lane(lane: object, lanes: Sequence[str] = ("interactive", "bulk")) -> None:
+    """Raise `ConfigurationError` for a lane that there is not."""
+    if lane not in lanes:
+        do = f"Give one of {', '.join(map(repr, lanes))}."
+        raise ConfigurationError(f"lane is {lane!r}.", do=do)
 
 
 def outage_bound(max_outage_s: float | None) -> float:

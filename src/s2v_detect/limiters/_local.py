@@ -28,11 +28,11 @@ from s2v_detect.limiters._turns import (
     UNLIMITED,
     Sharing,
     Turn,
-    refuse_no_lane,
     refuse_no_rate,
 )
 from s2v_detect.limiters._waiting_list import margin_of
-from s2v_detect.models import Lane
+from s2v_detect.models import LANES, Lane
+from s2v_detect.options import refuse_no_lane
 
 
 class LocalLimiter:
@@ -80,7 +80,7 @@ class LocalLimiter:
 
     async def turn(self, lane: Lane = "bulk") -> Turn:
         """Return when a request may leave. Cancelling leaves the line, and costs nobody a turn."""
-        refuse_no_lane(lane)
+        refuse_no_lane(lane, LANES)
         if self._pacer is None:
             return UNLIMITED
         await self._semaphore.acquire(lane)
@@ -101,7 +101,7 @@ class LocalLimiter:
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait."""
-        refuse_no_lane(lane)
+        refuse_no_lane(lane, LANES)
         if self._pacer is None:
             return 0.0
         ahead = self._semaphore.ahead_of(lane)

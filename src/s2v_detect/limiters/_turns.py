@@ -22,7 +22,7 @@ from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish, margin_of
 from s2v_detect.models import LANES, Lane
-from s2v_detect.options import is_number
+from s2v_detect.options import is_number, refuse_no_lane
 
 TICK_S = 1e-5
 """A start is kept to this: shorter sleeps end before a clock has moved, and would spin."""
@@ -114,14 +114,6 @@ def refuse_no_rate(rate: float, per_s: float) -> None:
         )
 
 
-def refuse_no_lane(lane: object) -> None:
-    """Raise `ConfigurationError` for a lane that there is not."""
-    if lane not in LANES:
-        raise ConfigurationError(
-            f"lane is {lane!r}.", do=f"Give one of {', '.join(map(repr, LANES))}."
-        )
-
-
 def _refuse_no_name(name: object) -> None:
     if name is not None and not (isinstance(name, str) and name):
         do = 'Give a text, such as "team", or None for the account\'s own.'
@@ -161,7 +153,7 @@ class SharedLine(ABC):
 
         Who has waited elsewhere for so long already stands before those who came meanwhile.
         """
-        refuse_no_lane(lane)
+        refuse_no_lane(lane, LANES)
         if math.isinf(self.rate):
             return UNLIMITED
         who = object()
@@ -185,7 +177,7 @@ class SharedLine(ABC):
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait, as far as known."""
-        refuse_no_lane(lane)
+        refuse_no_lane(lane, LANES)
         if math.isinf(self.rate):
             return 0.0
         with self._mutex:
