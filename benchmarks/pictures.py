@@ -1,9 +1,11 @@
-"""The README's pictures of a run: its progress on a terminal, and its report page.
+"""The README's pictures: of a run its progress on a terminal and its report page; the web example.
 
     python benchmarks/pictures.py
+    python benchmarks/pictures.py web
 
 A real run against the emulator at five a second, over the example photographs and addresses that
-it rejects or can't fetch. Needs Chromium. Writes progress.png and report.png beside pace.png.
+it rejects or can't fetch. Needs Chromium, and a Chinese font for the page. Writes progress.png,
+report.png and web.png beside pace.png.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from pathlib import Path
 from playwright.async_api import Browser, async_playwright
 from rich.console import Console
 
+from _web_picture import web_page
 from s2v_detect import DetectClient, Ledger, LocalLimiter, Spend
 from s2v_detect.bulk import Run, Tally, open_output
 from s2v_detect.cli._progress import Progress
@@ -131,12 +134,27 @@ async def make(folder: Path, base: str) -> None:
         await browser.close()
 
 
+async def make_web(folder: Path) -> None:
+    """Draw the web example."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        await web_page(browser, folder, HERE / "pictures" / "web.png")
+        await browser.close()
+
+
 def main() -> int:
-    """Make both."""
+    """Make all, or those that are named."""
     assert __doc__
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", nargs="*", choices=["run", "web"], default=["run", "web"])
+    wanted = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as name, photographs() as base:
-        asyncio.run(make(Path(name), base))
+        if "run" in wanted:
+            asyncio.run(make(Path(name), base))
+        if "web" in wanted:
+            asyncio.run(make_web(Path(name)))
     return 0
 
 

@@ -142,7 +142,7 @@ class Card {
     const [title, ...more] = this.told();
     this.element.dataset.state = this.state;
     this.part(".state b").textContent = title;
-    this.part(".more").textContent = more.join(" ");
+    this.part(".more").textContent = more.join(document.documentElement.lang === "en" ? " " : "");
     this.part(".service").textContent = this.inEnglish();
     const progress = this.part("progress");
     progress.hidden = this.state !== "place" && this.state !== "sent";
