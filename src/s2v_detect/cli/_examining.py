@@ -99,10 +99,10 @@ class Account:
             return of_error("address", self.address_fault, exit_of_fault(self.address_fault))
         url = self.settings.base_url
         source = "an emulator of its own" if self.is_emulator else self.sources.base_url
-        found = f"{url}, by {source}." if source else f"{url}, the public one."
+        found = f"{url}, from {source}." if source else f"{url}, the public one."
         facts = {"base_url": url, "source": source, "workspace": self.settings.workspace or ""}
         if self.settings.workspace:
-            found += f" The workspace is by {self.sources.workspace}."
+            found += f" The workspace is from {self.sources.workspace}."
         return well("address", printable(found), **facts)
 
     def key(self, heard: Heard | None) -> Finding:
