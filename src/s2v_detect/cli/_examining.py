@@ -4,6 +4,7 @@ The service is asked once, for what uploads begin with: a request that is never 
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -207,6 +208,9 @@ async def line(account: Account) -> Finding:
 
 
 def _machine_line(account: Account) -> Finding:
+    if sys.platform == "win32":
+        found = "This system has no line of a machine: each process paces alone."
+        return well("line", found, f"Set {LINE_VARIABLE} to a Redis where several processes go.")
     try:
         folder = state_folder(None)
     except OSError as error:
