@@ -19,6 +19,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 Probe = Callable[..., subprocess.CompletedProcess[str]]
 
 PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "photographs" / "portrait.jpg"
+IMAGE = "https://a.example/{}.jpg"
 COST = ("--max-cost", "1")
 CREDENTIAL = (
     b'{"data": {"policy": "p", "signature": "s", "upload_dir": "d", "upload_host": "https://h",'
@@ -36,7 +37,7 @@ def _no_network_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 @pytest.fixture
 def probe(called: Command, tmp_path: Path) -> Probe:
     """Probe, and return what the command printed; fast."""
-    (tmp_path / "list.txt").write_text("".join(f"https://a.example/{n}.jpg\n" for n in range(9)))
+    (tmp_path / "list.txt").write_text("".join(IMAGE.format(n) + "\n" for n in range(9)))
 
     def run(
         number: int, *arguments: object, code: int | set[int] = 0, cost: tuple[str, ...] = COST
@@ -86,6 +87,10 @@ def test_a_page_is_written_and_every_request_is_in_the_books(
     assert told["billed"] == emulator.billed == 2
     assert {"name": "retry-after", "count": 1, "values": ["2"]} in told["headers"]
     assert "5 requests, 2 billed (CNY 0.008)" in done.stderr
+    with Ledger(tmp_path / "probe.md.ledger") as books:
+        ids = [attempt.request_id for n in range(5) for attempt in books.attempts(IMAGE.format(n))]
+    assert len(ids) == 5
+    assert all(each and each not in (tmp_path / "probe.md").read_text() for each in ids)
 
 
 def test_no_secret_is_on_the_page(

@@ -4,6 +4,7 @@ The service is asked once, for what uploads begin with: a request that is never 
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -99,10 +100,10 @@ class Account:
             return of_error("address", self.address_fault, exit_of_fault(self.address_fault))
         url = self.settings.base_url
         source = "an emulator of its own" if self.is_emulator else self.sources.base_url
-        found = f"{url}, by {source}." if source else f"{url}, the public one."
+        found = f"{url}, from {source}." if source else f"{url}, the public one."
         facts = {"base_url": url, "source": source, "workspace": self.settings.workspace or ""}
         if self.settings.workspace:
-            found += f" The workspace is by {self.sources.workspace}."
+            found += f" The workspace is from {self.sources.workspace}."
         return well("address", printable(found), **facts)
 
     def key(self, heard: Heard | None) -> Finding:
@@ -207,6 +208,9 @@ async def line(account: Account) -> Finding:
 
 
 def _machine_line(account: Account) -> Finding:
+    if sys.platform == "win32":
+        found = "This system has no line of a machine: each process paces alone."
+        return well("line", found, f"Set {LINE_VARIABLE} to a Redis where several processes go.")
     try:
         folder = state_folder(None)
     except OSError as error:
