@@ -22,7 +22,7 @@ _MOST_KEPT = 5_000
 WIDTH, HEIGHT = 960, 180
 _TICKS = 6
 _LABEL_WIDTH = 110
-_NARROW_LABEL_WIDTH = 340
+_NARROW_LABEL_WIDTH = 400
 """Of the same label on a telephone, where the whole chart is as wide as three."""
 
 

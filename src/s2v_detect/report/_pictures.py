@@ -74,6 +74,7 @@ def _as_text(image: Any) -> str:
     if picture.mode == "RGBA":  # a JPEG has no transparency: white stands behind the picture
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
+    picture.info.clear()  # a comment of the camera's would be written too
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=_QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
