@@ -1,7 +1,7 @@
 """The rules that a user gives to a client: how it asks, how it looks, what it spends."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -48,16 +48,14 @@ def refuse_no_patience(lane: object, **bounds: object) -> None:
     refuse_no_lane(lane)
     for name, bound_s in bounds.items():
         if bound_s is not None and not (is_number(bound_s) and bound_s >= 0):
-            raise ConfigurationError(
-                f"{name} is {bound_s!r}.", do="Give seconds, 0 or more; None is no bound."
-            )
+            do = "Give seconds, 0 or more; None is no bound."
+            raise ConfigurationError(f"{name} is {bound_s!r}.", do=do)
 
 
 def refuse_no_lane(lane: object, lanes: Sequence[str] = ("interactive", "bulk")) -> None:
     """Raise `ConfigurationError` for a lane that there is not."""
     if lane not in lanes:
-        do = f"Give one of {', '.join(map(repr, lanes))}."
-        raise ConfigurationError(f"lane is {lane!r}.", do=do)
+        raise ConfigurationError(f"lane is {lane!r}.", do=f"Give one of {str(lanes)[1:-1]}.")
 
 
 def outage_bound(max_outage_s: float | None) -> float:

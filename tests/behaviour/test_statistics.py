@@ -102,7 +102,7 @@ async def test_a_forecast_is_that_of_its_lane(emulator: Emulator) -> None:
         assert (client.forecast_s(), client.forecast_s("bulk")) == (7.0, 9.0)
         told = client.statistics().line
         assert (told.interactive.forecast_s, told.bulk.forecast_s) == (7.0, 9.0)
-        with pytest.raises(ConfigurationError, match=r"lane is 'open'\. Give \"interactive\""):
+        with pytest.raises(ConfigurationError, match=r"lane is 'open'\. Give one of 'interactive'"):
             client.forecast_s("open")  # type: ignore[arg-type]  # no lane of a user's
 
 

@@ -14,7 +14,7 @@ import pytest
 from s2v_detect import ConfigurationError, DetectClient, HostLimiter, LocalLimiter, RedisLimiter
 from s2v_detect.cli._account import Account
 from s2v_detect.emulator import Emulator, Pass
-from s2v_detect.limiters import _accounts, _folder
+from s2v_detect.limiters import Limiter, _accounts, _folder
 from s2v_detect.limiters._accounts import account_name, line_of
 
 KEY = "sk-of-this-account"
