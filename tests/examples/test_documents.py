@@ -92,9 +92,11 @@ def test_every_program_runs(s2v_emulator: Emulator, tmp_path: Path, block: Block
     assert not is_test or "1 passed" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["airflow_dag.py", "frames.py", "ray_pipeline.py"])
-def test_the_pipelines_of_the_readme_are_those_of_the_examples(name: str) -> None:
-    """Word for word: `.ci/engines` runs them, and the test of the frame's example."""
+@pytest.mark.parametrize(
+    "name", ["airflow_dag.py", "fastapi_app.py", "frames.py", "ray_pipeline.py"]
+)
+def test_the_programs_of_the_readme_are_those_of_the_examples(name: str) -> None:
+    """Word for word: `.ci/engines` runs them, or the test of the example."""
     example = (ROOT / "examples" / name).read_text(encoding="utf-8")
     assert [block for block in BLOCKS if block.language == "python" and block.text in example]
 
