@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from fastapi import FastAPI, HTTPException, Request
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tests.networks import closed_port
+from tests.web import served
 
 import s2v_detect
 from s2v_detect import (
@@ -31,9 +33,11 @@ from s2v_detect import (
     OutcomeUnknown,
     OutOfCredit,
     RateLimited,
+    RetryPolicy,
     ServiceUnavailable,
+    Verdict,
 )
-from s2v_detect.emulator import Emulator
+from s2v_detect.emulator import Emulator, Error, Pass
 from s2v_detect.integrations.fastapi import (
     Detector,
     Problem,
@@ -42,6 +46,7 @@ from s2v_detect.integrations.fastapi import (
     lifespan,
     open_client,
     problems,
+    while_present,
 )
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -344,6 +349,58 @@ async def test_a_web_socket_has_its_error_as_it_is() -> None:
 
     with pytest.raises(NotSent):
         await app(scope, nothing, nothing)
+
+
+# A network that is dead
+
+
+def application(**options: Any) -> FastAPI:
+    """Return an application with one endpoint."""
+    app = FastAPI(lifespan=lifespan(**options))
+    add_problem_handlers(app)
+
+    @app.get("/")
+    async def check(number: int, request: Request, client: Detector) -> Verdict:
+        checking = client.check(f"https://images.example/{number}.jpg", max_wait_s=2)
+        return await while_present(request, checking)
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses", "last"),
+    [
+        ("a port that never answered", {503}, "unavailable"),
+        ("a port that answers no more", {503}, "not-sent"),
+        ("a service that is out", {502, 503}, "not-sent"),
+    ],
+)
+async def test_in_a_dead_network_visitors_are_told_at_once_when_to_come_again(
+    name: str, statuses: set[int], last: str
+) -> None:
+    """The first few after a quick retry, all others at once: `Retry-After` is in each answer."""
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(Emulator(answer=Pass()))
+        where = emulator.base_url
+        if name == "a port that never answered":
+            where = f"http://127.0.0.1:{closed_port()}/api/v1"
+        retry = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.01)
+        app = application(api_key=emulator.api_key, base_url=where, retry=retry)
+        async with served(app) as visitor:
+            before = await visitor.get("/", params={"number": 0})
+            assert before.status_code == 200 or "never" in name
+            if name == "a service that is out":
+                emulator.when("*", Error(503, "ServiceUnavailable"))
+            else:
+                await stack.aclose()
+            asks = [visitor.get("/", params={"number": number}) for number in range(1, 9)]
+            answers = await asyncio.gather(*asks)
+            latest = await visitor.get("/", params={"number": 9})
+    assert {answer.status_code for answer in answers} <= statuses
+    assert latest.json()["type"].endswith(last)
+    for answer in (*answers, latest):
+        assert 1 <= int(answer.headers["Retry-After"]) <= 31
+        assert answer.json()["billed"] == "no"
 
 
 # The page of OpenAPI

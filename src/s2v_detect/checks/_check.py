@@ -334,7 +334,7 @@ class Check:
     def _say_when(self, error: DetectError) -> None:
         """Have the error of a service that can't be reached, or is out, say when to come again."""
         breaker = self._session.breaker
-        if isinstance(error, NotSent) or (breaker.is_open and is_outage(error)):
+        if error.is_unsent or (breaker.is_open and is_outage(error)):
             error.retry_after_s = max(error.retry_after_s or 0.0, breaker.again_s)
 
     def _goes_on_for_streams(self, error: DetectError, seen: Seen) -> bool:
