@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from s2v_detect._service import CHECK_PATH
-from s2v_detect.errors import ConfigurationError
+from s2v_detect.errors import unreached
 from s2v_detect.wire._answers import Answer
 from s2v_detect.wire._http import own_http
 from s2v_detect.wire._unpacking import CODINGS, Damaged, Unpacker, coding_of
@@ -68,10 +68,8 @@ class Observer:
             return
         if not self._left:  # before a byte of it, so that it counts as not sent
             self.is_used_up = True
-            raise ConfigurationError(
-                "not sent, as many requests were made as were asked for.",
-                do="Ask for more of them.",
-            )
+            what = "not sent, as many requests were made as were asked for"
+            raise unreached(what, "Ask for more of them", lasts=True)
         self._left -= 1
         exchange = Exchange()
         self.exchanges.append(exchange)
