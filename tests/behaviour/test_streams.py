@@ -122,9 +122,10 @@ async def test_ordered_outcomes_come_in_the_order_of_the_input(
     assert [outcome.index for outcome in outcomes] == list(range(60))
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_outcomes_come_as_they_finish(emulator: Emulator) -> None:
     """A slow image does not hold back the quick ones behind it."""
-    emulator.when("*/slow.jpg", Pass(latency_s=0.2))
+    emulator.when("*/slow.jpg", Pass(latency_s=30))
     items = ["https://images.example/slow.jpg", "https://images.example/quick.jpg"]
     async with emulator.client() as client:
         outcomes = [outcome async for outcome in client.aiter_check(items)]
@@ -207,6 +208,7 @@ async def test_an_input_that_is_cancelled_is_not_at_its_end(emulator: Emulator, 
     assert len(outcomes) == 1
 
 
+@pytest.mark.usefixtures("jumping_clock")
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -223,7 +225,7 @@ async def test_a_fault_of_the_run_is_raised_last(
     ordered: bool,  # noqa: FBT001  # pytest's way of giving it
 ) -> None:
     """Those in flight that still answer are yielded; the fault names its image and ends it."""
-    emulator.when("*/slow-*", Pass(latency_s=0.15))
+    emulator.when("*/slow-*", Pass(latency_s=30))
     emulator.when("*/fault.jpg", answer)
     slow = [f"https://images.example/slow-{number}.jpg" for number in range(4)]
     behind = [f"https://images.example/{number}.jpg" for number in range(50)]
@@ -239,13 +241,15 @@ async def test_a_fault_of_the_run_is_raised_last(
     assert emulator.requests == 5
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_fault_of_the_run_leaves_what_was_in_line_unsent(
     emulator: Emulator, urls: Urls
 ) -> None:
     """With 20 in line behind the fault not one of them is sent, and none gets an outcome."""
     emulator.when("*", Error(401, "InvalidApiKey"))
     outcomes = []
-    async with emulator.client(limiter=LocalLimiter(1, per_s=9), max_in_flight=20) as client:
+    line = LocalLimiter(1, per_s=900, clock=asyncio.get_running_loop().time)
+    async with emulator.client(limiter=line, max_in_flight=20) as client:
         with pytest.raises(AccessDenied):
             async for outcome in client.aiter_check(urls(20)):
                 outcomes.append(outcome)
@@ -253,11 +257,12 @@ async def test_a_fault_of_the_run_leaves_what_was_in_line_unsent(
     assert emulator.requests == 1
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_fault_of_the_run_still_tells_of_what_may_have_been_billed(
     emulator: Emulator,
 ) -> None:
     """An image whose answer was lost gets its outcome, with the money, though it is not resent."""
-    emulator.when("*/lost.jpg", Cut(latency_s=0.1), Pass())
+    emulator.when("*/lost.jpg", Cut(latency_s=30), Pass())
     emulator.when("*/fault.jpg", Error(401, "InvalidApiKey"))
     outcomes = []
     async with emulator.client() as client:
@@ -327,6 +332,7 @@ async def leave_by_cancellation(client: DetectClient, source: Source) -> None:
     await asyncio.wait([task])
 
 
+@pytest.mark.usefixtures("jumping_clock")
 @pytest.mark.parametrize(
     "leave",
     [leave_by_block, leave_by_break, leave_by_aclose, leave_by_exception, leave_by_cancellation],
@@ -336,7 +342,8 @@ async def test_leaving_stops_the_sending(
 ) -> None:
     """The line still has room for hundreds; once the stream is left not one more is sent."""
     source = Source(urls(500))
-    async with emulator.client(limiter=LocalLimiter(200), max_in_flight=50) as client:
+    line = LocalLimiter(1, per_s=5, clock=asyncio.get_running_loop().time)
+    async with emulator.client(limiter=line, max_in_flight=50) as client:
         await leave(client, source)  # type: ignore[misc]  # all five are coroutine functions
         gc.collect()
         await asyncio.sleep(0)  # a finalizer hands its work to the loop
@@ -365,11 +372,12 @@ async def test_leaving_ends_an_input_that_is_being_awaited(emulator: Emulator) -
     assert closed
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_stop_sends_no_more_and_delivers_what_was_sent(
     emulator: Emulator, urls: Urls
 ) -> None:
     """What the command does at the first Ctrl-C: nothing that was paid for is lost."""
-    emulator.when("*", Pass(latency_s=0.1))
+    emulator.when("*", Pass(latency_s=30))
     async with (
         emulator.client(max_in_flight=10) as client,
         client.aiter_check(urls(100)) as stream,
@@ -381,9 +389,10 @@ async def test_stop_sends_no_more_and_delivers_what_was_sent(
     assert len(outcomes) == emulator.billed == client.spend.billed
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_stop_retries_nothing(emulator: Emulator) -> None:
     """An image that is throttled after the stop gets no outcome: a resume does it again."""
-    emulator.when("*", Throttle(latency_s=0.1), Pass())
+    emulator.when("*", Throttle(latency_s=30), Pass())
     async with emulator.client() as client:
         stream = client.aiter_check(["https://images.example/1.jpg"])
         taking = asyncio.ensure_future(anext(stream, None))
@@ -429,19 +438,22 @@ async def test_several_consumers_may_share_a_stream(emulator: Emulator, urls: Ur
     assert sorted(taken) == list(range(60))
 
 
-@pytest.mark.real_time
+@pytest.mark.usefixtures("jumping_clock")
 async def test_latency_never_limits_the_rate(emulator: Emulator, urls: Urls) -> None:
-    """At 100 a second and two seconds' latency, 60 are in flight together."""
-    emulator.when("*", Pass(latency_s=2.0))
-    async with emulator.client(limiter=LocalLimiter(100)) as client:
+    """At 2 a second and 50 seconds' latency, 60 are in flight together."""
+    emulator.when("*", Pass(latency_s=50))
+    line = LocalLimiter(2, clock=asyncio.get_running_loop().time)
+    async with emulator.client(limiter=line) as client:
         outcomes = [outcome async for outcome in client.aiter_check(urls(60))]
     assert len(outcomes) == 60
-    assert emulator.most_in_flight >= 55
+    assert emulator.most_in_flight == 60
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_client_that_closes_ends_its_streams(emulator: Emulator, urls: Urls) -> None:
     """The stream says that the client is closed, where it would otherwise hang."""
-    client = emulator.client(limiter=LocalLimiter(1, per_s=60), max_in_flight=3)
+    line = LocalLimiter(1, per_s=600, clock=asyncio.get_running_loop().time)
+    client = emulator.client(limiter=line, max_in_flight=3)
     await client.aopen()
     stream = client.aiter_check(urls(10))
     await anext(stream)

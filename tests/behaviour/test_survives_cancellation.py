@@ -56,11 +56,12 @@ async def test_checks_cancelled_at_random_instants_lose_nothing(
     assert client.spend.unknown == 0
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_check_cancelled_in_line_is_free_and_gives_its_turn_to_the_next(
     emulator: Emulator,
 ) -> None:
     """The third in line is second once the second is cancelled."""
-    line = LocalLimiter(1, per_s=0.05)
+    line = LocalLimiter(1, per_s=30, clock=asyncio.get_running_loop().time)
     watched = Watched()
     async with emulator.client(limiter=line, on_event=watched) as client:
         tasks = [
@@ -78,11 +79,12 @@ async def test_a_check_cancelled_in_line_is_free_and_gives_its_turn_to_the_next(
     assert client.spend.billed == emulator.billed == 2
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_check_cancelled_after_it_was_sent_is_settled_and_counted(
     emulator: Emulator,
 ) -> None:
     """Nobody waits any more, and the answer is in the books all the same."""
-    emulator.when("*", Pass(latency_s=0.05))
+    emulator.when("*", Pass(latency_s=30))
     watched = Watched()
     async with emulator.client(on_event=watched) as client:
         task = asyncio.create_task(client.check(IMAGE))
@@ -94,9 +96,10 @@ async def test_a_check_cancelled_after_it_was_sent_is_settled_and_counted(
         assert client.spend.billed == emulator.billed == 1
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_nothing_is_asked_again_for_a_caller_who_has_left(emulator: Emulator) -> None:
     """A lost answer and a throttle are retried only while somebody waits."""
-    for answer in (Cut(latency_s=0.05), Throttle()):
+    for answer in (Cut(latency_s=30), Throttle()):
         emulator.reset()
         emulator.when("*", answer, Pass())
         watched = Watched()
@@ -122,9 +125,10 @@ async def test_a_flight_resting_between_attempts_ends_with_its_last_waiter(
     assert emulator.requests == 1
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_one_of_two_who_wait_may_leave(emulator: Emulator) -> None:
     """The other has the verdict, and as the first of those who are left its cost too."""
-    emulator.when("*", Pass(latency_s=0.05))
+    emulator.when("*", Pass(latency_s=30))
     watched = Watched()
     async with emulator.client(on_event=watched) as client:
         leaving = asyncio.create_task(client.check(IMAGE))
@@ -135,13 +139,15 @@ async def test_one_of_two_who_wait_may_leave(emulator: Emulator) -> None:
     assert (verdict.source, verdict.billed) == ("service", "yes")
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_closing_lets_what_was_sent_finish_and_sends_nothing_more(
     emulator: Emulator,
 ) -> None:
     """One was sent and gets its verdict; one was in line and gets `NotSent`."""
-    emulator.when("*", Pass(latency_s=0.1))
+    emulator.when("*", Pass(latency_s=30))
     watched = Watched()
-    async with emulator.client(limiter=LocalLimiter(1, per_s=60), on_event=watched) as client:
+    line = LocalLimiter(1, per_s=600, clock=asyncio.get_running_loop().time)
+    async with emulator.client(limiter=line, on_event=watched) as client:
         sent = asyncio.create_task(client.check("https://images.example/sent.jpg"))
         await watched.until("sent")
         in_line = asyncio.create_task(client.check("https://images.example/in-line.jpg"))
@@ -164,11 +170,12 @@ async def test_closing_waits_no_longer_than_the_timeout(emulator: Emulator) -> N
     assert client.spend.unknown == 1
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_a_cancelled_body_closes_the_client_before_the_cancellation_is_heard(
     emulator: Emulator,
 ) -> None:
     """Plain asyncio and an anyio scope alike: what was sent is counted when the block is left."""
-    emulator.when("*", Pass(latency_s=0.05))
+    emulator.when("*", Pass(latency_s=30))
 
     async def body(client: DetectClient, watched: Watched) -> None:
         async with client:

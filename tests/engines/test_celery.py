@@ -16,7 +16,9 @@ from s2v_detect.emulator import Emulator, Pass, Reject
 
 CONFIG = """
 broker_url = "filesystem://"
-broker_transport_options = {{"data_folder_in": "{0}/queue", "data_folder_out": "{0}/queue"}}
+broker_transport_options = {{
+    "data_folder_in": "{0}/queue", "data_folder_out": "{0}/queue", "control_folder": "{0}/control",
+}}
 result_backend = "file://{0}/results"
 worker_prefetch_multiplier = 1
 """
