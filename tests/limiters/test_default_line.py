@@ -264,7 +264,7 @@ def test_what_is_no_folder_is_told_at_once(folder: Any) -> None:
 @pytest.mark.parametrize("lane", ["fast", "", None, 0, "BULK"])
 async def test_what_is_no_lane_is_told_with_those_there_are(lane: Any, tmp_path: Path) -> None:
     """By every limiter, and before anybody is in its line."""
-    limiters = [
+    limiters: list[Any] = [
         LocalLimiter(),
         LocalLimiter(float("inf")),
         HostLimiter(name="team", directory=tmp_path),
