@@ -108,13 +108,13 @@ class PostgresServer:
         first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(first, signal.SIGSTOP)  # it makes no others then
         own = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for pid in own:
-            os.kill(int(pid), signal.SIGSTOP)
+        for pid in map(int, own):
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in [*own, str(first)]:
-                os.kill(int(pid), signal.SIGCONT)
+            for pid in [*map(int, own), first]:
+                os.kill(pid, signal.SIGCONT)
 
     def _run(self, program: str, *words: str) -> None:
         command = [*(_AS if self._is_root else []), str(programs() / program), *words]

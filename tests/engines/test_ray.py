@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +22,6 @@ import ray
 import ray.data
 from ray.cluster_utils import Cluster
 
-from _postgres_server import PostgresServer
 from s2v_detect import (
     ConfigurationError,
     Event,
@@ -34,6 +33,9 @@ from s2v_detect import (
 from s2v_detect.emulator import Emulator, Error, Pass, Reject
 from s2v_detect.integrations._columns import names
 from s2v_detect.integrations.ray import BatchCheck, check_dataset
+
+if TYPE_CHECKING:  # the workers import this module, and have no server's programs
+    from _postgres_server import PostgresServer
 
 URL = "https://images.example/{}.jpg"
 KEY = "sk-emulator"
@@ -328,14 +330,15 @@ def test_several_nodes_share_no_file(cluster: Cluster, more: dict[str, Any], say
 
 
 def test_several_nodes_have_one_pace_and_one_bill_an_image(
-    cluster: Cluster, redis_url: str, postgres: PostgresServer, tmp_path: Path
+    cluster: Cluster, redis_url: str, postgres: "PostgresServer", tmp_path: Path
 ) -> None:
     """Two actors on two nodes, ten a second for both through Redis, and books in PostgreSQL.
 
     Every image is in the input twice, far apart: whoever meets it second has it from the books.
     """
     images = [*map(URL.format, range(60))]
-    dsn = postgres.database()
+    dsn, pids = postgres.database(), tmp_path / "pids"
+    pids.mkdir()
     with Emulator.run_in_thread(
         answer=Pass(), api_key=KEY, counting="sliding", rate=10, latency_s=0.2
     ) as service:
@@ -348,11 +351,11 @@ def test_several_nodes_have_one_pace_and_one_bill_an_image(
             concurrency=2,
             batch_size=10,
             ray_options={"scheduling_strategy": "SPREAD", "num_cpus": 1},
-            on_event=Witness(tmp_path),
+            on_event=Witness(pids),
         ).take_all()
         assert sorted(row["url"] for row in rows) == sorted(images * 2)
         assert Counter(service.bills.values()) == {1: 60}
         assert service.throttled == 0
-        assert len([*tmp_path.iterdir()]) == 2  # both had work
+        assert len([*pids.iterdir()]) == 2  # both had work
     with PostgresLedger(dsn) as books:
         assert [(spend.billed, spend.unknown) for spend in books.statement()] == [(60, 0)]
