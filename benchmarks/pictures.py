@@ -1,11 +1,11 @@
-"""The README's pictures: of a run its progress on a terminal and its report page; the web example.
+"""The README's pictures: of a run its progress, its live page and its report; the web example.
 
     python benchmarks/pictures.py
     python benchmarks/pictures.py web
 
 A real run against the emulator at five a second, over the example photographs and addresses that
 it rejects or can't fetch. Needs Chromium, and a Chinese font for the page. Writes progress.png,
-report.png and web.png beside pace.png.
+live.png, report.png and web.png beside pace.png.
 """
 
 import argparse
@@ -26,11 +26,12 @@ from playwright.async_api import Browser, async_playwright
 from rich.console import Console
 
 from _web_picture import web_page
-from s2v_detect import DetectClient, Ledger, LocalLimiter, Spend
+from s2v_detect import DetectClient, Event, Ledger, LocalLimiter, Spend
 from s2v_detect.bulk import Run, Tally, open_output
+from s2v_detect.cli._live import ShownOutput
 from s2v_detect.cli._progress import Progress
 from s2v_detect.emulator import Emulator, Error, mix
-from s2v_detect.report import write_report
+from s2v_detect.report import Going, LivePage, Page, write_report
 from s2v_detect.tables import Row, read_records
 
 HERE = Path(__file__).parent
@@ -87,14 +88,24 @@ async def picture_of(browser: Browser, page: str, target: Path, width: int, heig
         viewport={"width": width, "height": height}, device_scale_factor=1.5
     )
     await shown.goto(page)
-    await shown.wait_for_load_state("networkidle")
+    if page.startswith("file:"):
+        await shown.wait_for_load_state("networkidle")  # the events of a live page never end
+    else:
+        await shown.wait_for_timeout(3_000)
     await shown.screenshot(path=str(target))
 
 
-async def make(folder: Path, base: str) -> None:
+async def make(folder: Path, base: str, live: LivePage, browser: Browser) -> None:
     """Run, and draw."""
+    pictures = HERE / "pictures"
     ledger, out = Ledger(folder / "screening.db", name="verdicts.jsonl"), folder / "verdicts.jsonl"
     tally = Tally()
+
+    def watch(event: Event) -> None:
+        tally.watch(event)
+        if event.kind == "sent":
+            live.sent([event.at.timestamp()])
+
     async with (
         Emulator(answer=mix(rejects=0.0, unusable=0.0), latency_s=(0.2, 0.6)) as emulator,
         DetectClient(
@@ -102,12 +113,12 @@ async def make(folder: Path, base: str) -> None:
             base_url=emulator.base_url,
             ledger=ledger,
             limiter=LocalLimiter(),
-            on_event=tally.watch,
+            on_event=watch,
         ) as client,
     ):
         emulator.when(f"{base}/cat*", mix(rejects=1.0, unusable=0.0))
         emulator.when(f"{base}/coffee*", Error(400, "InvalidURL"))
-        output = open_output(out, columns=list)
+        output = ShownOutput(open_output(out, columns=list), live)
         run = Run(client, output, tally, ledger=ledger)
         console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
         progress = Progress(Watched(tally, client), console, rate=5, quiet=True)
@@ -115,22 +126,29 @@ async def make(folder: Path, base: str) -> None:
         while tally.done < SEEN_AFTER:
             await asyncio.sleep(0.25)
             progress.picture()  # the pace is that of the last ten seconds of looking
+            live.show(Going(tally.done, ROWS, progress.sentences()))
         console.print(progress.picture())
         console.save_svg(str(folder / "progress.svg"), title="s2v-detect run")
+        await picture_of(browser, live.url, pictures / "live.png", 1000, 1180)
         await running
         output.close()
     times = list(ledger.request_times())
     write_report(read_records(out), folder / "report.html", title=out.name, sent_at=times)
     ledger.close()
+    svg = (folder / "progress.svg").as_uri()
+    await picture_of(browser, svg, pictures / "progress.png", 1140, 205)
+    page = (folder / "report.html").as_uri()
+    await picture_of(browser, page, pictures / "report.png", 1000, 1180)
+
+
+async def make_all(folder: Path, base: str) -> None:
+    """Draw with one browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        pictures = HERE / "pictures"
-        svg = (folder / "progress.svg").as_uri()
-        await picture_of(browser, svg, pictures / "progress.png", 1140, 205)
-        page = (folder / "report.html").as_uri()
-        await picture_of(browser, page, pictures / "report.png", 1000, 1180)
+        with LivePage(Page("verdicts.jsonl")) as live:
+            await make(folder, base, live, browser)
         await browser.close()
 
 
@@ -152,7 +170,7 @@ def main() -> int:
     wanted = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as name, photographs() as base:
         if "run" in wanted:
-            asyncio.run(make(Path(name), base))
+            asyncio.run(make_all(Path(name), base))
         if "web" in wanted:
             asyncio.run(make_web(Path(name)))
     return 0

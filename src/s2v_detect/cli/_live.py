@@ -103,7 +103,7 @@ class Live:
             ledger := self._screening.ledger
         ):  # this run's by now: its earlier requests are shown too
             self._page.sent(ledger.request_times(ledger.name))
-        return _Shown(output, self._page)
+        return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:
         console, rate = self._screening.console, self._screening.sending.rate
@@ -122,7 +122,7 @@ def _why(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-class _Shown:
+class ShownOutput:
     """An output whose records are shown as soon as it has taken them."""
 
     def __init__(self, output: Output, page: "LivePage") -> None:
@@ -132,8 +132,9 @@ class _Shown:
     async def write(self, records: Sequence[Record]) -> None:
         await self._output.write(records)
         for first in range(0, len(records), _AT_ONCE):
+            if first:
+                await asyncio.sleep(0)
             self._page.add(records[first : first + _AT_ONCE])
-            await asyncio.sleep(0)
 
     async def finish(self, *, is_complete: bool) -> bool:
         return await self._output.finish(is_complete=is_complete)

@@ -29,6 +29,8 @@ from s2v_detect.report._tally import Figures, Tally
 from s2v_detect.report._words import ENGLISH
 
 _HOST = "127.0.0.1"
+_AT_ONCE = 200
+"""Records and times that are counted together: one by one, between other work, they cost twice."""
 _MOST_ROWS = 100
 _MOST_CHARACTERS = 100_000
 """Of the rows of one update: nobody sees more in a second, and whoever looks later has all."""
@@ -113,24 +115,39 @@ class _State:
         self._lock = Lock()
         self._fresh: deque[Kept] = deque(maxlen=_MOST_ROWS)
         self._pictures = Pictures()
+        self._records: list[Mapping[str, Any]] = []
+        self._times: list[float] = []
         self.going = Going(0, None, ())
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
         with self._lock:
-            for record in records:
-                if kept := self._tally.add(record):
-                    self._fresh.append(kept)
+            self._records += records
+            self._count_if_many()
 
     def sent(self, times: Iterable[float]) -> None:
         with self._lock:
-            for at in times:
-                self._tally.timeline.add(at)
+            self._times += times
+            self._count_if_many()
+
+    def _count_if_many(self) -> None:
+        if len(self._records) + len(self._times) >= _AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        for record in self._records:
+            if kept := self._tally.add(record):
+                self._fresh.append(kept)
+        for at in self._times:
+            self._tally.timeline.add(at)
+        self._records.clear()
+        self._times.clear()
 
     def end(self, told: Sequence[str], sent_at: Iterable[float] | None = None) -> None:
         if self.going.has_ended:
             return
         timeline = None if sent_at is None else Timeline(sent_at)
         with self._lock:
+            self._count()
             self._tally.timeline = timeline or self._tally.timeline
             self.going = replace(self.going, told=told, has_ended=True)
 
@@ -143,6 +160,7 @@ class _State:
 
     def update(self) -> Update:
         with self._lock:
+            self._count()
             figures, going = self._tally.figures(), self.going
             fresh = list(self._fresh)
             self._fresh.clear()
@@ -166,5 +184,6 @@ class _State:
 
     def _now(self) -> tuple[Figures, tuple[list[Kept], dict[str, int]], Going]:
         with self._lock:
+            self._count()
             figures, groups, going = self._tally.figures(), self._tally.sample.copied(), self.going
         return figures, chosen(groups), going

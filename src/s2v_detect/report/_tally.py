@@ -21,7 +21,9 @@ SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
 TOLD = ("kind", "check_pass")
 """By the row's group."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_NUMBERS = re.compile(r"[\d:T.+-]*", re.ASCII)
+_TIME = re.compile(r"[\d:T.+-]*", re.ASCII)
+_NUMBERS = frozenset((int, float, bool))
+_encoded = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a row
 _OTHER = "other reasons"
 _MOST_REASONS = 100
 """That have a place of their own: the service has some twenty, a list of somebody's any number."""
@@ -133,8 +135,10 @@ class Tally:
 
 def plain(value: object) -> str:
     """Return text without secrets, in which nothing steers a reader: that stands as its number."""
-    text = str("" if value is None else value)[: 2 * _LONGEST_ADDRESS]
-    if _NUMBERS.fullmatch(text):  # amounts and times, in every row: to look closer costs a tenth
+    if value is None or type(value) in _NUMBERS:
+        return "" if value is None else str(value)
+    text = str(value)[: 2 * _LONGEST_ADDRESS]
+    if _TIME.fullmatch(text):  # in every row, and to look closer costs a tenth
         return text
     text = without_secrets(text)
     return (
@@ -144,8 +148,7 @@ def plain(value: object) -> str:
 
 def json_in_page(value: object) -> str:
     """Return JSON (ASCII) for a script element: nothing in it can end that, or begin a comment."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return _encoded(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _group_of(record: Mapping[str, Any]) -> str:
