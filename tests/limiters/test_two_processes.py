@@ -99,15 +99,15 @@ async def test_checks_of_two_ledgers_go_in_the_order_in_which_they_came(
             asked.append(event.image.rpartition("/")[2])
 
     def client_of(name: str) -> DetectClient:
-        line = HostLimiter(20, name="team", directory=tmp_path)
+        line = HostLimiter(name="team", directory=tmp_path)  # a disk is faster than that
         options = {"base_url": emulator.base_url, "limiter": line, "on_event": watch}
         return DetectClient(emulator.api_key, **options, ledger=tmp_path / name)  # type: ignore[arg-type]  # as given
 
     async with client_of("a.db") as first, client_of("b.db") as second:
-        crowd = [first.check(f"https://images.example/a{number}") for number in range(8)]
+        crowd = [first.check(f"https://images.example/a{number}") for number in range(6)]
         checking = asyncio.gather(*crowd)
         while not asked:
             await asyncio.sleep(0)
         await second.check("https://images.example/b")
         await checking
-    assert asked.index("b") >= 7
+    assert asked.index("b") >= 5
