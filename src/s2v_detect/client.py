@@ -278,13 +278,13 @@ class DetectClient(AsyncOnly):
         """
         refuse_no_patience(lane, give_up_after_s=give_up_after_s, max_wait_s=max_wait_s)
         flights, now = self._open_flights(), asyncio.get_running_loop().time()
-        patience = Patience(image, give_up_after_s, max_wait_s, flights.session.line, lane, now)
+        patience = Patience(image, give_up_after_s, max_wait_s, flights.session, lane, now)
         own = None
         try:
             own = None if identity is None else own_identity(identity, image)
             subject = await flights.session.subjects.subject_within(give_up_after_s, image)
         except ImageSkipped as skipped:
-            flights.skip(image, skipped, own)
+            flights.skip(image, skipped, own, lane)
             raise
         subject = subject.called(own)
         if flights.find(subject) is None:

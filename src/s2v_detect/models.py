@@ -250,6 +250,7 @@ EventKind = Literal[
     "turn",
     "sent",
     "answered",
+    "unsent",
     "throttled",
     "retrying",
     "shared",
@@ -266,25 +267,31 @@ class Event(Value):
 
     `queued` (asked for), `looked` (a `preflight` has seen it, has its `doubt`, or skips it),
     `uploaded` (a local file is in the store), `turn` (its turn has come), `sent` (the bytes left),
-    `answered` (a whole answer, or the error it comes to), `throttled` (the line was slowed),
+    `answered` (a whole answer, or the error it comes to), `unsent` (its turn came and no bytes left:
+    the error says why), `throttled` (the line was slowed),
     `retrying` (`wait_s` until it is asked again), `shared` (joined a check under way), `known`
     (answered from the ledger), `outage` (with this image's request the service, or the store,
     counts as out: streams wait, new checks get `NotSent`, and one image at a time tries it),
     `restored` (it answers again), `line` (this turn is the first that came while the line could not
-    be shared with the other processes, or the first that is shared again), `settled` (the end).
+    be shared with the other processes, or the first that is shared again), `settled` (the end; the
+    only step of an image that is skipped at once, and of a check that finds the line too long).
+
+    After a `turn` there is `answered` or `unsent` before the next one.
     """
 
     kind: EventKind
     at: datetime
     """UTC."""
     image: Any
+    flight: int = 0
+    """The number of the image's check in this process: all its steps have it, and no other's."""
     attempt: int = 0
     """1 for the first request; 0 before it."""
     lane: Lane
     wait_s: float = 0.0
-    """`uploaded`: seconds that took. `turn`: seconds spent in line. `answered`: seconds from the
-    turn to the answer. `retrying`: seconds until the next attempt joins the line. `settled`:
-    seconds in all."""
+    """`uploaded`: seconds that took. `turn`: seconds spent in line, for the turns before it too.
+    `answered`, `unsent`: seconds since the turn. `retrying`: seconds until the next attempt joins
+    the line. `settled`: seconds in all."""
     billed: Billed = "no"
     cost: Decimal = _NOTHING
     cost_at_most: Decimal = _NOTHING
@@ -293,13 +300,23 @@ class Event(Value):
     where: str = ""
     """`outage`, `restored`: what does not answer, or answers again, with its address."""
     message: str = ""
-    """`outage`: by which error it is known. `line`: why it can't be shared; empty when it can."""
+    """`outage`: by which error it is known. `line`: why it can't be shared; empty when it can.
+    `settled`: why no more was asked for, where it was ended before it had an answer."""
     until: datetime | None = None
     """`outage`: when streams wait no longer, UTC; None: they wait for ever."""
     doubt: str = ""
     """`looked`: why it could not be told whether the service would take the image; it is sent."""
     service_ms: int | None = None
     """`answered`: milliseconds the service says it took, where it does."""
+    status: int | None = None
+    """`answered`: the HTTP status of the answer, where there was one."""
+    endpoint: str = ""
+    """`turn`: the address that the request goes to. It holds no image and no key."""
+    margin: float | None = None
+    """`turn`: by which part of the gap that the rate asks for the requests are further apart now:
+    0.02 of a line that runs well. Looked at once a second, where the limiter tells its own."""
+    check_pass: bool | None = None
+    """`settled`: the verdict, where there is one."""
 
     @field_serializer("image", when_used="json")
     def _image_as_text(self, image: object) -> str:

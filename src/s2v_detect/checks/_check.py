@@ -29,7 +29,7 @@ from s2v_detect.checks._again import (
     slows_the_line,
 )
 from s2v_detect.checks._breaker import Passage
-from s2v_detect.checks._money import Costs
+from s2v_detect.checks._money import Costs, next_flight
 from s2v_detect.checks._preparing import Preparing
 from s2v_detect.checks._session import Session
 from s2v_detect.checks._waiters import Place, Waiters
@@ -59,6 +59,7 @@ class Check:
 
     def __init__(self, subject: Subject, lane: Lane, session: Session, waiters: Waiters) -> None:
         self.image = subject.image
+        self.number = next_flight()
         self.attempts = 0
         self.costs = Costs()
         self.fault: LedgerError | None = None
@@ -72,6 +73,7 @@ class Check:
         self._started_at = self._asked_at = self._loop.time()
         self._errors: list[DetectError] = []
         self._is_told = False  # that its latest request was sent
+        self._status: int | None = None  # of the latest answer
         self._images = 1  # that the latest answer was billed as, if it was
         self._doubts = 0  # answers of this image that were lost before this check
         self._held_since: float | None = None  # by an outage, or by what may become one
@@ -96,7 +98,8 @@ class Check:
 
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
-        self._session.watch.tell(kind, self.image, self.place.lane, attempt=self.attempts, **more)
+        more["flight"], more["attempt"] = self.number, self.attempts
+        self._session.watch.tell(kind, self.image, self.place.lane, **more)
 
     def so_far(self, why: str) -> DetectError:
         """Return the error for one who gives up now."""
@@ -237,8 +240,10 @@ class Check:
         self.attempts += 1
         self._asked_at = self._loop.time()
         self._is_told = False
-        self.tell("turn", wait_s=self.place.line_s)
-        if (lost := self._session.line.told_anew()) is not None:
+        self._status = None
+        line, endpoint = self._session.line, self._session.endpoint.url
+        self.tell("turn", wait_s=self.place.line_s, endpoint=endpoint, margin=line.margin())
+        if (lost := line.told_anew()) is not None:
             self.tell("line", message=lost)
         # A connection that took longer than its grace to open has a new turn.
         return Departure(turn, partial(self._session.limiter.turn, "open"), self._left)
@@ -249,6 +254,7 @@ class Check:
         self.tell("sent")
 
     def _decoded(self, answer: Answer) -> Verdict:
+        self._status = answer.status
         answer = self.preparing.concealed(answer)
         self._images = images_billed(answer) or 1
         verdict = decode(answer)
@@ -266,7 +272,7 @@ class Check:
             self.fault = fault
         except asyncio.CancelledError:
             pass  # the answer is here, and the ledger has been handed it
-        self.tell("answered", wait_s=self._waited_s(), service_ms=took_ms)
+        self._tell_of_the_end("answered", service_ms=took_ms)
         self._tell_the_breaker(None)
 
     def _met(self, error: BaseException, departure: Departure) -> None:
@@ -280,8 +286,8 @@ class Check:
         self._recording.fail_attempt(error, self._images)
         self._count(error.billed)
         self._errors.append(self._about(error))
-        if self._is_told:
-            self.tell("answered", wait_s=self._waited_s(), error=type(error).__name__)
+        kind: EventKind = "answered" if self._is_told else "unsent"
+        self._tell_of_the_end(kind, error=type(error).__name__)
         if slows_the_line(error):
             self._session.limiter.throttled(getattr(error, "retry_after_s", None))
             self.tell("throttled", error=type(error).__name__)
@@ -362,6 +368,10 @@ class Check:
             error.billed = "unknown"
             error.do += " An earlier request for it may have been billed."
         return error
+
+    def _tell_of_the_end(self, kind: EventKind, **more: Any) -> None:
+        """Tell the watcher of the end of a request."""
+        self.tell(kind, wait_s=self._waited_s(), status=self._status, **more)
 
     def _waited_s(self) -> float:
         return self._loop.time() - self._asked_at

@@ -135,8 +135,12 @@ class Flight:
         check = self._check
         for place, waiter in enumerate(self._waiters.untold()):
             self._waiters.tell(waiter, self._share(result) if place else self._whole(result))
-        error = None if isinstance(result, Verdict) else type(result).__name__
-        check.tell("settled", wait_s=check.elapsed_s, error=error, **check.costs.bill._asdict())
+        told = check.costs.bill._asdict()
+        if isinstance(result, Verdict):
+            told["check_pass"] = result.check_pass
+        else:
+            told |= {"error": type(result).__name__, "message": self._waiters.ended_by}
+        check.tell("settled", wait_s=check.elapsed_s, **told)
 
     def _whole(self, result: Verdict | BaseException) -> Ending:
         check = self._check

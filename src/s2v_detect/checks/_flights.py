@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from s2v_detect._waiting import after
 from s2v_detect.checks._flight import Flight
-from s2v_detect.checks._line import Line
 from s2v_detect.checks._session import Session
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
@@ -26,19 +25,21 @@ class Patience(NamedTuple):
     """Of the whole check, from `began` on."""
     max_wait_s: float | None
     """Of the line alone: a look or an upload before it is none."""
-    line: Line
+    session: Session
     lane: Lane
     began: float
 
     @property
     def forecast_s(self) -> float:
         """How long the line would be now."""
-        return self.line.forecast_s(self.lane)
+        return self.session.line.forecast_s(self.lane)
 
     def refuse_a_long_line(self) -> None:
         """Raise `Busy` where the line is longer than there is patience for."""
         if self.max_wait_s is not None and (forecast_s := self.forecast_s) > self.max_wait_s:
-            raise busy(self.image, forecast_s, self.max_wait_s)
+            error = busy(self.image, forecast_s, self.max_wait_s)
+            self.session.watch.tell_at_once(self.image, self.lane, error)
+            raise error
 
     async def ending(self, flight: Flight, waiter: asyncio.Future[Ending]) -> Ending:
         """Return how the flight ended, or what there is to say when the patience did."""
@@ -102,12 +103,13 @@ class Flights:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def skip(self, image: object, skipped: ImageSkipped, own: str | None) -> None:
+    def skip(self, image: object, skipped: ImageSkipped, own: str | None, lane: Lane) -> None:
         """Count an image that is not sent, and record it under the user's own identity, or its own.
 
         One whose own identity is none is not recorded: there is nothing to record it by.
         """
         self.session.books.count_skipped(skipped)
+        self.session.watch.tell_at_once(image, lane, skipped)
         run = self.session.run
         if run and isinstance(image, str | os.PathLike) and skipped.saves != "identity":
             run.skip(name_of(image), own or kept_as(image), skipped.reason)

@@ -20,6 +20,8 @@ and 0.77 of the rate without a ledger. A kill may leave as many more in doubt.""
 _AT_ONCE_S = 0.0005
 """A turn that comes within this had been waiting for us."""
 _SMOOTHING = 0.1
+_MARGIN_EACH_S = 1.0
+"""It changes slowly, and a list that many processes share takes 0.2 ms to read."""
 
 
 class Line:
@@ -34,6 +36,7 @@ class Line:
         self._own_gap_s = limiter.per_s / limiter.rate
         self._granted_at = 0.0
         self._lost = ""
+        self._margin_after = 0.0
         self.coming: dict[Lane, int] = dict.fromkeys(LANES, 0)
         """How many images are on their way to each lane, and not in it yet."""
 
@@ -69,6 +72,15 @@ class Line:
             return None
         self._lost = lost
         return str(lost)
+
+    def margin(self) -> float | None:
+        """Return the limiter's margin, where it has one and was not asked for it just before."""
+        now = time.monotonic()
+        if now < self._margin_after:
+            return None
+        self._margin_after = now + _MARGIN_EACH_S
+        margin: float | None = getattr(self._limiter, "margin", None)
+        return margin
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""

@@ -12,14 +12,18 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any, NamedTuple
 
 from s2v_detect._service import PRICE_CNY
-from s2v_detect.errors import Billed, ImageSkipped, budget_spent
+from s2v_detect.errors import Billed, DetectError, ImageSkipped, budget_spent
 from s2v_detect.models import Event, EventKind, Lane, Spend
 from s2v_detect.options import requests_within
 
 _log = logging.getLogger("s2v_detect")
+
+_flights = count(1)
+"""Of the process, not of a client: one watcher may have several clients."""
 
 _COUNTS = ("billed", "unknown", "skipped", "refused", "unreachable", "shared", "known")
 
@@ -55,6 +59,11 @@ class Books:
         return Spend(**self._counts)
 
 
+def next_flight() -> int:
+    """Return the number that all events of one more check have."""
+    return next(_flights)
+
+
 class Watch:
     """Hands events to `on_event`, whose exceptions are logged and stay there.
 
@@ -76,6 +85,10 @@ class Watch:
             _leave_in_the_loop(leaving)
         except BaseException:  # noqa: BLE001  # pytest's own are none of Exception, nor is a cancellation
             _log.exception("on_event raised on %s; the check goes on", kind)
+
+    def tell_at_once(self, image: object, lane: Lane, error: DetectError) -> None:
+        """Tell of a check that ended before it had a flight."""
+        self.tell("settled", image, lane, flight=next_flight(), error=type(error).__name__)
 
 
 def _leave_in_the_loop(leaving: BaseException) -> None:

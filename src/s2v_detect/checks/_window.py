@@ -236,7 +236,7 @@ class Window:
         waiter.add_done_callback(self._waiter_told)
 
     def _skip(self, row: _Row, skipped: ImageSkipped) -> None:
-        self._flights.skip(row.image, skipped, row.own)
+        self._flights.skip(row.image, skipped, row.own, "bulk")
         elapsed_s = self._loop.time() - row.read_at
         self._deliver(
             Skipped(

@@ -99,6 +99,14 @@ class LocalLimiter:
             pause_s = max(0.0, self._pacer.start_at(self._clock()) - self._clock())
             return pause_s + ahead * self._pacer.gap_s
 
+    @property
+    def margin(self) -> float | None:
+        """By which part of the rate's own gap two starts are further apart now; None: no line."""
+        if self._pacer is None:
+            return None
+        with self._lock:
+            return self._pacer.gap_s * self.rate / self.per_s - 1
+
     def sharing(self) -> Sharing:
         """Return what the account gives this line. Other processes do not share it."""
         share = 1.0 if self._pacer is None else self._pacer.share

@@ -186,6 +186,14 @@ class SharedLine(ABC):
         with self._mutex:
             return Sharing(len(self._living()), self._others_met(), self._view().given_per_s)
 
+    @property
+    def margin(self) -> float | None:
+        """By which part of the rate's own gap two starts are further apart now; None: no line."""
+        if math.isinf(self.rate):
+            return None
+        with self._mutex:
+            return self._view().margin
+
     def expect(self, lane: Lane, whose: object, count: int) -> None:
         """Tell the other processes that so many more will ask, beside those who have asked."""
         with self._mutex:

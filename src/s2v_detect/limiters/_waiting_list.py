@@ -187,6 +187,11 @@ class WaitingList:
         """Requests a second that the account gives, where they are fewer than the line's rate."""
         return None if self._pacer.share >= 1 else self._pacer.share / self.gap_s
 
+    @property
+    def margin(self) -> float:
+        """By which part of the rate's own gap two starts are further apart now."""
+        return self._pacer.gap_s / self.gap_s - 1
+
     def look(
         self, wish: Wish, *, not_before: float = -math.inf, following: Wish | None = None
     ) -> tuple[float | None, Wish | None]:

@@ -71,6 +71,8 @@ class Endpoint:
         http_client: httpx.AsyncClient | None,
     ) -> None:
         self._url = _url_of(base_url)
+        self.url = str(self._url)
+        """Where a check is asked for."""
         self._model = model
         self.base_url = base_url
         self._timeout_s = timeout_s

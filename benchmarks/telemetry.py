@@ -1,0 +1,86 @@
+"""CPU time of a check that is watched by `telemetry()`, beside one that nobody watches.
+
+    python benchmarks/telemetry.py [--checks 300] [--rounds 20]
+
+`no SDK` has the API of OpenTelemetry alone, `in memory` its SDK with each span exported as it ends.
+The emulator answers from another process. The contestants go in turns, in another order each round,
+and the ratio is the median of the rounds' ratios: the machine may be busy with other things.
+"""
+
+import argparse
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from statistics import median
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from _serving import emulator_process, urls
+from s2v_detect import DetectClient, Event, LocalLimiter
+from s2v_detect.integrations.otel import telemetry
+
+IN_FLIGHT = 10
+GOALS = {"no SDK": 1.03, "in memory": 1.15}
+
+Watcher = Callable[[Event], None]
+
+
+def in_memory(exporter: InMemorySpanExporter) -> Watcher:
+    """Return a watcher of an SDK that keeps all it is told."""
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    meters = MeterProvider(metric_readers=[InMemoryMetricReader()])
+    return telemetry(tracer_provider=tracers, meter_provider=meters)
+
+
+async def cpu_s(account: tuple[str, str], checks: int, watcher: Watcher | None) -> float:
+    """Return the CPU seconds of so many checks."""
+    base_url, api_key = account
+    todo = iter(urls(checks))
+    async with DetectClient(
+        api_key, base_url=base_url, limiter=LocalLimiter(math.inf), on_event=watcher
+    ) as client:
+
+        async def worker() -> None:
+            for url in todo:
+                assert (await client.check(url)).check_pass
+
+        await client.check("https://images.example/first.jpg")
+        began_s = time.process_time()
+        await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+        return time.process_time() - began_s
+
+
+async def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description="CPU time of a check with telemetry.")
+    parser.add_argument("--checks", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    exporter = InMemorySpanExporter()
+    watchers = {"none": None, "no SDK": telemetry(), "in memory": in_memory(exporter)}
+    times: dict[str, list[float]] = {name: [] for name in watchers}
+    async with emulator_process() as account:
+        for number in range(options.rounds + 1):
+            names = list(watchers)
+            for name in names[number % 3 :] + names[: number % 3]:
+                took_s = await cpu_s(account, options.checks, watchers[name])
+                exporter.clear()
+                if number:  # the first round warms up
+                    times[name].append(took_s)
+    alone = times.pop("none")
+    print(f"{'':12}{'ms a check':>12}{'ratio':>8}   goal")
+    print(f"{'none':12}{1000 * median(alone) / options.checks:>12.3f}")
+    for name, watched in times.items():
+        ratio = median(its / other for its, other in zip(watched, alone, strict=True))
+        took_ms = 1000 * median(watched) / options.checks
+        print(f"{name:12}{took_ms:>12.3f}{ratio:>8.3f}   <= {GOALS[name]}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
