@@ -6,8 +6,9 @@ All are frozen pydantic models. A repr shows a URL's query as `?…` and leaves 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -58,6 +59,23 @@ class Value(BaseModel):
                 yield name, value
 
     __str__ = BaseModel.__repr__
+
+    @classmethod
+    def trusted(cls, fields: dict[str, Any]) -> Self:
+        """Return one of fields that are right. Nobody looks at them: in a third of the time."""
+        made = cls.__new__(cls)
+        put = object.__setattr__  # as pydantic's own `model_construct`, which takes 13 µs for it
+        put(made, "__dict__", _defaults(cls) | fields)
+        put(made, "__pydantic_fields_set__", set())
+        put(made, "__pydantic_extra__", None)
+        put(made, "__pydantic_private__", None)
+        return made
+
+
+@cache
+def _defaults(kind: type[BaseModel]) -> dict[str, Any]:
+    fields = kind.model_fields.items()
+    return {name: field.default for name, field in fields if not field.is_required()}
 
 
 def _named(image: object) -> str:
@@ -267,14 +285,14 @@ class Event(Value):
 
     `queued` (asked for), `looked` (a `preflight` has seen it, has its `doubt`, or skips it),
     `uploaded` (a local file is in the store), `turn` (its turn has come), `sent` (the bytes left),
-    `answered` (a whole answer, or the error it comes to), `unsent` (its turn came and no bytes left:
-    the error says why), `throttled` (the line was slowed),
-    `retrying` (`wait_s` until it is asked again), `shared` (joined a check under way), `known`
-    (answered from the ledger), `outage` (with this image's request the service, or the store,
-    counts as out: streams wait, new checks get `NotSent`, and one image at a time tries it),
-    `restored` (it answers again), `line` (this turn is the first that came while the line could not
-    be shared with the other processes, or the first that is shared again), `settled` (the end; the
-    only step of an image that is skipped at once, and of a check that finds the line too long).
+    `answered` (a whole answer, or the error it comes to), `unsent` (its turn came, and no bytes
+    left), `throttled` (the line was slowed), `retrying` (`wait_s` until it is asked again),
+    `shared` (joined a check under way), `known` (answered from the ledger), `outage` (with this
+    image's request the service, or the store, counts as out: streams wait, new checks get
+    `NotSent`, and one image at a time tries it), `restored` (it answers again), `line` (this turn
+    is the first that came while the line could not be shared with the other processes, or the first
+    that is shared again), `settled` (the end; the only step of an image that is skipped at once,
+    and of a check that finds the line too long).
 
     After a `turn` there is `answered` or `unsent` before the next one.
     """

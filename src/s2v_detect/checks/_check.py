@@ -98,8 +98,8 @@ class Check:
 
     def tell(self, kind: EventKind, **more: Any) -> None:
         """Tell the watcher of a step."""
-        more["flight"], more["attempt"] = self.number, self.attempts
-        self._session.watch.tell(kind, self.image, self.place.lane, **more)
+        at = {"flight": self.number, "attempt": self.attempts}
+        self._session.watch.tell(kind, self.image, self.place.lane, **at, **more)
 
     def so_far(self, why: str) -> DetectError:
         """Return the error for one who gives up now."""

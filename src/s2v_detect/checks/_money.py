@@ -78,7 +78,8 @@ class Watch:
         """Tell the watcher, if there is one."""
         if self._on_event is None:
             return
-        event = Event(kind=kind, at=datetime.now(UTC), image=image, lane=lane, **more)
+        more |= {"kind": kind, "at": datetime.now(UTC), "image": image, "lane": lane}
+        event = Event.trusted(more)
         try:
             self._on_event(event)
         except (KeyboardInterrupt, SystemExit) as leaving:

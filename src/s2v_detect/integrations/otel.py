@@ -25,7 +25,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from s2v_detect import Event
-from s2v_detect._service import PRICE_CNY
 from s2v_detect._version import VERSION, missing
 
 try:
@@ -33,18 +32,22 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(missing("Telemetry", "otel"), name=error.name) from error
 
+from s2v_detect.integrations._instruments import (
+    Attributes,
+    Instruments,
+    Outcome,
+    instruments_of,
+    of_lane,
+)
+
 try:
     from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 except ModuleNotFoundError:  # then no HTTP client is instrumented
     suppress_http_instrumentation = nullcontext  # type: ignore[assignment]  # used the same way
 
 _NAME = "s2v_detect"
-_BOUNDS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 3600)
-"""Of the histograms: a visitor waits for seconds, a row of a stream for an hour."""
 _ERRORS_FROM = 400  # HTTP's own
 _FAILED = trace.Status(trace.StatusCode.ERROR)
-
-_Attributes = dict[str, Any]
 
 
 def telemetry(
@@ -67,10 +70,8 @@ def telemetry(
         ...     async with DetectClient(on_event=telemetry()) as client:
         ...         return (await client.check(url)).check_pass
     """
-    return _Telemetry(
-        trace.get_tracer(_NAME, VERSION, tracer_provider),
-        metrics.get_meter(_NAME, VERSION, meter_provider),
-    )
+    tracer = trace.get_tracer(_NAME, VERSION, tracer_provider)
+    return _Telemetry(tracer, instruments_of(meter_provider or metrics.get_meter_provider()))
 
 
 @dataclass(slots=True)
@@ -79,8 +80,8 @@ class _Check:
 
     span: trace.Span
     is_recorded: bool
-    in_line: _Attributes | None
-    """What it is counted by while it waits for a turn."""
+    lane: str
+    """In which it waits for a turn; empty while it does not."""
     line_s: float = 0.0
     """Seconds in line, for all turns that it had."""
     source: str = "service"
@@ -91,42 +92,11 @@ class _Check:
 class _Telemetry:
     """All checks of all clients that tell it of their steps."""
 
-    def __init__(self, tracer: trace.Tracer, meter: metrics.Meter) -> None:
+    def __init__(self, tracer: trace.Tracer, instruments: Instruments) -> None:
         self._tracer = tracer
+        self._instruments = instruments
         self._checks: dict[int, _Check] = {}
         self._quiet = _quieting()
-        self._duration = meter.create_histogram(
-            "s2v_detect.check.duration",
-            "s",
-            "Seconds of a check, its line and its retries included.",
-            explicit_bucket_boundaries_advisory=_BOUNDS_S,
-        )
-        self._wait = meter.create_histogram(
-            "s2v_detect.line.wait_time",
-            "s",
-            "Seconds that a request waited for its turn.",
-            explicit_bucket_boundaries_advisory=_BOUNDS_S,
-        )
-        self._line = meter.create_up_down_counter(
-            "s2v_detect.line.length", "{check}", "Checks that wait for a turn."
-        )
-        self._margin = meter.create_gauge(
-            "s2v_detect.line.margin",
-            "1",
-            "By which part of the gap that the rate asks for requests are further apart now.",
-        )
-        self._throttled = meter.create_counter(
-            "s2v_detect.throttled", "{request}", "Requests after which the line was slowed."
-        )
-        self._outcomes = meter.create_counter(
-            "s2v_detect.outcomes", "{check}", "Checks that ended, by what came of them."
-        )
-        self._billed = meter.create_counter(
-            "s2v_detect.billed", "{image}", "Images that were billed, or may have been."
-        )
-        self._cost = meter.create_counter(
-            "s2v_detect.cost", "{CNY}", "CNY that were paid, or may have been."
-        )
 
     def __call__(self, event: Event) -> None:
         """Take one step of one check."""
@@ -134,7 +104,8 @@ class _Telemetry:
             self._checks[event.flight] = self._begun(event)
         elif event.kind == "settled":
             # One that is refused at once has no other step.
-            self._end(self._checks.pop(event.flight, None) or self._begun(event), event)
+            check = self._checks.pop(event.flight, None)
+            self._end(self._begun(event) if check is None else check, event)
         elif check := self._checks.get(event.flight):
             if event.kind == "turn":
                 self._leave_line(check)
@@ -148,35 +119,30 @@ class _Telemetry:
 
     def _begun(self, event: Event) -> _Check:
         span = self._tracer.start_span("s2v_detect.check")
-        check = _Check(span, span.is_recording(), None)
-        self._enter_line(check, event)
-        return check
+        self._instruments.wait_more(event.lane, 1)
+        return _Check(span, span.is_recording(), event.lane)
 
     def _enter_line(self, check: _Check, event: Event) -> None:
-        check.in_line = _of_lane(event.lane)
-        self._line.add(1, check.in_line)
+        check.lane = event.lane
+        self._instruments.wait_more(check.lane, 1)
 
     def _leave_line(self, check: _Check) -> None:
-        if check.in_line is not None:
-            self._line.add(-1, check.in_line)
-            check.in_line = None
+        if check.lane:
+            self._instruments.wait_more(check.lane, -1)
+            check.lane = ""
 
     def _begin_request(self, check: _Check, event: Event) -> None:
-        self._wait.record(event.wait_s - check.line_s, _of_lane(event.lane))
-        check.line_s = event.wait_s
+        wait_s, check.line_s = event.wait_s - check.line_s, event.wait_s
+        self._instruments.wait.record(wait_s, of_lane(event.lane))
         if event.margin is not None:
-            self._margin.set(event.margin)
+            self._instruments.margin.set(event.margin)
         if not check.is_recorded:
             return
         attributes = _of_endpoint(event.endpoint)
         if event.attempt > 1:
             attributes = {**attributes, "http.request.resend_count": event.attempt - 1}
-        span = self._tracer.start_span(
-            "POST",
-            trace.set_span_in_context(check.span),
-            trace.SpanKind.CLIENT,
-            attributes,
-        )
+        parent = trace.set_span_in_context(check.span)
+        span = self._tracer.start_span("POST", parent, trace.SpanKind.CLIENT, attributes)
         current = trace.set_span_in_context(span)
         for key, value in self._quiet.items():
             current = context.set_value(key, value, current)
@@ -187,32 +153,30 @@ class _Telemetry:
             return
         (span, token), check.request = check.request, None
         context.detach(token)
+        attributes: dict[str, Any] = {}
         if event.status is not None:
-            span.set_attribute("http.response.status_code", event.status)
+            attributes["http.response.status_code"] = event.status
         if event.service_ms is not None:
-            span.set_attribute("s2v_detect.service_ms", event.service_ms)
+            attributes["s2v_detect.service_ms"] = event.service_ms
         if event.error:
             is_by_status = event.status is not None and event.status >= _ERRORS_FROM
-            span.set_attribute("error.type", str(event.status) if is_by_status else event.error)
+            attributes["error.type"] = str(event.status) if is_by_status else event.error
             span.set_status(_FAILED)
+        span.set_attributes(attributes)
         span.end()
 
     def _note(self, check: _Check, event: Event) -> None:
         """Keep a step that neither begins nor ends anything."""
         kind = event.kind
         if kind == "throttled":
-            self._throttled.add(1)
+            self._instruments.throttle()
         elif kind == "known":
             check.source = "ledger"
-        if not check.is_recorded:
-            return
-        if kind == "sent":
-            if check.request is not None:
-                check.request[0].add_event(kind)
+        if not check.is_recorded or kind == "sent":  # the request's span tells of that one
             return
         if kind == "shared":
             check.span.add_link(trace.get_current_span().get_span_context())
-        attributes: _Attributes = {}
+        attributes: dict[str, Any] = {}
         if event.wait_s:
             attributes["s2v_detect.wait_s"] = event.wait_s
         if event.error:
@@ -223,63 +187,42 @@ class _Telemetry:
 
     def _end(self, check: _Check, event: Event) -> None:
         self._leave_line(check)
-        ended = _of_end(event.lane, _outcome(event), event.error, event.check_pass, check.source)
-        self._duration.record(event.wait_s, ended)
-        self._outcomes.add(1, ended)
-        unknown = event.cost_at_most - event.cost
-        for cost, billed in ((event.cost, "yes"), (unknown, "unknown")):
-            if cost:
-                attributes = {"s2v_detect.billed": billed}
-                self._billed.add(int(cost / PRICE_CNY), attributes)
-                self._cost.add(float(cost), attributes)
-        if check.request is not None:  # what raised was none of ours; its task ends now
+        outcome = _outcome(event, check.source)
+        attributes = self._instruments.end(outcome, event.cost, event.cost_at_most)
+        self._instruments.duration.record(event.wait_s, attributes)
+        if check.request is not None:  # what was raised was nobody's answer; the task ends now
             span, _ = check.request
             span.set_attribute("error.type", str(event.error))
             span.set_status(_FAILED)
             span.end()
         if check.is_recorded:
-            check.span.set_attributes(
-                ended
-                | {
-                    "s2v_detect.attempts": event.attempt,
-                    "s2v_detect.billed": event.billed,
-                    "s2v_detect.cost": float(event.cost),
-                    "s2v_detect.cost_at_most": float(event.cost_at_most),
-                }
-            )
-            if ended["s2v_detect.outcome"] == "failed":
+            told = {
+                **attributes,
+                "s2v_detect.attempts": event.attempt,
+                "s2v_detect.billed": event.billed,
+                "s2v_detect.cost": float(event.cost),
+            }
+            if event.cost_at_most != event.cost:
+                told["s2v_detect.cost_at_most"] = float(event.cost_at_most)
+            check.span.set_attributes(told)
+            if outcome.outcome == "failed":
                 check.span.set_status(_FAILED)
         check.span.end()
 
 
-def _outcome(event: Event) -> str:
-    if event.error is None:
-        return "checked"
-    if event.error == "ImageSkipped":
-        return "skipped"
+def _outcome(event: Event, source: str) -> Outcome:
+    lane, error = event.lane, event.error
+    if error is None:
+        return Outcome(lane, "checked", None, event.check_pass, source)
+    if error == "ImageSkipped":
+        return Outcome(lane, "skipped", error)
     # Ended while it had cost nothing: whoever asked has left, or the client was closed.
-    return "cancelled" if event.message and event.error == "NotSent" else "failed"
+    is_cancelled = event.message and error == "NotSent"
+    return Outcome(lane, "cancelled" if is_cancelled else "failed", error)
 
 
 @lru_cache(maxsize=16)
-def _of_lane(lane: str) -> _Attributes:
-    return {"s2v_detect.lane": lane}
-
-
-@lru_cache(maxsize=256)
-def _of_end(
-    lane: str, outcome: str, error: str | None, check_pass: bool | None, source: str
-) -> _Attributes:
-    attributes: _Attributes = {"s2v_detect.lane": lane, "s2v_detect.outcome": outcome}
-    if error is not None:
-        attributes["error.type"] = error
-    if check_pass is not None:
-        attributes |= {"s2v_detect.check_pass": check_pass, "s2v_detect.source": source}
-    return attributes
-
-
-@lru_cache(maxsize=16)
-def _of_endpoint(endpoint: str) -> _Attributes:
+def _of_endpoint(endpoint: str) -> Attributes:
     parts = urlsplit(endpoint)
     return {
         "http.request.method": "POST",
