@@ -90,6 +90,7 @@ ROOMS_OF: dict[str, set[str]] = {
     "cyclopts": {"cli"},
     "rich": {"cli"},
     "narwhals": {"integrations"},
+    "opentelemetry": {"integrations"},
     "pandas": {"integrations"},
     "polars": {"integrations"},
     "tqdm": {"integrations"},
