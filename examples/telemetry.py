@@ -43,7 +43,8 @@ def show(spans: Sequence[ReadableSpan]) -> None:
     lines: list[tuple[int, int, str]] = []
     for span in sorted(spans, key=lambda span: span.start_time or 0):
         depth = depths[span.parent.span_id if span.parent else None]
-        depths[span.get_span_context().span_id] = depth + 1
+        if span.context is not None:
+            depths[span.context.span_id] = depth + 1
         told = (span.attributes or {}).items()
         words = [f"{name}={value!s}" for name, value in told if name not in OTHER_EACH_TIME]
         words = [word.removeprefix("s2v_detect.") for word in words]

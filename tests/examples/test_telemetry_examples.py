@@ -57,7 +57,7 @@ async def test_prometheus_reads_every_metric_of_the_page(
         "s2v_detect_outcomes_total",
         "s2v_detect_line_wait_time_seconds",
         "s2v_detect_line_length",
-        "s2v_detect_line_margin_ratio",
+        "s2v_detect_line_margin",
         "s2v_detect_throttled_total",
         "s2v_detect_billed_total",
         "s2v_detect_cost_total",

@@ -84,7 +84,8 @@ class _Check:
     """In which it waits for a turn; empty while it does not."""
     line_s: float = 0.0
     """Seconds in line, for all turns that it had."""
-    source: str = "service"
+    source: str | None = None
+    """Where its answer came from, if not from the service."""
     request: "tuple[trace.Span, Token[context.Context]] | None" = None
     """The span of the request under way, and what ends its being the current one."""
 
@@ -196,12 +197,10 @@ class _Telemetry:
             span.set_status(_FAILED)
             span.end()
         if check.is_recorded:
-            told = {
-                **attributes,
-                "s2v_detect.attempts": event.attempt,
-                "s2v_detect.billed": event.billed,
-                "s2v_detect.cost": float(event.cost),
-            }
+            # Each attribute costs an SDK 2 µs: what goes without saying is not said.
+            told = {**attributes, "s2v_detect.cost": float(event.cost)}
+            if event.attempt > 1:
+                told["s2v_detect.attempts"] = event.attempt
             if event.cost_at_most != event.cost:
                 told["s2v_detect.cost_at_most"] = float(event.cost_at_most)
             check.span.set_attributes(told)
@@ -210,7 +209,7 @@ class _Telemetry:
         check.span.end()
 
 
-def _outcome(event: Event, source: str) -> Outcome:
+def _outcome(event: Event, source: str | None) -> Outcome:
     lane, error = event.lane, event.error
     if error is None:
         return Outcome(lane, "checked", None, event.check_pass, source)
