@@ -14,6 +14,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
@@ -577,35 +578,32 @@ async def test_a_turn_is_answered_or_unsent_before_the_next(
 
 
 @pytest.mark.real_time
-def test_nothing_is_kept_of_a_hundred_thousand_checks(recorded: Recorded) -> None:
-    """Half of them are cancelled in line: events alone, for the requests take minutes."""
-    watch = telemetry(tracer_provider=trace.NoOpTracerProvider(), meter_provider=recorded.meters)
+def test_nothing_is_kept_of_a_hundred_thousand_checks() -> None:
+    """Half of them are cancelled in line: events alone, for their requests would take minutes."""
+    watch = telemetry(
+        tracer_provider=trace.NoOpTracerProvider(), meter_provider=NoOpMeterProvider()
+    )
     base: dict[str, Any] = {"at": None, "image": IMAGE, "lane": "bulk"}
     answered: list[dict[str, Any]] = [
         {"kind": "queued"},
         {"kind": "turn", "attempt": 1},
-        {"kind": "sent", "attempt": 1},
         {"kind": "answered", "attempt": 1, "status": 200},
         {"kind": "settled", "attempt": 1, "check_pass": True},
     ]
     cancelled: list[dict[str, Any]] = [
         {"kind": "queued"},
-        {"kind": "settled", "error": "NotSent", "message": "left"},
+        {"kind": "settled", "error": "NotSent", "message": "nobody waited for it any more"},
     ]
 
-    def check(flights: range) -> int:
+    def objects_after(flights: range) -> int:
         for flight in flights:
             for step in cancelled if flight % 2 else answered:
                 watch(Event.trusted({**base, **step, "flight": flight}))
         gc.collect()
         return len(gc.get_objects())
 
-    before = check(range(1000))
-    assert check(range(1000, 101_000)) - before < 100
-    assert recorded.metrics()["s2v_detect.outcomes"] == {
-        "check_pass=True lane=bulk outcome=checked": 50_500,
-        "error.type=NotSent lane=bulk outcome=cancelled": 50_500,
-    }
+    before = objects_after(range(1000))
+    assert objects_after(range(1000, 101_000)) - before < 100
 
 
 # What is told
