@@ -74,8 +74,8 @@ class Value(BaseModel):
 
 @cache
 def _defaults(kind: type[BaseModel]) -> dict[str, Any]:
-    fields = kind.model_fields.items()
-    return {name: field.default for name, field in fields if not field.is_required()}
+    """Return all fields in their order; what has no default is there to be replaced."""
+    return {name: field.get_default() for name, field in kind.model_fields.items()}
 
 
 def _named(image: object) -> str:

@@ -10,16 +10,18 @@ import pytest
 
 from s2v_detect import (
     AccessDenied,
+    Busy,
     ConfigurationError,
     DetectClient,
     Event,
     Failed,
     ImageSkipped,
+    LocalLimiter,
     OutcomeUnknown,
     RetryPolicy,
     check_all,
 )
-from s2v_detect.emulator import Cut, Emulator, Error, Pass
+from s2v_detect.emulator import Cut, Emulator, Error, Pass, Throttle
 
 IMAGE = "https://images.example/face.jpg"
 ONCE = RetryPolicy(max_attempts=1)
@@ -205,7 +207,58 @@ async def test_the_events_of_a_check_tell_its_story(emulator: Emulator) -> None:
     ]
     assert [event.attempt for event in events] == [0, 1, 1, 1, 1, 2, 2, 2, 2]
     assert float(events[-1].cost) == 0.004
+    assert [event.status for event in events if event.kind == "answered"] == [500, 200]
+    assert {event.endpoint for event in events if event.kind == "turn"} == {
+        f"{emulator.base_url}/services/aigc/image2video/face-detect"
+    }
+    assert events[-1].check_pass is True
+    assert len({event.flight for event in events}) == 1
     assert "secret" not in repr(events)
+
+
+async def test_all_steps_of_a_check_have_its_number_and_no_other_check_has(
+    emulator: Emulator,
+) -> None:
+    """Of two clients too. One that is skipped or finds the line too long is told of."""
+    events: list[Event] = []
+    async with (
+        emulator.client(on_event=events.append) as one,
+        emulator.client(on_event=events.append, limiter=LocalLimiter(1, per_s=60)) as other,
+    ):
+        await asyncio.gather(*(client.check(IMAGE) for client in (one, other)))
+        with pytest.raises(ImageSkipped):
+            await one.check("face.jpg")
+        with pytest.raises(Busy):
+            await other.check(f"{IMAGE}?2", max_wait_s=1)
+        assert [each.kind async for each in one.aiter_check([None])] == ["skipped"]
+    stories: dict[int, list[str]] = {}
+    for event in events:
+        stories.setdefault(event.flight, []).append(event.kind)
+    whole = ["queued", "turn", "sent", "answered", "settled"]
+    assert sorted(stories.values()) == [whole, whole, ["settled"], ["settled"], ["settled"]]
+    told = [(event.error, event.lane) for event in events if event.error]
+    assert told == [
+        *(("ImageSkipped", "interactive"), ("Busy", "interactive"), ("ImageSkipped", "bulk")),
+    ]
+
+
+async def test_an_event_is_as_its_model_says(emulator: Emulator) -> None:
+    """Nobody looks at the fields of an event as it is told, for the time that takes."""
+    events: list[Event] = []
+    emulator.when("*", Throttle(), Error(500, "InternalError"), Cut(), Pass())
+    retry = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.001)
+    async with emulator.client(
+        on_event=events.append, retry=retry, limiter=LocalLimiter(100)
+    ) as client:
+        await asyncio.gather(client.check(IMAGE), client.check(IMAGE))
+        with pytest.raises(ImageSkipped):
+            await client.check("face.jpg")
+    assert {"throttled", "retrying", "shared", "settled"} <= {event.kind for event in events}
+    for event in events:
+        looked_at = Event(**dict(event))
+        assert looked_at == event
+        assert looked_at.model_dump_json() == event.model_dump_json()
+        assert event.model_copy() == event
 
 
 async def test_a_skipped_image_is_raised_by_check_and_counted(opened: DetectClient) -> None:
