@@ -201,6 +201,27 @@ async def test_an_upload_takes_no_span_from_its_request(
 
 
 @pytest.mark.usefixtures("_instrumented")
+async def test_an_upload_after_a_request_has_its_own_spans(
+    emulator: Emulator, recorded: Recorded
+) -> None:
+    """What quiets the instrumentation ends with each request; three were made, and one upload."""
+
+    def lose(event: Event) -> None:
+        recorded.watch(event)
+        if event.kind == "retrying":
+            emulator.store.drop(emulator.arrivals[-1].image or "")
+
+    emulator.when("*", Error(500, "InternalError"), Pass(), each="request")
+    async with emulator.client(on_event=lose, retry=QUICK) as client:
+        await client.check(picture(4))
+    ours = [told(span) for span in recorded.requests if "http.method" not in told(span)]
+    theirs = [told(span)["http.method"] for span in recorded.requests if told(span) not in ours]
+    assert [each["http.response.status_code"] for each in ours] == [500, 400, 200]
+    assert theirs == ["GET", "POST", "POST"]
+    assert recorded.begun == len(recorded.ended)
+
+
+@pytest.mark.usefixtures("_instrumented")
 async def test_a_request_whose_visitor_left_has_its_one_span(
     emulator: Emulator, recorded: Recorded
 ) -> None:
