@@ -161,6 +161,20 @@ async def test_a_line_says_what_the_account_gives_where_it_is_less_than_the_rate
     assert told == [None, pytest.approx(3.0), None]
 
 
+async def test_a_line_says_by_how_much_its_gap_is_wider_than_the_rate_asks(make: Make) -> None:
+    """Wide as it opens, narrow when it has run well, and wider again with a share of the rate."""
+    limiter = make(5.0)
+    told = [limiter.margin]  # type: ignore[attr-defined]  # beside the protocol, as `sharing` is
+    admission = counted("sliding", 3.0)
+    for is_shared in (False, True):
+        for _ in range(160):
+            at = await leave(limiter)
+            if is_shared and not admission.admit(at):
+                limiter.throttled()
+        told.append(limiter.margin)  # type: ignore[attr-defined]  # as above
+    assert told == [pytest.approx(0.15), pytest.approx(0.02), pytest.approx(0.7, rel=0.05)]
+
+
 async def test_a_throttle_pauses_the_line_once_an_episode(make: Make) -> None:
     """Five 429s of one moment slow the line by one pause; the line goes on by itself."""
     limiter = make(5.0)
