@@ -162,7 +162,7 @@ def statistics_of(configuration: Configuration, flights: Flights | None) -> Stat
             limiter=type(limiter).__name__,
             rate_per_s=None if math.isinf(rate_per_s) else rate_per_s,
             given_per_s=sharing.given_per_s,
-            margin=getattr(limiter, "margin", 0.0),
+            margin=getattr(limiter, "margin", None) or 0.0,
             processes=sharing.processes,
             processes_met=sharing.met,
             lost=str(getattr(limiter, "lost", "")),

@@ -148,7 +148,7 @@ class _Pace(NamedTuple):
 
     @classmethod
     def of(cls, limiter: Limiter) -> Self:
-        return cls(getattr(limiter, "margin", 0.0), Sharing.of(limiter).given_per_s)
+        return cls(getattr(limiter, "margin", None) or 0.0, Sharing.of(limiter).given_per_s)
 
 
 class _Near:
