@@ -23,6 +23,7 @@ from _serving import emulator_process, urls
 from s2v_detect import DetectClient, LocalLimiter
 from s2v_detect.emulator import Emulator, Error, Pass
 from s2v_detect.ledger._sqlite import _store
+from s2v_detect.ledger._sqlite._schema import VERSION
 
 CHECKS = 3000
 PAIRS = 5
@@ -86,7 +87,7 @@ def fill(path: Path, rows: int = ROWS) -> None:
     db.execute(
         "INSERT INTO run (id, lineage, name, token, process, started_at, ended_at, lock, schema)"
         " VALUES (1, 1, 'out.jsonl', 'token', 'a benchmark', 1.0, 2.0, '', ?)",
-        (_store.VERSION,),
+        (VERSION,),
     )
     db.executemany(
         "INSERT INTO image (identity, state, at, run, lineage, paid, attempts, answered_at,"

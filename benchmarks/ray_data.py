@@ -2,11 +2,12 @@
 
     python benchmarks/ray_data.py [--images 300] [--rows ours-1,ours-4,killed,ray-1,ray-4]
 
-It needs an environment with the extras `ray`, `emulator` and `redis`. The emulator counts five in
-any second and answers after 0.3 to 3 s. The rate is that of the requests: from the first that
-arrived to the last, without Ray's own start. `killed` kills an actor with `kill -9` every 15 s.
-Exit code 1 where a row of ours has a 429 that is no kill's, or a bill that its books can't account
-for. Their rows have a fifth of the images: one of their actors asks for less than one a second.
+It needs an environment with the extras `ray`, `emulator` and `redis`. The emulator is a process of
+its own: it counts five in any second, as they arrive, and answers after 0.3 to 3 s. The rate is
+that of the requests: from the first that arrived to the last, without Ray's own start. `killed`
+kills an actor with `kill -9` every 15 s. Exit code 1 where a row of ours has a 429 that is no
+kill's, or a bill that its books can't account for. Their rows have a fifth of the images: one of
+their actors asks for less than one a second.
 """
 
 import argparse
@@ -17,9 +18,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +51,62 @@ class Row(NamedTuple):
     unknown: int
     kills: int
     wall_s: int
+
+
+class Counts(NamedTuple):
+    """What an emulator has counted."""
+
+    arrived_s: list[float]
+    throttled: int
+    busiest_second: int
+    billed: int
+    bills: Counter[str]
+
+
+class Service:
+    """An emulator in another process: Ray's driver and its threads would hold it up."""
+
+    def __init__(self, ours: Connection) -> None:
+        self._ours = ours
+        self.base_url: str = ours.recv()
+
+    def counts(self) -> Counts:
+        """Return what it has counted until now."""
+        self._ours.send("counts")
+        counts: Counts = self._ours.recv()
+        return counts
+
+
+def _serve(theirs: Connection) -> None:
+    with Emulator.run_in_thread(
+        answer=Pass(), api_key=KEY, counting="sliding", latency_s=LATENCY_S
+    ) as emulator:
+        theirs.send(emulator.base_url)
+        while theirs.recv():
+            arrived_s = [arrival.at_s for arrival in emulator.arrivals]
+            theirs.send(
+                Counts(
+                    arrived_s,
+                    emulator.throttled,
+                    emulator.busiest_second,
+                    emulator.billed,
+                    Counter(emulator.bills),
+                )
+            )
+
+
+@contextmanager
+def served() -> Iterator[Service]:
+    """Have a service for one way."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,))
+    process.start()
+    try:
+        yield Service(ours)
+    finally:
+        ours.send("")
+        process.join()
 
 
 class Witness:
@@ -97,7 +156,7 @@ def dataset(images: list[str]) -> Any:
     return engine().data.from_items([{"url": url} for url in images], override_num_blocks=BLOCKS)
 
 
-def ours(emulator: Emulator, images: list[str], *, actors: int, kills: bool = False) -> Row:
+def ours(service: Service, images: list[str], *, actors: int, kills: bool = False) -> Row:
     """Our stage, with a ledger."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -110,7 +169,7 @@ def ours(emulator: Emulator, images: list[str], *, actors: int, kills: bool = Fa
             dataset(images),
             ledger=folder / "ledger.db",
             concurrency=actors,
-            base_url=emulator.base_url,
+            base_url=service.base_url,
             on_event=Witness(folder / "pids"),
         )
         rows = checked.take_all()
@@ -122,19 +181,19 @@ def ours(emulator: Emulator, images: list[str], *, actors: int, kills: bool = Fa
         with Ledger(folder / "ledger.db") as ledger:
             for image in images:
                 outcomes.update(attempt.outcome for attempt in ledger.attempts(image))
-        return counted(emulator, len(rows), outcomes["unknown"], killer.kills, wall_s)
+        return counted(service, len(rows), outcomes["unknown"], killer.kills, wall_s)
 
 
-def rays(emulator: Emulator, images: list[str], *, actors: int) -> Row:
+def rays(service: Service, images: list[str], *, actors: int) -> Row:
     """Ray's own HTTP processor, with what its users give: a rate, retries, and batches for all."""
     from ray.data.llm import (  # noqa: PLC0415  # for these rows alone
         HttpRequestProcessorConfig,
         build_processor,
     )
 
-    headers = {"Authorization": f"Bearer {emulator.api_key}"}
+    headers = {"Authorization": f"Bearer {KEY}"}
     config = HttpRequestProcessorConfig(
-        url=f"{emulator.base_url}{CHECK_PATH}",
+        url=f"{service.base_url}{CHECK_PATH}",
         headers=headers,
         qps=5,
         max_retries=3,
@@ -150,27 +209,27 @@ def rays(emulator: Emulator, images: list[str], *, actors: int) -> Row:
     found: int | str = "ends"
     with suppress(engine().exceptions.RayError):  # one row that is refused too often ends its job
         found = len(processor(dataset(images)).take_all())
-    return counted(emulator, found, 0, 0, time.monotonic() - began)
+    return counted(service, found, 0, 0, time.monotonic() - began)
 
 
-def counted(emulator: Emulator, rows: int | str, unknown: int, kills: int, wall_s: float) -> Row:
+def counted(service: Service, rows: int | str, unknown: int, kills: int, wall_s: float) -> Row:
     """What the emulator has counted."""
-    times = [arrival.at_s for arrival in emulator.arrivals]
-    took_s = max(times) - min(times)
+    counts = service.counts()
+    took_s = max(counts.arrived_s) - min(counts.arrived_s)
     return Row(
         rows,
-        round((len(times) - 1) / took_s, 2),
-        emulator.throttled,
-        emulator.busiest_second,
-        emulator.billed,
-        sum(count - 1 for count in emulator.bills.values()),
+        round((len(counts.arrived_s) - 1) / took_s, 2),
+        counts.throttled,
+        counts.busiest_second,
+        counts.billed,
+        sum(count - 1 for count in counts.bills.values()),
         unknown,
         kills,
         round(wall_s),
     )
 
 
-WAYS: dict[str, Callable[[Emulator, list[str]], Row]] = {
+WAYS: dict[str, Callable[[Service, list[str]], Row]] = {
     "ours-1": partial(ours, actors=1),
     "ours-4": partial(ours, actors=4),
     "killed": partial(ours, actors=2, kills=True),
@@ -192,10 +251,8 @@ def measured(name: str, images: int) -> Row:
     """One way, with an emulator of its own."""
     count = images // PEERS_PART if name.startswith("ray") else images
     urls = [f"https://images.example/{number}.jpg" for number in range(count)]
-    with Emulator.run_in_thread(
-        answer=Pass(), api_key=KEY, counting="sliding", latency_s=LATENCY_S
-    ) as emulator:
-        return WAYS[name](emulator, urls)
+    with served() as service:
+        return WAYS[name](service, urls)
 
 
 def main() -> int:

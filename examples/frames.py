@@ -1,18 +1,16 @@
 """Screening a data frame: verdicts as typed columns beside its own, and a rerun that is free.
 
-    python examples/frames.py portraits.csv screening.db
+    python examples/frames.py
 
-The list has a column `url`. pandas, polars and pyarrow are all taken; this one is of polars.
+It reads `portraits.csv` of the folder where you are, which has a column `url`. pandas, polars and
+pyarrow are all taken; this one is of polars.
 """
-
-import sys
 
 import polars as pl
 
 from s2v_detect.integrations.frames import check_frame
 
-source, ledger = sys.argv[1:]
-frame = check_frame(pl.read_csv(source), "url", ledger=ledger)
+frame = check_frame(pl.read_csv("portraits.csv"), "url", ledger="screening.db")
 usable = frame.filter(pl.col("s2v_check_pass"))
 print(f"{len(usable)} of {len(frame)} portraits may be used, for CNY {frame['s2v_cost'].sum()}")
 for kind, message in frame.filter(pl.col("s2v_kind") != "checked")[

@@ -38,13 +38,14 @@ def listed(tmp_path: Path) -> Path:
     return path
 
 
-def printed(name: str, *words: object) -> list[str]:
+def printed(name: str, *words: object, cwd: Path | None = None) -> list[str]:
     """Return the lines that an example prints, in a process of its own."""
     done = subprocess.run(  # noqa: S603  # our own example
         [sys.executable, "-W", "error", EXAMPLES / name, *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
         env=os.environ,
     )
     assert done.returncode == 0, done.stderr
@@ -216,10 +217,9 @@ def test_a_frame_is_screened_once(s2v_emulator: Emulator, tmp_path: Path) -> Non
     table = tmp_path / "portraits.csv"
     urls = [f"https://images.example/{number}.jpg" for number in range(3)]
     table.write_text("\n".join(["name,url", *(f"a,{url}" for url in urls), "b,"]))
-    words = (table, tmp_path / "screening.db")
-    assert printed("frames.py", *words) == [
+    assert printed("frames.py", cwd=tmp_path) == [
         "3 of 4 portraits may be used, for CNY 0.0120",
         "skipped: the cell is empty",
     ]
-    assert printed("frames.py", *words)[0] == "3 of 4 portraits may be used, for CNY 0.0000"
+    assert printed("frames.py", cwd=tmp_path)[0] == "3 of 4 portraits may be used, for CNY 0.0000"
     assert s2v_emulator.billed == 3
