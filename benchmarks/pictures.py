@@ -129,7 +129,13 @@ async def make(folder: Path, base: str, live: LivePage, browser: Browser) -> Non
             live.show(Going(tally.done, ROWS, progress.sentences()))
         console.print(progress.picture())
         console.save_svg(str(folder / "progress.svg"), title="s2v-detect run")
-        await picture_of(browser, live.url, pictures / "live.png", 1000, 1180)
+        taken = asyncio.ensure_future(
+            picture_of(browser, live.url, pictures / "live.png", 1000, 1180)
+        )
+        while not taken.done():
+            await asyncio.sleep(0.25)
+            live.show(Going(tally.done, ROWS, progress.sentences()))
+        await taken
         await running
         output.close()
     times = list(ledger.request_times())
