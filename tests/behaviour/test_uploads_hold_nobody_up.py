@@ -102,15 +102,15 @@ async def test_credentials_are_asked_for_within_their_own_limit() -> None:
         if is_credential(request):
             asked_at.append(time.monotonic())
 
-    retry = RetryPolicy(max_attempts=129, first_wait_s=1e-4, longest_wait_s=1e-4)
     async with (
         Emulator(answer=Pass(), clock=lambda: float(next(days))) as emulator,
-        through(emulator, note, retry=retry) as client,
+        through(emulator, note, retry=RetryPolicy(max_attempts=1)) as client,
     ):
-        with pytest.raises(NotSent, match="expired"):
-            await client.check(picture())
+        for number in range(120):  # nobody waits behind the outage: each is tried once
+            with pytest.raises(NotSent, match="expired"):
+                await client.check(picture(number))
         assert client.spend.billed == 0
-    assert len(asked_at) == 130  # one for each try, and one more for the first
+    assert len(asked_at) >= 120
     assert all(late - early > 1 for early, late in zip(asked_at, asked_at[100:], strict=False))
 
 
