@@ -349,7 +349,7 @@ class Check:
         is_out = self._session.breaker.is_open or self._session.store_breaker.is_open
         if not is_out or not is_outage(error) or not may_follow(error, seen):
             return False
-        if not self._waiters.tell_checks(error):
+        if not self._waiters.tell_checks(error, was_for_checks=self.place.waited_in != "bulk"):
             return False
         self.place.move_down()
         self._rests = None

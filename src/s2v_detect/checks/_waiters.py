@@ -34,6 +34,8 @@ class Place:
         self._loop = asyncio.get_running_loop()
         self._lined_up_at: float | None = None
         self._waiting: asyncio.Task[Any] | None = None
+        self.waited_in = lane
+        """The lane of the latest wait: whoever was better may have left meanwhile."""
         self._is_moving = False
 
     @property
@@ -82,7 +84,7 @@ class Place:
         """Return what is waited for in the lane; moved up meanwhile, it is waited for anew."""
         task = asyncio.current_task()
         while True:
-            self._waiting = task
+            self._waiting, self.waited_in = task, self.lane
             try:
                 return await wait(self.lane)
             except asyncio.CancelledError:
@@ -170,12 +172,15 @@ class Waiters:
         """Return those who were told nothing yet, the first first."""
         return [waiter for waiter in self._waiting if not waiter.done()]
 
-    def tell_checks(self, error: DetectError) -> bool:
-        """Tell the checks of an error that streams wait out. Return whether there were both."""
+    def tell_checks(self, error: DetectError, *, was_for_checks: bool) -> bool:
+        """Tell the checks of an error that streams wait out. Return whether there were both.
+
+        Where it was for checks, they may have left by now.
+        """
         untold = [(waiter, self._waiting[waiter]) for waiter in self.untold()]
         checks = [waiter for waiter, each in untold if each.lane != "bulk"]
         goes_on = any(each.lane == "bulk" and each.wants_more for _, each in untold)
-        if not checks or not goes_on or self.ended_by:
+        if not (checks or was_for_checks) or not goes_on or self.ended_by:
             return False
         for waiter in checks:
             self.tell(waiter, Ending(error.copy()))
