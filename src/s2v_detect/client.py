@@ -352,11 +352,12 @@ class DetectClient(AsyncOnly):
         return flights
 
     def _opened(self) -> Flights:
-        if self._flights is None or self._flights.session.loop.is_closed():
+        flights = self._flights  # read once: another thread may close the client
+        if flights is None or flights.session.loop.is_closed():
             raise ConfigurationError(
                 "the client is not open.", do="Use it inside `async with DetectClient() as client`."
             )
-        return self._flights
+        return flights
 
     async def _close(self, flights: Flights) -> None:
         """Close every part, whatever another one raises."""

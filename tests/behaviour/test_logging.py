@@ -17,8 +17,7 @@ from s2v_detect import Failed, HostLimiter, LocalLimiter
 from s2v_detect._logging import RECORDS, log
 from s2v_detect.checks._line import Line
 from s2v_detect.emulator import Emulator, Error, Pass, Throttle
-from s2v_detect.limiters import Sharing, Turn
-from s2v_detect.models import Lane
+from s2v_detect.limiters import Sharing
 
 ROOT = Path(s2v_detect.__file__).parent
 GUIDE = ROOT.parents[1] / "examples" / "README.md"
@@ -180,26 +179,13 @@ async def test_a_margin_that_grew_is_logged_once_for_an_episode(
     assert re.search(r"starts \d+\.\d % slower", told["message"])
 
 
-class Given:
+class Given(LocalLimiter):
     """A line that the account gives less and less of, or the whole again."""
 
-    rate = 5.0
-    per_s = 1.0
-    margin = 0.02
-
-    def __init__(self) -> None:
-        self.given: float | None = None
-
-    async def turn(self, lane: Lane) -> Turn:
-        """Return at once."""
-        return await LocalLimiter(float("inf")).turn(lane)
+    given: float | None = None
 
     def throttled(self, retry_after_s: float | None = None) -> None:
         """Nothing; the test says what is given."""
-
-    def forecast_s(self, lane: Lane) -> float:
-        """Return nothing."""
-        return 0.0
 
     def sharing(self) -> Sharing:
         """Return what is given."""

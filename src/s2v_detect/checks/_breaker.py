@@ -111,12 +111,13 @@ class Breaker:
         """What there is to tell of the outage that is on. It may be asked from any thread."""
         if not self._is_open:
             return None
+        error = self._last_error
         return OutageStatistics(
             where=self.where,
             since=self._since,
             until=self._until,
-            error=type(self._last_error).__name__,
-            message=self._last_error.what,
+            error=type(error).__name__,
+            message=error.what,
         )
 
     def held_since(self, before: float | None) -> float | None:
@@ -252,7 +253,7 @@ class Breaker:
         if not self._is_given_up:  # else nothing was answered since the last began
             self._opened_at, self._since = now, datetime.now(UTC)
             self._rounds = self._doubts = 0
-        self._is_open, self._is_given_up = True, False
+        self._is_given_up = False
         self._waited_s, self._ticked_at = 0.0, now
         self._set_timer()
         self._set_clock()
@@ -261,6 +262,7 @@ class Breaker:
         if bound_s is not None:
             at_most = f"at most {timedelta(seconds=round(bound_s))}"
             self._until = datetime.now(UTC) + timedelta(seconds=bound_s)
+        self._is_open = True  # at last: another thread may look
         self._log("outage_begun", {"at_most": at_most}, max_outage_s=bound_s)
 
     def _set_clock(self) -> None:

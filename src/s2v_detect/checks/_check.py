@@ -243,7 +243,7 @@ class Check:
         self._held_since = since = breaker.held_since(self._held_since)
         if lane == "bulk":
             return await breaker.passage(since)
-        return breaker.passage_of_check(self._errors[-1] if self._errors else None)
+        return breaker.passage_of_check(next(filter(is_outage, self._errors[-1:]), None))
 
     def _depart(self, turn: Turn) -> Departure:
         self.place.stage = "sent"
@@ -340,7 +340,8 @@ class Check:
 
     def _say_when(self, error: DetectError) -> None:
         """Have the error of a service that can't be reached, or is out, say when to come again."""
-        breaker = self._session.breaker
+        breaker, store = self._session.breaker, self._session.store_breaker
+        breaker = store if store.is_open and not breaker.is_open else breaker
         if error.is_unsent or (breaker.is_open and is_outage(error)):
             error.retry_after_s = max(error.retry_after_s or 0.0, breaker.again_s)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from s2v_detect._logging import log
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.ledger import Recording
-from s2v_detect.limiters import Limiter, SharedLine, Sharing, Turn
+from s2v_detect.limiters import Limiter, LocalLimiter, SharedLine, Sharing, Turn
 from s2v_detect.models import LANES, Lane
 
 _MOST_NEAR = 128
@@ -34,6 +34,8 @@ class Line:
         self._limiter = limiter
         # A line that other processes see is told of those who do not stand in it yet.
         self._shared = limiter if isinstance(limiter, SharedLine) else None
+        # What has been learnt is asked of our own limiters: of a user's nothing else is read.
+        self._learns = isinstance(limiter, SharedLine | LocalLimiter)
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
@@ -76,7 +78,8 @@ class Line:
 
         Only then is it known: a line that others share learns of it with its next look.
         """
-        self._before = self._before or _Pace.of(self._limiter)
+        if self._learns:
+            self._before = self._before or _Pace.of(self._limiter)
         self._limiter.throttled(retry_after_s)
 
     def log_what_it_learnt(self) -> None:
@@ -110,7 +113,7 @@ class Line:
     def margin(self) -> float | None:
         """Return the limiter's margin, where it has one and was not asked for it just before."""
         now = time.monotonic()
-        if now < self._margin_after or math.isinf(self._limiter.rate):
+        if not self._learns or now < self._margin_after or math.isinf(self._limiter.rate):
             return None
         self._margin_after = now + _MARGIN_EACH_S
         margin: float | None = getattr(self._limiter, "margin", None)

@@ -79,10 +79,10 @@ def incomplete_because(summary: RunSummary) -> str | None:
         "credit": isinstance(fault, OutOfCredit),
         "access": isinstance(fault, AccessDenied),
         "ledger": isinstance(fault, LedgerError),
-        "outage": fault is not None and exit_of_fault(fault) is Exit.STOPPED,
-        "configuration": fault is not None,
         "input": summary.input_error is not None,
         "output": summary.output_error is not None,
+        "outage": fault is not None and exit_of_fault(fault) is Exit.STOPPED,
+        "configuration": fault is not None,
         "until": summary.ended_by == "until",
         "max_time": summary.ended_by == "max_time",
     }

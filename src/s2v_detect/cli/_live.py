@@ -99,10 +99,9 @@ class Live:
 
     def _opened(self) -> Output:
         output = self._screening.open_output()
-        if (
-            ledger := self._screening.ledger
-        ):  # this run's by now: its earlier requests are shown too
-            self._page.sent(ledger.request_times(ledger.name))
+        if ledger := self._screening.ledger:  # this run's by now, with its earlier requests
+            with suppress(LedgerError):  # the run will meet it; the page is no part of the books
+                self._page.sent(ledger.request_times(ledger.name))
         return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:

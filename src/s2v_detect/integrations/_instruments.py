@@ -124,8 +124,9 @@ class Instruments:
         return self._paid(float)
 
     def _paid(self, told: Callable[[Decimal], float]) -> list[metrics.Observation]:
-        sure = sum((each.cost for each in self._all()), Decimal(0))
-        at_most = sum((each.cost_at_most for each in self._all()), Decimal(0))
+        with self._lock:  # both of one instant: a sum must not go down
+            sure = sum((each.cost for each in self._ended.values()), Decimal(0))
+            at_most = sum((each.cost_at_most for each in self._ended.values()), Decimal(0))
         return [
             metrics.Observation(told(sure), {"s2v_detect.billed": "yes"}),
             metrics.Observation(told(at_most - sure), {"s2v_detect.billed": "unknown"}),

@@ -27,6 +27,7 @@ from typing import Annotated, Any, TypeVar, Unpack
 from s2v_detect import ClientOptions, ConfigurationError, DetectClient
 from s2v_detect._redaction import seal
 from s2v_detect._version import missing
+from s2v_detect._waiting import unhurried
 
 try:
     from fastapi import Depends, HTTPException
@@ -159,7 +160,7 @@ async def while_present(request: Request, work: Awaitable[T]) -> T:
             return working.result()
         leaving.result()  # an error of the server's
     finally:
-        await _cancelled(leaving, working)
+        await unhurried(_cancelled(leaving, working))
     raise HTTPException(_LEFT, "the visitor has left")
 
 

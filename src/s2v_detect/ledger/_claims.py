@@ -112,7 +112,11 @@ def send(
         if _attempts.is_known(db, claim, number):
             return None  # done already
         _take_again(db, claim)
-        _sent(db, claim, number, now)
+        if not _sent(db, claim, number, now):  # no bytes leave that the books do not have
+            raise LedgerError(
+                f"the request for {shown(claim.image)} can't be written: its number is taken.",
+                do="Nothing was sent for it: start again.",
+            )
     db.execute(
         "UPDATE image SET state = 'sent', at = ?, attempts = attempts + 1"
         " WHERE identity = ? AND run = ?",

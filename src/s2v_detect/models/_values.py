@@ -66,7 +66,7 @@ class Value(BaseModel):
         made = cls.__new__(cls)
         put = object.__setattr__  # as pydantic's own `model_construct`, which takes 13 µs for it
         put(made, "__dict__", _defaults(cls) | fields)
-        put(made, "__pydantic_fields_set__", set())
+        put(made, "__pydantic_fields_set__", set(fields))
         put(made, "__pydantic_extra__", None)
         put(made, "__pydantic_private__", None)
         return made
