@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -170,6 +171,12 @@ class Screening:
             # Closing the client would wait for those answers; every line written is whole.
             os._exit(Exit.INTERRUPTED)
 
+        if self.ends.until and not sending.quiet:  # a time of day may be that of tomorrow
+            end, left = (
+                self.ends.until.astimezone(),
+                timedelta(seconds=round(self.ends.left_s["until"])),
+            )
+            self.console.print(f"Nothing is sent after {end:%d %B, %H:%M:%S}, in {left}.")
         with heeding_signals(stop, stop_now), progress, self.following(watched):
             async with self.ends.heeded(stop_by_the_clock):
                 await run.finish(self.source.batches())
