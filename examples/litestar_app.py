@@ -66,4 +66,9 @@ def explain(_: AnyRequest, error: DetectError) -> Response[dict[str, object]]:
     )
 
 
-app = Litestar([check], lifespan=[with_client], exception_handlers={DetectError: explain})
+app = Litestar(
+    [check],
+    lifespan=[with_client],
+    exception_handlers={DetectError: explain},
+    logging_config=None,  # whoever runs it says what is logged, and where
+)
