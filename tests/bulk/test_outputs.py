@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import uncovered
 
 from s2v_detect.bulk import Output, open_output, pipe_output
 from s2v_detect.bulk.records import column_names
@@ -211,6 +212,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     done = subprocess.run(  # noqa: S603  # our own script; no threads yet
         [sys.executable, "-c", FILLING, str(path)],
+        env=uncovered(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
         capture_output=True,
         text=True,
