@@ -161,7 +161,7 @@ def test_a_reader_that_leaves_stops_the_sending(
 @pytest.mark.real_time
 @pytest.mark.parametrize("room", [1_000, 70_000, 120_000])
 def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(
-    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
     started: Started,
     emulator: Emulator,
     many: Path,
@@ -170,7 +170,7 @@ def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(
     room: int,
 ) -> None:
     """The run ends with the ledger's two sentences; with room again it goes on, one bill each."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # else half of a compiled module stays
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # else half of a compiled module stays
 
     def small_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
