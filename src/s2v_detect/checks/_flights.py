@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from s2v_detect._waiting import after
 from s2v_detect.checks._flight import Flight
+from s2v_detect.checks._line import margin_of
 from s2v_detect.checks._session import Configuration, Session
 from s2v_detect.checks._waiters import Ending
 from s2v_detect.errors import ConfigurationError, ImageSkipped, busy
@@ -162,7 +163,7 @@ def statistics_of(configuration: Configuration, flights: Flights | None) -> Stat
             limiter=type(limiter).__name__,
             rate_per_s=None if math.isinf(rate_per_s) else rate_per_s,
             given_per_s=sharing.given_per_s,
-            margin=getattr(limiter, "margin", None) or 0.0,
+            margin=margin_of(limiter) or 0.0,
             processes=sharing.processes,
             processes_met=sharing.met,
             lost=str(getattr(limiter, "lost", "")),

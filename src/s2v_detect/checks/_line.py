@@ -34,8 +34,6 @@ class Line:
         self._limiter = limiter
         # A line that other processes see is told of those who do not stand in it yet.
         self._shared = limiter if isinstance(limiter, SharedLine) else None
-        # What has been learnt is asked of our own limiters: of a user's nothing else is read.
-        self._learns = isinstance(limiter, SharedLine | LocalLimiter)
         self._near = {lane: _Near() for lane in LANES}
         self._gap_s = 1 / REQUESTS_PER_S
         self._own_gap_s = limiter.per_s / limiter.rate
@@ -78,16 +76,15 @@ class Line:
 
         Only then is it known: a line that others share learns of it with its next look.
         """
-        if self._learns:
-            self._before = self._before or _Pace.of(self._limiter)
+        self._before = self._before or _Pace.of(self._limiter)
         self._limiter.throttled(retry_after_s)
 
     def log_what_it_learnt(self) -> None:
         """Log what a 429 has come to, once a turn was granted after it."""
         before, self._before = self._before, None
-        if before is None:
+        if before is None or (now := _Pace.of(self._limiter)) is None:
             return
-        now, limiter = _Pace.of(self._limiter), type(self._limiter).__name__
+        limiter = type(self._limiter).__name__
         rate_per_s = self._limiter.rate / self._limiter.per_s
         if now.margin > before.margin:
             log(
@@ -113,11 +110,10 @@ class Line:
     def margin(self) -> float | None:
         """Return the limiter's margin, where it has one and was not asked for it just before."""
         now = time.monotonic()
-        if not self._learns or now < self._margin_after or math.isinf(self._limiter.rate):
+        if now < self._margin_after or math.isinf(self._limiter.rate):
             return None
         self._margin_after = now + _MARGIN_EACH_S
-        margin: float | None = getattr(self._limiter, "margin", None)
-        return margin
+        return margin_of(self._limiter)
 
     def forecast_s(self, lane: Lane) -> float:
         """Return the seconds that a request joining the lane now would wait, as far as known."""
@@ -143,15 +139,21 @@ class Line:
                 near.widen()
 
 
+def margin_of(limiter: Limiter) -> float | None:
+    """Return the margin that one of our limiters keeps: of a user's own it is not read."""
+    return limiter.margin if isinstance(limiter, SharedLine | LocalLimiter) else None
+
+
 class _Pace(NamedTuple):
-    """What a line has learnt, as far as its limiter tells."""
+    """What a line has learnt."""
 
     margin: float
     given_per_s: float | None
 
     @classmethod
-    def of(cls, limiter: Limiter) -> Self:
-        return cls(getattr(limiter, "margin", None) or 0.0, Sharing.of(limiter).given_per_s)
+    def of(cls, limiter: Limiter) -> Self | None:
+        margin = margin_of(limiter)
+        return None if margin is None else cls(margin, Sharing.of(limiter).given_per_s)
 
 
 class _Near:

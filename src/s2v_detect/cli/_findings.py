@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from s2v_detect import AccessDenied, DetectError, OutOfCredit, RateLimited, ServiceUnavailable
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._terminal import counted, duration
+from s2v_detect.cli._terminal import counted, duration, sentence
 from s2v_detect.ledger import may_lose_from_a_log
 
 State = Literal["ok", "to mend", "unknown"]
@@ -66,7 +66,7 @@ def unknown(part: str, found: str, do: str, **facts: Any) -> Finding:
 
 def of_error(part: str, error: DetectError, code: Exit, **facts: Any) -> Finding:
     """Return a fault in the words of its error."""
-    return to_mend(part, _sentence(error.what), error.do_in_command or error.do, code, **facts)
+    return to_mend(part, sentence(error.what), error.do_in_command or error.do, code, **facts)
 
 
 def exit_of_findings(findings: Iterable[Finding]) -> Exit:
@@ -122,7 +122,7 @@ def of_key(source: str, heard: Heard | None) -> Finding:
     if heard.is_credential:
         return well("key", f"{read}, and the service takes it.", **facts)
     if isinstance(heard.error, AccessDenied | OutOfCredit):
-        found = f"{read}, and {_lower(_sentence(heard.error.what))}"
+        found = f"{read}, and {_lower(sentence(heard.error.what))}"
         return to_mend("key", found, heard.error.do, Exit.ACCOUNT, **facts)
     why = "is busy" if isinstance(heard.error, RateLimited) else "says nothing of it"
     return unknown("key", f"{read}; the service {why}.", f"{_ASK_ONE}.", **facts)
@@ -202,10 +202,6 @@ def of_sqlite(version: tuple[int, ...]) -> Finding:
             " and is safe."
         )
     return well("SQLite", found, version=told, log_fault=has_fault)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _lower(text: str) -> str:

@@ -16,7 +16,7 @@ from s2v_detect.cli._exits import MEANINGS, exit_of
 from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
-from s2v_detect.cli._terminal import STANDARD
+from s2v_detect.cli._terminal import STANDARD, sentence
 from s2v_detect.tables import Record
 
 if TYPE_CHECKING:
@@ -83,13 +83,11 @@ class Live:
 
     def end(self, summary: RunSummary, output: str) -> None:
         """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
-        meaning = MEANINGS[exit_of(summary)]
-        told = [f"{meaning[0].upper()}{meaning[1:]}.", *problems_of(summary, output)]
-        times = None
+        told = [sentence(MEANINGS[exit_of(summary)]), *problems_of(summary, output)]
         if ledger := self._screening.ledger:
             with suppress(LedgerError):
-                times = list(ledger.request_times(ledger.name))
-        self._page.end(told, times)
+                self._page.end(told, ledger.request_times(ledger.name))
+        self._page.end(told)  # once: nothing, where it has ended
 
     def _watch(self, event: Event) -> None:
         if event.kind == "sent":

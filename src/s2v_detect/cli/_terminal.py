@@ -128,3 +128,13 @@ def seconds_of(time: str) -> float | None:
     if not text or not (_PARTS.fullmatch(text) or _TIME.fullmatch(text)):
         return None
     return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence of its own.
+
+    Example:
+        >>> sentence("every image was answered")
+        'Every image was answered.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

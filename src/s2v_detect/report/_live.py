@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -125,9 +126,11 @@ class _State:
             self._count_if_many()
 
     def sent(self, times: Iterable[float]) -> None:
-        with self._lock:
-            self._times += times
-            self._count_if_many()
+        remaining = iter(times)  # of a long run millions, which are not to be held
+        while piece := list(islice(remaining, _AT_ONCE)):
+            with self._lock:
+                self._times += piece
+                self._count_if_many()
 
     def _count_if_many(self) -> None:
         if len(self._records) + len(self._times) >= _AT_ONCE:
