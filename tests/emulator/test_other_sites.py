@@ -2,13 +2,12 @@
 
 import http.client
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from tests.chromium import chromium
 
 from s2v_detect import AccessDenied, check_all
 from s2v_detect.emulator import Emulator, Pass
@@ -113,17 +112,11 @@ async def test_a_client_that_goes_by_a_public_name_is_told(emulator: Emulator) -
 
 def test_a_real_page_can_not(emulator: Emulator, tmp_path: Path) -> None:
     """Chromium, a page of another origin: reading fails, and a form that is sent is refused."""
-    path = shutil.which("chromium")
-    assert path, "Chromium is needed: apt-get install chromium"
     emulator.when("*/kept.jpg", Pass())
     check_all(["https://a.example/1.jpg"], api_key=emulator.api_key, base_url=emulator.base_url)
     page_file = tmp_path / "page.html"
     page_file.write_text(f"<form method=post action='{emulator.origin}/emulator/reset'></form>")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--host-resolver-rules=MAP rebound.example 127.0.0.1"],
-        )
+    with chromium("--host-resolver-rules=MAP rebound.example 127.0.0.1") as browser:
         page = browser.new_page()
         page.goto(page_file.as_uri())
         read = "url => fetch(url).then(got => got.text()).catch(() => 'refused')"
@@ -135,5 +128,4 @@ def test_a_real_page_can_not(emulator: Emulator, tmp_path: Path) -> None:
         assert "EmulatorRefused" in page.inner_text("body")
         page.goto(f"{emulator.origin}/emulator")  # typed by the person themselves
         assert '"requests"' in page.inner_text("body")
-        browser.close()
     assert emulator.requests == 1

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from tests.chromium import chromium
 
 from s2v_detect.report import write_report
 from s2v_detect.report._chart import Timeline, chart_of
@@ -168,10 +167,7 @@ def test_a_page_of_very_many_rows_can_be_used(tmp_path: Path) -> None:
     """In Chromium: what is left out is said, and what is in it is found."""
     page_file = tmp_path / "page.html"
     write_report(records(12_000, **REJECTED), page_file, title="Many", source="out.jsonl")
-    path = shutil.which("chromium")
-    assert path, "Chromium is needed: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(page_file.as_uri())
         row = rows_in(page_file)[-1]
@@ -179,4 +175,3 @@ def test_a_page_of_very_many_rows_can_be_used(tmp_path: Path) -> None:
         assert page.inner_text("#count").endswith(f" of {len(rows_in(page_file)):,}")
         assert "out.jsonl" in page.inner_text("#left-out")
         assert "S3CR3T" not in page.inner_text("body")
-        browser.close()
