@@ -29,6 +29,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("client", ["client"]),
     ("blocking", ["blocking"]),
     ("public", ["__init__"]),
+    ("languages", ["languages"]),
     ("tables", ["tables"]),
     ("bulk", ["bulk"]),
     ("report", ["report"]),
@@ -38,7 +39,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("program", ["__main__"]),
 ]
 FLOOR = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms}
-EDGES = ["tables", "bulk", "report", "emulator", "testing", "integrations", "cli"]
+EDGES = ["languages", "tables", "bulk", "report", "emulator", "testing", "integrations", "cli"]
 INNER = ["models", "limiters", "wire", "images", "ledger", "checks", "blocking"]
 MOST_MODULES = 12  # of a room below the edges, and of the root; beside its `__init__`
 

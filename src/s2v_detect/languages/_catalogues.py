@@ -1,0 +1,68 @@
+"""The catalogues, and the language that is spoken in this task or thread."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from typing import Final, Literal, get_args
+
+Language = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+_NAMES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+"""The first that is set says the language, as with every program that uses gettext."""
+
+_spoken: ContextVar[Language] = ContextVar("s2v_detect_language", default="en")
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[None]:
+    """Have sentences in a language while the block is open, in this task or thread."""
+    before = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+def spoken() -> Language:
+    """Return the language in which sentences are looked up now."""
+    return _spoken.get()
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Return the language that an environment asks for: Chinese, or English for all others.
+
+    Example:
+        >>> language_of({"LANG": "zh_CN.UTF-8"}), language_of({"LANG": "de_DE.UTF-8"})
+        ('zh', 'en')
+        >>> language_of({"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}), language_of({})
+        ('en', 'en')
+    """
+    asked = next((environment[name] for name in _NAMES if environment.get(name)), "")
+    first = asked.partition(":")[0].lower()
+    return "zh" if first.partition("_")[0].partition("-")[0] == "zh" else "en"
+
+
+def _(text: str) -> str:
+    """Return a sentence in the language that is spoken."""
+    return _catalogue(_spoken.get()).gettext(text)
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """Return the sentence for a count, in the language that is spoken."""
+    return _catalogue(_spoken.get()).ngettext(one, many, count)
+
+
+def N_(text: str) -> str:  # noqa: N802  # the name that gettext's tools look for
+    """Return the text itself: it is marked for the catalogue, and looked up when it is shown."""
+    return text
+
+
+@cache
+def _catalogue(language: Language) -> NullTranslations:
+    if language == "en":
+        return NullTranslations()
+    with (files(__package__) / f"{language}.mo").open("rb") as file:
+        return GNUTranslations(file)
