@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Lock
 
 import httpx
 import pytest
@@ -22,9 +24,9 @@ class Counted:
         self.lasts = 0
         self.has_ended = False
 
-    def whole(self, events: str) -> str:
-        """Return where its events come from."""
-        return events
+    def whole(self, events: str) -> tuple[Update, str]:
+        """Return one row, and where its events come from."""
+        return self.update(), events
 
     def update(self) -> Update:
         """Return one row, which has its number."""
@@ -149,6 +151,43 @@ async def test_too_many_browsers_are_told() -> None:
         assert (await web.get(f"{url}events")).status_code == 503
         for each in opened:
             await each.__aexit__(None, None, None)
+
+
+class Between:
+    """A lock at whose first release a row comes: the worst moment for whoever takes it twice."""
+
+    def __init__(self, lock: Lock, come: Callable[[], None]) -> None:
+        self._lock = lock
+        self._come = [come]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self._come:
+            self._come.pop()()
+
+
+def rows_of(text: str) -> list[str]:
+    """Return the images whose rows are in a page, or in an event."""
+    return re.findall(r"/(\w+)\.jpg", text)
+
+
+async def test_a_row_that_comes_while_the_page_is_made_is_shown_once() -> None:
+    """It is in the page, or in the first event after it; the rows before it are in the page."""
+    with LivePage(Page("P"), every_s=0.01) as page:
+        page.add([{"kind": "checked", "image": "http://a.example/early.jpg", "check_pass": True}])
+        late = {"kind": "checked", "image": "http://a.example/late.jpg", "check_pass": True}
+        state = vars(vars(page)["_state"])  # the moment in it is what is tried
+        state["_lock"] = Between(state["_lock"], lambda: page.add([late]))
+        async with httpx.AsyncClient(trust_env=False) as web:
+            text = (await web.get(page.url)).text
+            source = re.search(r"events\?after=\d+", text)
+            assert source
+            told = await rows_until(1, page.url + source[0], web)
+    assert sorted(set(rows_of(text)) | set(rows_of(str(told)))) == ["early", "late"]
+    assert not set(rows_of(text)) & set(rows_of(str(told)))
 
 
 def test_a_port_that_is_taken_is_an_error_at_once() -> None:

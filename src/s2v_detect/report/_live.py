@@ -156,17 +156,27 @@ class _State:
 
     # In the page's thread
 
-    def whole(self, events: str) -> str:
-        figures, (rows, left_out), going = self._now()
+    def whole(self, events: str) -> tuple[Update, str]:
+        with self._lock:  # once: what comes after it is in neither
+            fresh, figures, going = self._news()
+            groups = self._tally.sample.copied()
+        update = self._update(fresh, figures, going)  # with its pictures, which the page has too
+        rows, left_out = chosen(groups)
         page = replace(self._page, events=events)
-        return page.whole(figures, map(self._pictures.row_of, rows), left_out, going)
+        return update, page.whole(figures, map(self._pictures.row_of, rows), left_out, going)
 
     def update(self) -> Update:
         with self._lock:
-            self._count()
-            figures, going = self._tally.figures(), self.going
-            fresh = list(self._fresh)
-            self._fresh.clear()
+            fresh, figures, going = self._news()
+        return self._update(fresh, figures, going)
+
+    def _news(self) -> tuple[list[Kept], Figures, Going]:
+        self._count()
+        fresh = list(self._fresh)
+        self._fresh.clear()
+        return fresh, self._tally.figures(), self.going
+
+    def _update(self, fresh: Sequence[Kept], figures: Figures, going: Going) -> Update:
         self._pictures.take([kept for kept in fresh if kept.row.file][-_MOST_PICTURES:])
         rows, left = [], _MOST_CHARACTERS
         for kept in reversed(fresh):
@@ -178,15 +188,12 @@ class _State:
         return Update(f"[{','.join(reversed(rows))}]", parts)
 
     def last(self) -> str | None:
-        figures, (rows, left_out), going = self._now()
-        if not going.has_ended:
-            return None
-        parts = json.dumps(self._page.parts(figures, len(rows), left_out, going))
-        texts = ",".join(map(self._pictures.row_of, rows))
-        return f'{{"parts":{parts},"rows":[{texts}]}}'
-
-    def _now(self) -> tuple[Figures, tuple[list[Kept], dict[str, int]], Going]:
         with self._lock:
             self._count()
             figures, groups, going = self._tally.figures(), self._tally.sample.copied(), self.going
-        return figures, chosen(groups), going
+        if not going.has_ended:
+            return None
+        rows, left_out = chosen(groups)
+        parts = json.dumps(self._page.parts(figures, len(rows), left_out, going))
+        texts = ",".join(map(self._pictures.row_of, rows))
+        return f'{{"parts":{parts},"rows":[{texts}]}}'

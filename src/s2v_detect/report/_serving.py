@@ -20,7 +20,6 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import count
 from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -63,8 +62,11 @@ class Update(NamedTuple):
 class Shown(Protocol):
     """What is served. Called in the server's own thread."""
 
-    def whole(self, events: str) -> str:
-        """Return the page as it is now; `events` is where its events come from."""
+    def whole(self, events: str) -> tuple[Update, str]:
+        """Return what is new since the last call, and the page with exactly that.
+
+        `events` is where the page's events come from.
+        """
 
     def update(self) -> Update:
         """Return what is new since the last call."""
@@ -83,7 +85,6 @@ class Server:
         self._shown = shown
         self._socket = bound
         self._token = token
-        self._numbers = count(1)
         self._number = 0
         self._updates: deque[tuple[int, bytes]] = deque(maxlen=_MOST_UPDATES)
         self._parts = b""
@@ -133,15 +134,19 @@ class Server:
 
     async def _advance(self) -> None:
         async with self._changed:
-            update, self._number = self._shown.update(), next(self._numbers)
-            rows = f"id: {self._number}\nevent: rows\ndata: {update.rows}\n\n"
-            self._updates.append((self._number, rows.encode()))
-            self._parts = f"event: parts\ndata: {update.parts}\n\n".encode()
-            self._changed.notify_all()
+            self._take(self._shown.update())
+
+    def _take(self, update: Update) -> None:
+        self._number += 1
+        rows = f"id: {self._number}\nevent: rows\ndata: {update.rows}\n\n"
+        self._updates.append((self._number, rows.encode()))
+        self._parts = f"event: parts\ndata: {update.parts}\n\n".encode()
+        self._changed.notify_all()
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
-        await self._advance()  # so that a row is either in the page or in what comes after it
-        text = self._shown.whole(f"events?after={self._number}")
+        async with self._changed:  # a row is in the page, or in what comes after it: never in both
+            update, text = self._shown.whole(f"events?after={self._number + 1}")
+            self._take(update)
         return web.Response(text=text, content_type="text/html", headers=_HEADERS)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
