@@ -153,6 +153,19 @@ async def test_too_many_browsers_are_told() -> None:
             await each.__aexit__(None, None, None)
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_browser_that_comes_while_the_server_closes_is_not_waited_for(steps: int) -> None:
+    """At every step of its request, of a run that is gone without its last state."""
+    async with asyncio.timeout(10), served(Counted()) as (_, url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2][:-7]))
+        writer.write(b"GET /token/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET /token/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+    writer.close()
+
+
 class Between:
     """A lock at whose first release a row comes: the worst moment for whoever takes it twice."""
 

@@ -36,6 +36,9 @@ _STUCK_S = 20.0
 """A browser that takes nothing for so long is let go. It comes back by itself when it can."""
 _LAST_S = 1.0
 """How long the last state may take to be taken, when the run has ended."""
+_LET_GO_S = 0.05
+"""For a browser that came while the server was closing. Zero would be no bound at all: aiohttp's
+own rule, by which such a browser was waited for without an end."""
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
@@ -101,7 +104,7 @@ class Server:
             access_log=None,
             handler_cancellation=True,  # a browser that has left is let go at once
             logger=_log,
-            shutdown_timeout=0.0,
+            shutdown_timeout=_LET_GO_S,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
@@ -112,7 +115,8 @@ class Server:
         self._keeping.cancel()
         await self.end()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_S), self._changed:
+            # Where there is no last state, there is nothing to be taken.
+            async with asyncio.timeout(_LAST_S if self._last else 0), self._changed:
                 await self._changed.wait_for(lambda: not self._browsers)
         for stuck in tuple(self._browsers):
             stuck.abort()  # to close it would wait for that browser
