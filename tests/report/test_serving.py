@@ -11,7 +11,7 @@ from threading import Lock
 import httpx
 import pytest
 
-from s2v_detect.report import LivePage, Page
+from s2v_detect.report import Going, LivePage, Page
 from s2v_detect.report._serving import Server, Update
 
 
@@ -201,6 +201,41 @@ async def test_a_row_that_comes_while_the_page_is_made_is_shown_once() -> None:
             told = await rows_until(1, page.url + source[0], web)
     assert sorted(set(rows_of(text)) | set(rows_of(str(told)))) == ["early", "late"]
     assert not set(rows_of(text)) & set(rows_of(str(told)))
+
+
+class FaultyOnce(Counted):
+    """A page whose first update fails."""
+
+    def update(self) -> Update:
+        """Fail, or return one row."""
+        update = super().update()
+        if self.updates == 1:
+            raise ZeroDivisionError
+        return update
+
+
+async def test_a_fault_of_one_update_is_logged_and_the_next_one_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No browser is left with a page that stands still."""
+    async with served(FaultyOnce()) as (_, url), httpx.AsyncClient(trust_env=False) as web:
+        assert await rows_until(1, f"{url}events?after=0", web) == ["row 2"]
+    assert [each.getMessage()[:24] for each in caplog.records] == ["The live page has failed"]
+
+
+def test_what_is_told_after_the_end_is_not_shown() -> None:
+    """Neither a row, nor a request, nor how far it is: the last state stays the last."""
+    passed = {"kind": "checked", "image": "http://a.example/1.jpg", "check_pass": True}
+    with LivePage(Page("P")) as page:
+        state = vars(page)["_state"]
+        page.add([passed])
+        page.end(["Done."], [1.0, 2.0])
+        last = state.last()
+        page.add([passed] * 300)
+        page.sent(iter(range(300)))
+        page.show(Going(1, 2, ["1 of 2"]))
+        page.end(["Twice."], [3.0])
+        assert state.last() == last
 
 
 def test_a_port_that_is_taken_is_an_error_at_once() -> None:

@@ -25,8 +25,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from s2v_detect._waiting import Harmless
+
 _log = logging.getLogger("s2v_detect.report")
 
+NAME = "The live page"
 EVERY_S = 1.0
 """An update is made no more often, and none while nobody looks."""
 _MOST_UPDATES = 30
@@ -82,8 +85,15 @@ class Server:
     """Serves the page under `/TOKEN/` on a bound socket, while its block is open."""
 
     def __init__(
-        self, shown: Shown, bound: socket.socket, token: str, *, every_s: float = EVERY_S
+        self,
+        shown: Shown,
+        bound: socket.socket,
+        token: str,
+        *,
+        every_s: float = EVERY_S,
+        harmless: Harmless | None = None,
     ) -> None:
+        self._harmless = harmless or Harmless(NAME)
         self._every_s = every_s
         self._shown = shown
         self._socket = bound
@@ -125,7 +135,10 @@ class Server:
     async def end(self) -> None:
         """Send the last state: no other follows."""
         async with self._changed:
-            if self._last is None and (last := self._shown.last()) is not None:
+            last = None
+            with self._harmless:
+                last = None if self._last else self._shown.last()
+            if last is not None:
                 self._last = f"event: ended\ndata: {last}\n\n".encode()
                 self._changed.notify_all()
 
@@ -134,11 +147,9 @@ class Server:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._browsers)
             await asyncio.sleep(self._every_s)
-            await self._advance()
-
-    async def _advance(self) -> None:
-        async with self._changed:
-            self._take(self._shown.update())
+            async with self._changed:
+                with self._harmless:
+                    self._take(self._shown.update())
 
     def _take(self, update: Update) -> None:
         self._number += 1
