@@ -20,7 +20,13 @@ from s2v_detect.report._sample import Kept, Row, Sample
 SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
 TOLD = ("kind", "check_pass")
 """By the row's group."""
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_EMOJI = r"\u2190-\u2bff\U0001f000-\U0001faff"
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+    r"|[\ud800-\udfff]"  # half a character, which no page can hold
+    # A joiner that makes one emoji of two steers nobody; anywhere else it is not to be seen.
+    rf"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
+)
 _TIME = re.compile(r"[\d:T.+-]*", re.ASCII)
 _NUMBERS = frozenset((int, float, bool))
 _encoded = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a row
