@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from s2v_detect import Event, LedgerError
@@ -18,6 +20,7 @@ from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import STANDARD, sentence
 from s2v_detect.languages import spoken
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Record
 
 if TYPE_CHECKING:
@@ -51,9 +54,9 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
     folders = [Path(), Path(out).parent, *filter(None, [folder_beside(source)])]
     shown = Page(name, note_of(screening), kept, screening.sending.rate, language=spoken())
     page = LivePage(shown, port=port, beside=folders)
-    with ExitStack() as closing:
+    with ExitStack() as closing_all:
         try:
-            closing.enter_context(page)
+            closing_all.enter_context(page)
         except OSError as error:
             raise Unusable(
                 f"The live page can't be served on port {port} of this machine: {_why(error)}."
@@ -61,7 +64,7 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
             ) from error
         told = f"Live page, as long as the run goes on: {page.url}"
         screening.console.print(told, markup=False, soft_wrap=True)
-        yield Live(page, screening)
+        yield closing_all.enter_context(closing(Live(page, screening)))
 
 
 class Live:
@@ -70,6 +73,7 @@ class Live:
     def __init__(self, page: "LivePage", screening: Screening) -> None:
         self._page = page
         self._screening = screening
+        self._earlier: Earlier | None = None
 
     @property
     def shown(self) -> Screening:
@@ -83,11 +87,17 @@ class Live:
 
     def end(self, summary: RunSummary, output: str) -> None:
         """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
+        self.close()
         told = [sentence(MEANINGS[exit_of(summary)]), *problems_of(summary, output)]
         if ledger := self._screening.ledger:
-            with suppress(LedgerError):
+            with self._page.harmless, suppress(LedgerError):
                 self._page.end(told, ledger.request_times(ledger.name))
         self._page.end(told)  # once: nothing, where it has ended
+
+    def close(self) -> None:
+        """Read no more of the ledger, which is closed next."""
+        if self._earlier:
+            self._earlier.stop()
 
     def _watch(self, event: Event) -> None:
         if event.kind == "sent":
@@ -98,13 +108,13 @@ class Live:
     def _opened(self) -> Output:
         output = self._screening.open_output()
         if ledger := self._screening.ledger:  # this run's by now, with its earlier requests
-            with suppress(LedgerError):  # the run will meet it; the page is no part of the books
-                self._page.sent(ledger.request_times(ledger.name))
+            self._earlier = Earlier(ledger, self._page)
         return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:
         console, rate = self._screening.console, self._screening.sending.rate
-        return TaskOfBlock(self._follow(watched, Progress(watched, console, rate=rate, quiet=True)))
+        progress = Progress(watched, console, rate=rate, quiet=True)
+        return TaskOfBlock(self._follow(watched, progress), "The live page")
 
     async def _follow(self, watched: Watched, progress: Progress) -> None:
         from s2v_detect.report import Going  # noqa: PLC0415  # as above
@@ -112,6 +122,39 @@ class Live:
         while True:
             self._page.show(Going(watched.tally.done, watched.total, progress.sentences()))
             await asyncio.sleep(_TOLD_EVERY_S)
+
+
+class Earlier:
+    """Shows when the requests of earlier runs were sent.
+
+    A long run has millions of them. So they are read in a thread, while this run sends its first.
+    """
+
+    def __init__(self, ledger: AnyLedger, page: "LivePage") -> None:
+        self._ledger = ledger
+        self._page = page
+        self._before = time.time()
+        """This run tells of its own requests as they leave."""
+        self._is_over = False
+        self._thread = Thread(target=self._read, name="s2v-detect live page", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more, not one row: the ledger would be opened again for it."""
+        self._is_over = True
+        self._thread.join()  # for one piece of rows at most
+
+    def _read(self) -> None:
+        # The run will meet a fault of the ledger; the page is no part of the books.
+        with self._page.harmless, suppress(LedgerError):
+            self._page.sent(self._times())
+
+    def _times(self) -> Iterator[float]:
+        for at in self._ledger.request_times(self._ledger.name):
+            if self._is_over:
+                return
+            if at < self._before:
+                yield at
 
 
 def _why(error: OSError) -> str:
