@@ -58,6 +58,7 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
     fields = {"kind": "skipped", "error": "ImageSkipped"}
     for number, why in enumerate(("its host is 10.0.0.1, an address that is not public", "odd")):
         rows.append({"image": f"http://10.0.0.1/{number}", **fields, "message": why})
+    rows[-1] |= {f"第 {number} 列": "长" * 900 for number in range(4)}
     path = folder / "页面 一.html"
     write_report(rows, path, title="十一月 人像.xlsx · 工作表 1", language="zh")
     shown = Shown(browser, path)
@@ -135,6 +136,7 @@ def test_no_english_is_seen_on_it(page: Page) -> None:
     """The script's words too: what is left are names, codes and what the library says."""
     page.locator(".tile").last.click()
     detail = page.inner_text("#detail-body")
+    assert "其他列\t太长，本页未收录" in detail
     page.keyboard.press("Escape")
     names = "|".join(re.escape(caption) for *_, caption in FILES)
     codes = r"wan2\.2-s2v-detect|s2v-detect \S+|UTC|xlsx|ImageSkipped|10\.0\.0\.1|http\S+|odd"
@@ -150,6 +152,10 @@ def test_a_chinese_page_has_its_fonts_and_fits_a_telephone(page: Page) -> None:
     fonts = page.evaluate("getComputedStyle(document.querySelector('#search')).fontFamily")
     assert "PingFang SC" in fonts
     assert "Microsoft YaHei" in fonts
+    page.evaluate("document.documentElement.lang = 'en'")
+    fonts = page.evaluate("getComputedStyle(document.querySelector('#search')).fontFamily")
+    assert "PingFang SC" not in fonts
+    page.evaluate("document.documentElement.lang = 'zh-CN'")
     before = page.viewport_size
     for width in (360, 390, 1200):
         page.set_viewport_size({"width": width, "height": 800})
