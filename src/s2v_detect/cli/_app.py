@@ -49,7 +49,7 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
-from s2v_detect.cli._terminal import printable, stderr_console
+from s2v_detect.cli._terminal import printable, stderr_console, stdout_read_while_wanted
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
@@ -89,7 +89,8 @@ def run_command(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
         words, console = with_values(arguments), Console(stderr=True)
-        return int(app(words, exit_on_error=False, error_console=console) or 0)
+        with stdout_read_while_wanted():
+            return int(app(words, exit_on_error=False, error_console=console) or 0)
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
     except (Unusable, EmulatorMissing, PathError) as error:
