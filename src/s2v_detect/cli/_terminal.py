@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from s2v_detect._redaction import legible, without_secrets
+from s2v_detect._redaction import ended, legible, without_secrets
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -187,4 +187,4 @@ def sentence(text: str) -> str:
         >>> sentence("every image was answered")
         'Every image was answered.'
     """
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return ended(f"{text[:1].upper()}{text[1:]}")
