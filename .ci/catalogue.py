@@ -19,6 +19,15 @@ FOLDER = SOURCE / "languages"
 LANGUAGES = ("zh",)
 
 
+class _Plain(Catalog):
+    """One that is compiled to the same bytes on every day, by every Babel."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        content = ("Content-Type", f"text/plain; charset={self.charset}")
+        return [content, ("Plural-Forms", self.plural_forms)]
+
+
 def marked() -> Catalog:
     """Return the sentences that the source marks, and the modules that say each."""
     catalog = Catalog(project="s2v-detect", charset="utf-8")
@@ -49,8 +58,11 @@ def source_of(catalog: Catalog) -> bytes:
 
 def compiled(catalog: Catalog) -> bytes:
     """Return what gettext reads."""
-    file = io.BytesIO()
-    write_mo(file, catalog)
+    file, plain = io.BytesIO(), _Plain(catalog.locale, charset="utf-8")
+    for message in catalog:
+        if message.id:
+            plain[message.id] = message
+    write_mo(file, plain)
     return file.getvalue()
 
 
