@@ -254,10 +254,10 @@ def doctor(
             are recorded there; default: OUT.ledger.
         json: Print JSON.
         probe: Make at most so many requests, each for an image of its own.
-        max_cost: With --probe, needed: CNY that it may spend, such as 0.04. Never passed.
+        max_cost: With --probe, needed: CNY that all probes of this page may spend, such as 0.04.
         rate: With --probe: requests a second. Default: 5; more of them may be throttled, and so may
             others of the account.
-        out: With --probe: the page. Default: probe.md.
+        out: With --probe: the page; an earlier one is kept under another name. Default: probe.md.
         asked: Whom to ask.
     """
     idle = idle_of_doctor(asked, probe, images, max_cost=max_cost, rate=rate, out=out)
