@@ -25,7 +25,13 @@ from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import counted, printable, shown_image, stderr_console
+from s2v_detect.cli._terminal import (
+    counted,
+    has_reader_left,
+    printable,
+    shown_image,
+    stderr_console,
+)
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
 
@@ -140,6 +146,8 @@ def export(
         if out == "-":
             for row in rows:
                 _print_json(row)
+                if has_reader_left():
+                    break
             return Exit.DONE
         path = Path(out)
         try:
@@ -190,6 +198,7 @@ def reconcile(
             failed = counted(count, "image counts as failed; it", "images count as failed; they")
             console.print(f"{failed} may have been billed.")
         else:
+            stdout_descriptor()
             found = books.entries(named, by_identity=by_identity).values()
             _list_unknown(books, {entry.id for entry in found} if images else None)
     return Exit.DONE
@@ -294,7 +303,6 @@ def _table(*names: str) -> Table:
 
 
 def _stdout() -> Console:
-    stdout_descriptor()  # there is one, or the message says so
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
