@@ -48,9 +48,12 @@ def source_of(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return what gettext reads."""
-    file = io.BytesIO()
-    write_mo(file, catalog)
+    """Return what gettext reads: the same at any time, and from any release of Babel."""
+    plain, file = _Plain(), io.BytesIO()
+    for message in catalog:
+        if message.id:
+            plain[message.id] = message
+    write_mo(file, plain)
     return file.getvalue()
 
 
@@ -63,6 +66,18 @@ def wanting(catalog: Catalog) -> list[str]:
 def _is_whole(message: Message) -> bool:
     texts = message.string if isinstance(message.string, tuple) else (message.string,)
     return all(texts)
+
+
+class _Plain(Catalog):
+    """A catalogue whose head is what gettext needs: Babel's own has the hour in it."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        """What gettext needs."""
+        return [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Plural-Forms", "nplurals=1; plural=0;"),
+        ]
 
 
 _HEADER = """\

@@ -4,6 +4,7 @@ from cyclopts import CycloptsError, CycloptsPanel, MissingArgumentError
 from rich.panel import Panel
 
 from s2v_detect.cli._examples import example_with
+from s2v_detect.languages import _
 
 
 def as_told(error: CycloptsError) -> Panel:
@@ -20,10 +21,13 @@ def _what_is_missing(error: MissingArgumentError) -> str:
     keyword = error.keyword or next(
         (token.keyword for token in error.argument.tokens if token.keyword), None
     )
-    what = f"{keyword} needs a value behind it."
+    what = _("{option} needs a value behind it.").format(option=keyword)
     if keyword is None:
-        of = f"{names[0]} (or {names[1]})" if len(names) > 1 else names[0]
-        what = f"`s2v-detect {command}` needs {of}, which is missing."
-    _, mark, meant = str(error).partition(" Did you mean ")
+        what = _("`s2v-detect {command}` needs {name}, which is missing.")
+        if len(names) > 1:
+            what = _("`s2v-detect {command}` needs {name} (or {other}), which is missing.")
+        what = what.format(command=command, name=names[0], other=names[-1])
+    _missing, mark, meant = str(error).partition(" Did you mean ")
     example = example_with(command, names if names[0].startswith("-") else ["s2v-detect"])
-    return what + mark + meant + (f"\nFor example: {example}" if example else "")
+    such = "\n" + _("For example: {line}").format(line=example) if example else ""
+    return what + mark + meant + such
