@@ -101,6 +101,11 @@ RECORDS = {
     "watcher_raised": Record(
         logging.ERROR, "on_event raised on %(kind)s; the check goes on", ("kind",)
     ),
+    "beside_failed": Record(
+        logging.ERROR,
+        "%(what)s has failed, and all else goes on. Please report what stands below.",
+        ("what",),
+    ),
     "visitor_refused": Record(
         logging.ERROR,
         "A visitor was answered with %(status)s: %(cause)s",

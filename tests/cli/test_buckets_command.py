@@ -202,8 +202,8 @@ def test_the_extra_is_told_of_where_it_is_missing(
     monkeypatch.setitem(sys.modules, "s3fs", None)
     done = run("run", bucket.url(), "-o", "out.jsonl")
     assert done.returncode == 2
-    line = 'Install it in a clone of the project: pip install ".[cli,s3]"'
-    assert f"A bucket needs an extra. {line}" in done.stderr
+    assert "A bucket needs an extra. Install it: pip install " in done.stderr
+    assert '[cli,s3]"' in done.stderr
 
 
 OPTIONS = [("--column", "1"), ("--recursive",), ("--files",), ("--identity-column", "a")]

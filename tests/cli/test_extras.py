@@ -5,11 +5,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from s2v_detect import __version__
-from s2v_detect._version import missing
+from s2v_detect._version import missing, requirement
 from s2v_detect.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +34,7 @@ def test_the_command_without_its_extra(module: str) -> None:
     """Exit 2."""
     done = without(module, "--help")
     assert done.returncode == 2
-    sentence = "The command needs an extra. Install it in a clone of the project: "
-    assert done.stderr == f'{sentence}pip install ".[cli]"\n'
+    assert done.stderr == missing("The command", "cli") + "\n"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_emulator_without_its_extra(arguments: tuple[str, ...]) -> None:
     """Exit 2."""
     done = without("aiohttp", *arguments)
     assert done.returncode == 2
-    assert 'pip install ".[cli,emulator]"' in done.stderr
+    assert '[cli,emulator]"' in done.stderr
 
 
 def test_every_extra_that_a_sentence_names_is_there() -> None:
@@ -60,7 +60,43 @@ def test_every_extra_that_a_sentence_names_is_there() -> None:
     named = {extra for call in calls for extra in re.findall(r'"([a-z0-9]+)"', call)}
     assert named == set(there["optional-dependencies"]) - {"all"}
     assert named <= set(there["optional-dependencies"])
-    assert missing("x", "cli").endswith('pip install ".[cli]"')
+
+
+WHEEL = "s2v_detect-0.1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ({}, '"s2v-detect[cli,s3]"'),
+        ({"url": ""}, '"s2v-detect[cli,s3]"'),
+        ({"url": "file:///work/clone", "dir_info": {}}, '"/work/clone[cli,s3]"'),
+        ({"url": "file:///work/clone"}, '"/work/clone[cli,s3]"'),
+        (
+            {"url": "file:///a%20b/%E5%85%8B", "dir_info": {"editable": True}},
+            '-e "/a b/克[cli,s3]"',
+        ),
+        ({"url": f"file:///gone/{WHEEL}", "archive_info": {}}, f'"{WHEEL}[cli,s3]"'),
+        (
+            {"url": f"https://a.example/{WHEEL}", "archive_info": {"hash": "sha256=0"}},
+            f'"s2v-detect[cli,s3] @ https://a.example/{WHEEL}"',
+        ),
+        (
+            {"url": "https://a.example/r.git", "vcs_info": {"vcs": "git", "commit_id": "0"}},
+            '"s2v-detect[cli,s3] @ git+https://a.example/r.git"',
+        ),
+    ],
+)
+def test_the_line_names_what_was_installed(source: dict[str, Any], line: str) -> None:
+    """From an index by name; else from where this package is: another of that name is not ours."""
+    assert requirement(source, "cli", "s3") == line
+
+
+def test_a_wheel_that_is_still_there_is_named_with_its_folder(tmp_path: Path) -> None:
+    """So that the line works from any folder."""
+    (tmp_path / WHEEL).touch()
+    source = {"url": (tmp_path / WHEEL).as_uri(), "archive_info": {}}
+    assert requirement(source, "cli") == f'"{tmp_path / WHEEL}[cli]"'
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

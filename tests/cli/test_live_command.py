@@ -6,14 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from s2v_detect.emulator import Emulator, Pass, Reject
-from s2v_detect.report import write_report
+from s2v_detect.ledger import Ledger
+from s2v_detect.report import LivePage, write_report
 from s2v_detect.tables import read_records
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -131,3 +133,29 @@ def assert_as_reported(result: str, folder: Path) -> None:
     report = (folder / "page.html").read_text()
     assert result.partition("<dt>Rate")[0] in report
     assert "of 20" in result
+
+
+def test_what_earlier_runs_sent_is_read_beside_the_run(
+    called: Command, emulator: Emulator, few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Millions of times hold up no request; the page is told of each, and of its own once."""
+    assert called("run", few, "-o", "out.jsonl", "--rate", "1000").returncode == 0
+    few.write_text(few.read_text() + "http://a.example/new.jpg\n")
+    emulator.when("*/new.jpg", Pass(latency_s=0.3))
+    read, told, real = [], list[float](), Ledger.request_times
+
+    def read_late(ledger: Ledger, name: str | None = None) -> Iterator[float]:
+        until = time.monotonic() + 10
+        while emulator.requests == 40 and time.monotonic() < until:
+            time.sleep(0.01)
+        read.append(emulator.requests)
+        yield from real(ledger, name)
+
+    def sent(_: LivePage, times: Iterable[float]) -> None:
+        told.extend(times)
+
+    monkeypatch.setattr(Ledger, "request_times", read_late)
+    monkeypatch.setattr(LivePage, "sent", sent)
+    assert called("run", few, "-o", "out.jsonl", "--rate", "1000", "--live").returncode == 0
+    assert read == [41, 41]  # while it went on, and at its end
+    assert len(told) == 41

@@ -220,10 +220,10 @@ class Killed:
     def __init__(self) -> None:
         self._figures = Tally(Path(), []).figures()
 
-    def whole(self, events: str) -> str:
+    def whole(self, events: str) -> tuple[Update, str]:
         """Return the page."""
         page = ReportPage("portraits.jsonl", events=events)
-        return page.whole(self._figures, [], {}, Going(1, 2, ["1 of 2"]))
+        return self.update(), page.whole(self._figures, [], {}, Going(1, 2, ["1 of 2"]))
 
     def update(self) -> Update:
         """Return nothing."""

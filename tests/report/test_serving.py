@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Lock
 
 import httpx
 import pytest
 
-from s2v_detect.report import LivePage, Page
+from s2v_detect.report import Going, LivePage, Page
 from s2v_detect.report._serving import Server, Update
 
 
@@ -22,9 +24,9 @@ class Counted:
         self.lasts = 0
         self.has_ended = False
 
-    def whole(self, events: str) -> str:
-        """Return where its events come from."""
-        return events
+    def whole(self, events: str) -> tuple[Update, str]:
+        """Return one row, and where its events come from."""
+        return self.update(), events
 
     def update(self) -> Update:
         """Return one row, which has its number."""
@@ -149,6 +151,91 @@ async def test_too_many_browsers_are_told() -> None:
         assert (await web.get(f"{url}events")).status_code == 503
         for each in opened:
             await each.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_browser_that_comes_while_the_server_closes_is_not_waited_for(steps: int) -> None:
+    """At every step of its request, of a run that is gone without its last state."""
+    async with asyncio.timeout(10), served(Counted()) as (_, url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2][:-7]))
+        writer.write(b"GET /token/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET /token/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+    writer.close()
+
+
+class Between:
+    """A lock at whose first release a row comes: the worst moment for whoever takes it twice."""
+
+    def __init__(self, lock: Lock, come: Callable[[], None]) -> None:
+        self._lock = lock
+        self._come = [come]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self._come:
+            self._come.pop()()
+
+
+def rows_of(text: str) -> list[str]:
+    """Return the images whose rows are in a page, or in an event."""
+    return re.findall(r"/(\w+)\.jpg", text)
+
+
+async def test_a_row_that_comes_while_the_page_is_made_is_shown_once() -> None:
+    """It is in the page, or in the first event after it; the rows before it are in the page."""
+    with LivePage(Page("P"), every_s=0.01) as page:
+        page.add([{"kind": "checked", "image": "http://a.example/early.jpg", "check_pass": True}])
+        late = {"kind": "checked", "image": "http://a.example/late.jpg", "check_pass": True}
+        state = vars(vars(page)["_state"])  # the moment in it is what is tried
+        state["_lock"] = Between(state["_lock"], lambda: page.add([late]))
+        async with httpx.AsyncClient(trust_env=False) as web:
+            text = (await web.get(page.url)).text
+            source = re.search(r"events\?after=\d+", text)
+            assert source
+            told = await rows_until(1, page.url + source[0], web)
+    assert sorted(set(rows_of(text)) | set(rows_of(str(told)))) == ["early", "late"]
+    assert not set(rows_of(text)) & set(rows_of(str(told)))
+
+
+class FaultyOnce(Counted):
+    """A page whose first update fails."""
+
+    def update(self) -> Update:
+        """Fail, or return one row."""
+        update = super().update()
+        if self.updates == 1:
+            raise ZeroDivisionError
+        return update
+
+
+async def test_a_fault_of_one_update_is_logged_and_the_next_one_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No browser is left with a page that stands still."""
+    async with served(FaultyOnce()) as (_, url), httpx.AsyncClient(trust_env=False) as web:
+        assert await rows_until(1, f"{url}events?after=0", web) == ["row 2"]
+    assert [each.getMessage()[:24] for each in caplog.records] == ["The live page has failed"]
+
+
+def test_what_is_told_after_the_end_is_not_shown() -> None:
+    """Neither a row, nor a request, nor how far it is: the last state stays the last."""
+    passed = {"kind": "checked", "image": "http://a.example/1.jpg", "check_pass": True}
+    with LivePage(Page("P")) as page:
+        state = vars(page)["_state"]
+        page.add([passed])
+        page.end(["Done."], [1.0, 2.0])
+        last = state.last()
+        page.add([passed] * 300)
+        page.sent(iter(range(300)))
+        page.show(Going(1, 2, ["1 of 2"]))
+        page.end(["Twice."], [3.0])
+        assert state.last() == last
 
 
 def test_a_port_that_is_taken_is_an_error_at_once() -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -80,7 +81,8 @@ class Files:
 
     async def count(self) -> None:
         """Learn the `total`."""
-        self.total = await in_thread(lambda: sum(1 for _ in self._rows()))
+        with suppress(OSError):  # the reading will say so
+            self.total = await in_thread(lambda: sum(1 for _ in self._rows()))
 
     def close(self) -> None:
         """Nothing is open between two batches."""

@@ -61,6 +61,8 @@ def estimate_run(
         print(json.dumps({**fields, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # else rich leaves out the ends of Chinese lines
     for name, count in counts.items():
         table.add_row(_(_NAMES[name]), f"{count:,}")
         for reason in skips_told(expected.skips) if name == "faulty" else ():

@@ -1,10 +1,12 @@
 """`--live`: the report's page in a browser while the run goes on."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from s2v_detect import Event, LedgerError
@@ -17,6 +19,7 @@ from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import STANDARD, why_closed
 from s2v_detect.languages import _
+from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Record
 
 if TYPE_CHECKING:
@@ -51,9 +54,9 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
     page = LivePage(
         Page(name, note_of(screening), kept, screening.sending.rate), port=port, beside=folders
     )
-    with ExitStack() as closing:
+    with ExitStack() as closing_all:
         try:
-            closing.enter_context(page)
+            closing_all.enter_context(page)
         except OSError as error:
             told = _(
                 "The live page can't be served on port {port} of this machine: {why}. Give another"
@@ -62,7 +65,7 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
             raise Unusable(told.format(port=port, why=why_closed(error))) from error
         told = _("Live page, as long as the run goes on: {url}").format(url=page.url)
         screening.console.print(told, markup=False, soft_wrap=True)
-        yield Live(page, screening)
+        yield closing_all.enter_context(closing(Live(page, screening)))
 
 
 class Live:
@@ -71,6 +74,7 @@ class Live:
     def __init__(self, page: "LivePage", screening: Screening) -> None:
         self._page = page
         self._screening = screening
+        self._earlier: Earlier | None = None
 
     @property
     def shown(self) -> Screening:
@@ -84,11 +88,17 @@ class Live:
 
     def end(self, summary: RunSummary, output: str) -> None:
         """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
+        self.close()
         told = [meaning_of(exit_of(summary)), *problems_of(summary, output)]
         if ledger := self._screening.ledger:
-            with suppress(LedgerError):
+            with self._page.harmless, suppress(LedgerError):
                 self._page.end(told, ledger.request_times(ledger.name))
         self._page.end(told)  # once: nothing, where it has ended
+
+    def close(self) -> None:
+        """Read no more of the ledger, which is closed next."""
+        if self._earlier:
+            self._earlier.stop()
 
     def _watch(self, event: Event) -> None:
         if event.kind == "sent":
@@ -99,13 +109,13 @@ class Live:
     def _opened(self) -> Output:
         output = self._screening.open_output()
         if ledger := self._screening.ledger:  # this run's by now, with its earlier requests
-            with suppress(LedgerError):  # the run will meet it; the page is no part of the books
-                self._page.sent(ledger.request_times(ledger.name))
+            self._earlier = Earlier(ledger, self._page)
         return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:
         console, rate = self._screening.console, self._screening.sending.rate
-        return TaskOfBlock(self._follow(watched, Progress(watched, console, rate=rate, quiet=True)))
+        progress = Progress(watched, console, rate=rate, quiet=True)
+        return TaskOfBlock(self._follow(watched, progress), "The live page")
 
     async def _follow(self, watched: Watched, progress: Progress) -> None:
         from s2v_detect.report import Going  # noqa: PLC0415  # as above
@@ -113,6 +123,39 @@ class Live:
         while True:
             self._page.show(Going(watched.tally.done, watched.total, progress.sentences()))
             await asyncio.sleep(_TOLD_EVERY_S)
+
+
+class Earlier:
+    """Shows when the requests of earlier runs were sent.
+
+    A long run has millions of them. So they are read in a thread, while this run sends its first.
+    """
+
+    def __init__(self, ledger: AnyLedger, page: "LivePage") -> None:
+        self._ledger = ledger
+        self._page = page
+        self._before = time.time()
+        """This run tells of its own requests as they leave."""
+        self._is_over = False
+        self._thread = Thread(target=self._read, name="s2v-detect live page", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more, not one row: the ledger would be opened again for it."""
+        self._is_over = True
+        self._thread.join()  # for one piece of rows at most
+
+    def _read(self) -> None:
+        # The run will meet a fault of the ledger; the page is no part of the books.
+        with self._page.harmless, suppress(LedgerError):
+            self._page.sent(self._times())
+
+    def _times(self) -> Iterator[float]:
+        for at in self._ledger.request_times(self._ledger.name):
+            if self._is_over:
+                return
+            if at < self._before:
+                yield at
 
 
 class ShownOutput:

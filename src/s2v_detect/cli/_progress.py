@@ -17,10 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import Spend
+from s2v_detect._waiting import Harmless, task_of
 from s2v_detect.bulk import Tally
 from s2v_detect.cli._terminal import duration, printable
-from s2v_detect.languages import _, ngettext
+from s2v_detect.languages import _, ngettext, speaking, spoken
 
+_NAME = "The progress"
 _LIVE_PER_S = 4
 _PLAIN_EVERY_S = 5.0
 _WINDOW_S = 10.0
@@ -96,12 +98,17 @@ class Progress:
         self._quiet = quiet
         self._pace = Pace(watched.tally, clock)
         self._closing = ExitStack()
+        self._harmless = Harmless(_NAME)
+        self._language = spoken()
         self._last = ""
 
     def __enter__(self) -> Self:
         if not self._quiet:
             live = self._console.is_terminal and not self._console.is_dumb_terminal
-            self._closing.enter_context(self._live() if live else TaskOfBlock(self._print_lines()))
+            with self._harmless:
+                self._closing.enter_context(
+                    self._live() if live else TaskOfBlock(self._print_lines(), _NAME)
+                )
         return self
 
     def __exit__(
@@ -114,11 +121,12 @@ class Progress:
 
     def stop(self) -> None:
         """Show no more, and leave the cursor where it belongs."""
-        self._closing.close()
+        with self._harmless:
+            self._closing.close()
 
     def _live(self) -> AbstractContextManager[object]:
         return Live(
-            get_renderable=self.picture,
+            get_renderable=self._pictured,
             console=self._console,
             refresh_per_second=_LIVE_PER_S,
             transient=True,  # the summary says it all
@@ -130,6 +138,10 @@ class Progress:
         while True:
             await asyncio.sleep(_PLAIN_EVERY_S)
             self._console.print(self.line())
+
+    def _pictured(self) -> RenderableType:
+        with speaking(self._language):  # rich calls from a thread of its own
+            return self.picture()
 
     def picture(self) -> RenderableType:
         """Return three lines: how far, how fast and how long, and what came of it."""
@@ -239,16 +251,23 @@ class Progress:
 
 
 class TaskOfBlock:
-    """A task that lives as long as a block."""
+    """A task that lives as long as a block, and that no fault of its own ends."""
 
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, None], what: str) -> None:
         self._work = work
+        self._what = what
 
     def __enter__(self) -> None:
-        self._task = asyncio.create_task(self._work)
+        self._task = task_of(self._work, self._what)
+        self._task.add_done_callback(self._ended)
 
     def __exit__(self, *_: object) -> None:
         self._task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        with Harmless(self._what):
+            if not task.cancelled():
+                task.result()
 
 
 def _bar(done: int, total: int | None, elapsed_s: float) -> ProgressBar:

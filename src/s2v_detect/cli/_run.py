@@ -38,6 +38,7 @@ from s2v_detect.cli._finishing import (
 from s2v_detect.cli._going_on import refuse_strange_output
 from s2v_detect.cli._live import folder_beside, live_page, note_of
 from s2v_detect.cli._plan import Plan
+from s2v_detect.cli._progress import TaskOfBlock
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary
@@ -223,11 +224,10 @@ async def _counted(rows: Source, screening: Screening) -> RunSummary:
     begun = screening.source if isinstance(screening.source, Begun) else None
     if begun:
         await begun.begin()
-    counting = asyncio.create_task(rows.count())
     try:
-        return await screening.run()
+        with TaskOfBlock(rows.count(), "The count of the images"):
+            return await screening.run()
     finally:
-        counting.cancel()
         if begun:
             await begun.close()
 

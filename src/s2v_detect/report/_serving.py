@@ -20,14 +20,16 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import count
 from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from s2v_detect._waiting import Harmless
+
 _log = logging.getLogger("s2v_detect.report")
 
+NAME = "The live page"
 EVERY_S = 1.0
 """An update is made no more often, and none while nobody looks."""
 _MOST_UPDATES = 30
@@ -37,6 +39,9 @@ _STUCK_S = 20.0
 """A browser that takes nothing for so long is let go. It comes back by itself when it can."""
 _LAST_S = 1.0
 """How long the last state may take to be taken, when the run has ended."""
+_LET_GO_S = 0.05
+"""For a browser that came while the server was closing. Zero would be no bound at all: aiohttp's
+own rule, by which such a browser was waited for without an end."""
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
@@ -63,8 +68,11 @@ class Update(NamedTuple):
 class Shown(Protocol):
     """What is served. Called in the server's own thread."""
 
-    def whole(self, events: str) -> str:
-        """Return the page as it is now; `events` is where its events come from."""
+    def whole(self, events: str) -> tuple[Update, str]:
+        """Return what is new since the last call, and the page with exactly that.
+
+        `events` is where the page's events come from.
+        """
 
     def update(self) -> Update:
         """Return what is new since the last call."""
@@ -77,13 +85,19 @@ class Server:
     """Serves the page under `/TOKEN/` on a bound socket, while its block is open."""
 
     def __init__(
-        self, shown: Shown, bound: socket.socket, token: str, *, every_s: float = EVERY_S
+        self,
+        shown: Shown,
+        bound: socket.socket,
+        token: str,
+        *,
+        every_s: float = EVERY_S,
+        harmless: Harmless | None = None,
     ) -> None:
+        self._harmless = harmless or Harmless(NAME)
         self._every_s = every_s
         self._shown = shown
         self._socket = bound
         self._token = token
-        self._numbers = count(1)
         self._number = 0
         self._updates: deque[tuple[int, bytes]] = deque(maxlen=_MOST_UPDATES)
         self._parts = b""
@@ -100,7 +114,7 @@ class Server:
             access_log=None,
             handler_cancellation=True,  # a browser that has left is let go at once
             logger=_log,
-            shutdown_timeout=0.0,
+            shutdown_timeout=_LET_GO_S,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
@@ -111,7 +125,8 @@ class Server:
         self._keeping.cancel()
         await self.end()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_S), self._changed:
+            # Where there is no last state, there is nothing to be taken.
+            async with asyncio.timeout(_LAST_S if self._last else 0), self._changed:
                 await self._changed.wait_for(lambda: not self._browsers)
         for stuck in tuple(self._browsers):
             stuck.abort()  # to close it would wait for that browser
@@ -120,7 +135,10 @@ class Server:
     async def end(self) -> None:
         """Send the last state: no other follows."""
         async with self._changed:
-            if self._last is None and (last := self._shown.last()) is not None:
+            last = None
+            with self._harmless:
+                last = None if self._last else self._shown.last()
+            if last is not None:
                 self._last = f"event: ended\ndata: {last}\n\n".encode()
                 self._changed.notify_all()
 
@@ -129,19 +147,21 @@ class Server:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._browsers)
             await asyncio.sleep(self._every_s)
-            await self._advance()
+            async with self._changed:
+                with self._harmless:
+                    self._take(self._shown.update())
 
-    async def _advance(self) -> None:
-        async with self._changed:
-            update, self._number = self._shown.update(), next(self._numbers)
-            rows = f"id: {self._number}\nevent: rows\ndata: {update.rows}\n\n"
-            self._updates.append((self._number, rows.encode()))
-            self._parts = f"event: parts\ndata: {update.parts}\n\n".encode()
-            self._changed.notify_all()
+    def _take(self, update: Update) -> None:
+        self._number += 1
+        rows = f"id: {self._number}\nevent: rows\ndata: {update.rows}\n\n"
+        self._updates.append((self._number, rows.encode()))
+        self._parts = f"event: parts\ndata: {update.parts}\n\n".encode()
+        self._changed.notify_all()
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
-        await self._advance()  # so that a row is either in the page or in what comes after it
-        text = self._shown.whole(f"events?after={self._number}")
+        async with self._changed:  # a row is in the page, or in what comes after it: never in both
+            update, text = self._shown.whole(f"events?after={self._number + 1}")
+            self._take(update)
         return web.Response(text=text, content_type="text/html", headers=_HEADERS)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
