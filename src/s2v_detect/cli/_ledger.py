@@ -34,6 +34,7 @@ _STATES = (
     *(N_("asked"), N_("sent"), N_("answered"), N_("skipped"), N_("failed")),
     *(N_("unknown"), N_("not sent")),
 )
+_OUTCOMES = (N_("sent"), N_("billed"), N_("free"), N_("unknown"), N_("not sent"))
 _FLAG = Parameter(negative=(), show_default=False)
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
@@ -251,13 +252,13 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
 def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
     console = _stdout()
     console.print(Text(shown_image(entry.image), style="bold"))
-    for name, value in _entry_fields(entry).items():
+    for name, value in (_entry_fields(entry) | {"state": _(entry.state)}).items():
         if name != "image" and (value is False or value not in (None, "", 0)):
             console.print(Text(f"  {name:<13} {printable(str(value))}"))
     words = (_("sent at (UTC)"), _("ended at"), _("outcome"), _("error"), _("code"))
     table = _table(*words, _("request id"), _("run"))
     for attempt in attempts:
-        fields = _attempt_fields(attempt)
+        fields = _attempt_fields(attempt) | {"outcome": _(attempt.outcome)}
         table.add_row(*(printable(str(fields[name] or "")) for name in list(fields)[:7]))
     console.print(table)
 

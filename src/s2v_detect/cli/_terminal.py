@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from s2v_detect._redaction import legible, without_secrets
-from s2v_detect.languages import N_, _, spoken
+from s2v_detect.languages import N_, _
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -158,8 +158,13 @@ def seconds_of(time: str) -> float | None:
 
 
 def joined(*sentences: str) -> str:
-    """Return sentences one after another: Chinese ones have no space between them."""
-    return ("" if spoken() == "zh" else " ").join(filter(None, sentences))
+    """Return sentences one after another.
+
+    Example:
+        >>> joined("It ends.", "", "Go on."), joined("运行结束。", "请继续。")
+        ('It ends. Go on.', '运行结束。请继续。')
+    """
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
 
 
 def sentence(text: str) -> str:
