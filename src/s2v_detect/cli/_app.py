@@ -38,7 +38,7 @@ from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
-from s2v_detect.cli._language import usual_language
+from s2v_detect.cli._language import language_first, usual_language
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._optional_values import with_values
@@ -92,7 +92,7 @@ def run_command(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
         with speaking(usual_language()):
-            return _call(app.meta, with_values(arguments))
+            return _call(app.meta, language_first(with_values(arguments)))
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
     except KeyboardInterrupt:

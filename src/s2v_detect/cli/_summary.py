@@ -72,7 +72,7 @@ def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableTy
 def _grid(lines: list[Line], width: int, justify: JustifyMethod) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
     table.add_column(min_width=width)
-    table.add_column(justify=justify)
+    table.add_column(justify=justify, overflow="fold")
     table.add_column(overflow="fold")
     for line in lines:
         table.add_row(*line)
