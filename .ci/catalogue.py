@@ -19,6 +19,15 @@ FOLDER = SOURCE / "languages"
 LANGUAGES = ("zh",)
 
 
+class _Plain(Catalog):
+    """One that is compiled to the same bytes on every day, by every Babel."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        content = ("Content-Type", f"text/plain; charset={self.charset}")
+        return [content, ("Plural-Forms", self.plural_forms)]
+
+
 def marked() -> Catalog:
     """Return the sentences that the source marks, and the modules that say each."""
     catalog = Catalog(project="s2v-detect", charset="utf-8")
@@ -48,8 +57,8 @@ def source_of(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return what gettext reads: the same at any time, and from any release of Babel."""
-    plain, file = _Plain(), io.BytesIO()
+    """Return what gettext reads."""
+    file, plain = io.BytesIO(), _Plain(catalog.locale, charset="utf-8")
     for message in catalog:
         if message.id:
             plain[message.id] = message
@@ -66,18 +75,6 @@ def wanting(catalog: Catalog) -> list[str]:
 def _is_whole(message: Message) -> bool:
     texts = message.string if isinstance(message.string, tuple) else (message.string,)
     return all(texts)
-
-
-class _Plain(Catalog):
-    """A catalogue whose head is what gettext needs: Babel's own has the hour in it."""
-
-    @property
-    def mime_headers(self) -> list[tuple[str, str]]:
-        """What gettext needs."""
-        return [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Plural-Forms", "nplurals=1; plural=0;"),
-        ]
 
 
 _HEADER = """\

@@ -14,7 +14,7 @@ MODULES = {
     # The lines of the help, and the page of a probe, which is sent to us: English in each language.
     if path.stem not in {"_examples", "_probe_page", "_hidden"}
 }
-MARKS = {"_", "N_", "ngettext"}
+MARKS = {"_", "N_", "ngettext", "pgettext"}
 SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
 NOT_OURS = {"missing", "as_written", "Replaceable", "App"}
 """Calls of rooms that know no language; and the help, which is English."""

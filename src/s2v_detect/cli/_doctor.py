@@ -17,7 +17,7 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.cli import _examining
 from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._findings import Finding, exit_of_findings, of_sqlite, well
+from s2v_detect.cli._findings import Finding, exit_of_findings, name_of, of_sqlite, well
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._probe import Probing, probe
 from s2v_detect.cli._terminal import joined, stderr_console
@@ -95,7 +95,7 @@ def _print(findings: Sequence[Finding]) -> None:
     """Put the findings on stdout: one line each where no terminal sets a width."""
     if not sys.stdout.isatty():
         for each in findings:
-            of = f"{set_cell_size(_(each.state), 8)} {set_cell_size(_(each.part), 8)}"
+            of = f"{set_cell_size(_(each.state), 8)} {set_cell_size(name_of(each.part), 8)}"
             print(f"{of} {joined(each.found, each.do)}".rstrip())  # noqa: T201  # data
         return
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -106,5 +106,5 @@ def _print(findings: Sequence[Finding]) -> None:
         told = Text(each.found)
         if each.do:
             told.append(f"\n{each.do}", style="dim" if each.state == "ok" else "")
-        table.add_row(Text(_(each.state), style=_STYLES[each.state]), Text(_(each.part)), told)
+        table.add_row(Text(_(each.state), style=_STYLES[each.state]), Text(name_of(each.part)), told)
     Console(highlight=False).print(table)

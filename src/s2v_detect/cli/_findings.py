@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from s2v_detect import AccessDenied, DetectError, OutOfCredit, RateLimited, ServiceUnavailable
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._terminal import duration, joined, sentence
-from s2v_detect.languages import N_, _, ngettext
+from s2v_detect.languages import N_, _, ngettext, pgettext
 from s2v_detect.ledger import may_lose_from_a_log
 
 State = Literal["ok", "to mend", "unknown"]
@@ -28,7 +28,7 @@ CLOCK_AHEAD_S = 30.0
 _ASK_ONE = N_("`s2v-detect check` of one image tells; it may cost what one image costs.")
 _PARTS = (
     *(N_("program"), N_("key"), N_("address"), N_("network"), N_("service"), N_("clock")),
-    *(N_("line"), N_("SQLite"), N_("ledger"), N_("extras")),
+    *(N_("SQLite"), N_("ledger"), N_("extras")),
 )
 _STATES = (N_("ok"), N_("to mend"), N_("unknown"))
 
@@ -52,6 +52,11 @@ class Finding:
         """Return it as a line of JSON has it."""
         told = {"part": self.part, "state": self.state.replace(" ", "_"), "found": self.found}
         return {**told, "do": self.do, "facts": dict(self.facts)}
+
+
+def name_of(part: str) -> str:
+    """Return what a part is called, in the language that is spoken."""
+    return pgettext("of requests", "line") if part == "line" else _(part)
 
 
 def well(part: str, found: str, do: str = "", **facts: Any) -> Finding:

@@ -18,7 +18,7 @@ from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import STANDARD, why_closed
-from s2v_detect.languages import _
+from s2v_detect.languages import _, spoken
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Record
 
@@ -51,9 +51,8 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
     name = Path(source if out == STANDARD else out).name
     kept = "" if out == STANDARD else name
     folders = [Path(), Path(out).parent, *filter(None, [folder_beside(source)])]
-    page = LivePage(
-        Page(name, note_of(screening), kept, screening.sending.rate), port=port, beside=folders
-    )
+    shown = Page(name, note_of(screening), kept, screening.sending.rate, language=spoken())
+    page = LivePage(shown, port=port, beside=folders)
     with ExitStack() as closing_all:
         try:
             closing_all.enter_context(page)

@@ -12,7 +12,7 @@ from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console, tell_kept, why
-from s2v_detect.languages import _
+from s2v_detect.languages import _, spoken
 from s2v_detect.ledger import ledger_at
 from s2v_detect.tables import OutputError, Record, read_records
 
@@ -60,6 +60,7 @@ def write_page(
             beside=[Path(), *folders],
             sent_at=sent_at,
             line_per_s=rate,
+            language=spoken(),
             replaces=REPORT,
             on_kept=tell_kept,
         )

@@ -127,10 +127,12 @@ class Timeline:
             self._put(*each)
 
 
-def chart_of(times: Timeline | Iterable[float], line_per_s: float) -> Chart | None:
+def chart_of(
+    times: Timeline | Iterable[float], line_per_s: float, day: str = "%d %b"
+) -> Chart | None:
     """Return the chart of requests at these POSIX times; None where there are none.
 
-    `line_per_s` may be infinite: then there is no line.
+    `line_per_s` may be infinite: then there is no line. `day` is how a date is written.
     """
     timeline = times if isinstance(times, Timeline) else Timeline(times)
     if not timeline.count:
@@ -141,10 +143,10 @@ def chart_of(times: Timeline | Iterable[float], line_per_s: float) -> Chart | No
     line = 0.0 if isinf(line_per_s) else line_per_s
     top = max(line, max(counts.values()) / step_s) * 1.1
     bars = [
-        _bar(place, counts[number], number * step_s, (width, step_s, top))
+        _bar(place, counts[number], _when(number * step_s, day), (width, step_s, top))
         for number, place in places.items()
     ]
-    ticks = _ticks(places, width, step_s)
+    ticks = _ticks(places, width, step_s, day)
     return Chart(
         bars, [fold * width for fold in folds], ticks, HEIGHT * (1 - line / top) if line else 0.0
     )
@@ -174,32 +176,31 @@ def _folded(numbers: Sequence[int]) -> tuple[dict[int, int], list[int]]:
     return places, folds
 
 
-def _bar(place: int, count: int, at: float, scale: tuple[float, int, float]) -> Bar:
+def _bar(place: int, count: int, at: tuple[str, str], scale: tuple[float, int, float]) -> Bar:
     width, step_s, top = scale
     height = HEIGHT * count / step_s / top
     x, bar_width = place * width, max(width - 1, 0.5)
-    return Bar(x, HEIGHT - height, bar_width, height, _clock(at), count, count / step_s)
+    return Bar(x, HEIGHT - height, bar_width, height, " ".join(at), count, count / step_s)
 
 
-def _ticks(places: dict[int, int], width: float, step_s: int) -> list[Tick]:
+def _ticks(places: dict[int, int], width: float, step_s: int, day: str) -> list[Tick]:
     """Return times that do not overlap; the day stands where it is another than before."""
     numbers = list(places)
     ticks: list[Tick] = []
-    day, free, narrow_free = "", 0.0, 0.0
+    last, free, narrow_free = "", 0.0, 0.0
     for number in numbers[:: max(1, len(numbers) // _TICKS)]:
-        x, label = places[number] * width, _clock(number * step_s)
+        x, (date, time) = places[number] * width, _when(number * step_s, day)
         if x < free or x > WIDTH - _LABEL_WIDTH:
             continue
         is_narrow = x >= narrow_free and x <= WIDTH - _NARROW_LABEL_WIDTH
         free = x + _LABEL_WIDTH
         narrow_free = x + _NARROW_LABEL_WIDTH if is_narrow else narrow_free
-        before, day = day, label[:_DAY]
-        ticks.append(Tick(x, label if day != before else label[_DAY + 1 :], is_narrow))
+        ticks.append(Tick(x, time if date == last else f"{date} {time}", is_narrow))
+        last = date
     return ticks
 
 
-def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"
-
-
-_DAY = len("23 Nov")
+def _when(at: float, day: str) -> tuple[str, str]:
+    """Return the date and the time of day, in UTC."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment:{day}}", f"{moment:%H:%M:%S}"

@@ -28,7 +28,7 @@ from s2v_detect.report._pictures import Pictures
 from s2v_detect.report._sample import Kept, chosen
 from s2v_detect.report._serving import EVERY_S, NAME, Server, Update
 from s2v_detect.report._tally import Figures, Tally
-from s2v_detect.report._words import ENGLISH
+from s2v_detect.report._words import words_in
 
 _HOST = "127.0.0.1"
 _AT_ONCE = 200
@@ -41,7 +41,7 @@ _MOST_PICTURES = 8
 
 
 class LivePage:
-    """A page on this machine that shows a run, while its block is open.
+    """A page on this machine that shows a run, while its block is open: in its page's language.
 
     Its last state is the report of the records that it was told of. Every method may be called from
     any thread, and returns at once. A fault of the page is logged, and raises nowhere.
@@ -58,6 +58,7 @@ class LivePage:
         beside: Sequence[Path] = (Path(),),
         every_s: float = EVERY_S,
     ) -> None:
+        self._language = page.language
         self._port = port
         self._every_s = every_s
         self.harmless = Harmless(NAME)
@@ -87,7 +88,7 @@ class LivePage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._state.end([ENGLISH["ended_early"]])
+        self._state.end([words_in(self._language)["ended_early"]])
         with self.harmless:
             self._closing.close()
 

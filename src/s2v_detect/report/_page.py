@@ -17,15 +17,19 @@ from markupsafe import Markup
 from s2v_detect import __version__
 from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.bulk import Replaceable, replacing
-from s2v_detect.report._advice import advice_for
+from s2v_detect.languages import Language
+from s2v_detect.report._advice import advice_for, names_in
 from s2v_detect.report._chart import HEIGHT, WIDTH, chart_of
 from s2v_detect.report._pictures import Pictures
 from s2v_detect.report._sample import GROUPS, Kept
 from s2v_detect.report._tally import Figures, Tally, json_in_page, plain
-from s2v_detect.report._words import ENGLISH
+from s2v_detect.report._words import fields_in, words_in
 
 _WITH_REASONS = ("rejected", "failed", "skipped")
-_WORDS_OF_SCRIPT = ("count", "line", "no_picture", "open", "group", "lost", *GROUPS)
+_WORDS_OF_SCRIPT = (
+    *("count", "line", "no_picture", "open", "group", "own", "too_long", "lost"),
+    *GROUPS,
+)
 PARTS = ("progress", "result", "chart", "reasons", "listed")
 """Blocks of the template: each is the content of the element of that name."""
 
@@ -53,6 +57,8 @@ class Page:
     line_per_s: float = REQUESTS_PER_S
     events: str = ""
     """Where a page that is served gets its updates."""
+    language: Language = "en"
+    """Of what the page itself says; what a row holds stays as it is."""
 
     def whole(
         self,
@@ -64,11 +70,16 @@ class Page:
         """Return the page."""
         here = files(__package__)
         script = (here / "page.js").read_text(encoding="utf-8")
-        words = {name: ENGLISH[name] for name in _WORDS_OF_SCRIPT}
+        say = words_in(self.language)
+        words = {
+            **{name: say[name] for name in _WORDS_OF_SCRIPT},
+            "fields": fields_in(self.language),
+            "reasons": names_in(self.language),
+        }
         listed = list(rows)
         return _template().render(
             **self._values(figures, len(listed), left_out, going),
-            made_at=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
+            made_at=say["made_at"].format(at=datetime.now(UTC)),
             events="" if going and going.has_ended else self.events,
             # S704: our own files, and JSON in which nothing can end its element
             style=Markup((here / "page.css").read_text(encoding="utf-8")),  # noqa: S704
@@ -90,8 +101,9 @@ class Page:
     ) -> dict[str, Any]:
         done = sum(figures.counts.values())
         span_s, gaps = figures.timeline.busy_s()
+        say = words_in(self.language)
         return {
-            "say": ENGLISH,
+            "say": say,
             "version": __version__,
             "title": plain(self.title),
             "note": self.note,
@@ -110,8 +122,8 @@ class Page:
             "requests": figures.requests,
             "rate": f"{gaps / span_s:.2f}" if span_s else None,
             "line": "" if isinf(self.line_per_s) else f"{self.line_per_s:g}",
-            "groups": _reasons(figures),
-            "chart": chart_of(figures.timeline, self.line_per_s),
+            "groups": _reasons(figures, self.language),
+            "chart": chart_of(figures.timeline, self.line_per_s, say["day"]),
             "width": WIDTH,
             "height": HEIGHT,
         }
@@ -127,6 +139,7 @@ def write_report(
     beside: Sequence[Path] = (Path(),),
     sent_at: Iterable[float] | None = None,
     line_per_s: float = REQUESTS_PER_S,
+    language: Language = "en",
     replaces: Replaceable | None = None,
     on_kept: Callable[[Path, Path], None] | None = None,
 ) -> None:
@@ -147,6 +160,7 @@ def write_report(
         sent_at: when each request was sent (POSIX seconds), where a ledger knows; else the times
             of the answers are drawn.
         line_per_s: the rate that was asked for; infinite where there was none.
+        language: of what the page itself says; what a record holds stays as it is.
         replaces: what alone may be replaced; anything else is kept under another name.
         on_kept: told of what was kept, and under which name.
 
@@ -159,7 +173,7 @@ def write_report(
     rows, left_out = tally.sample.chosen()
     pictures = Pictures()
     pictures.take(in_need(rows))
-    page = Page(title, note, source, line_per_s)
+    page = Page(title, note, source, line_per_s, language=language)
     text = page.whole(tally.figures(), map(pictures.row_of, rows), left_out, None)
     with replacing(path, replaces, on_kept) as file:
         file.write(text.encode(errors="backslashreplace"))
@@ -177,18 +191,19 @@ def _template() -> Template:
     return environment.from_string(text)
 
 
-def _reasons(figures: Figures) -> list[dict[str, Any]]:
+def _reasons(figures: Figures, language: Language) -> list[dict[str, Any]]:
     ranked = sorted(
         figures.reasons.items(), key=lambda item: (_WITH_REASONS.index(item[0][0]), -item[1])
     )
     reasons = []
     for (group, reason), count in ranked:
         kind = "checked" if group == "rejected" else group
-        advice = advice_for(kind, reason, reason)
+        advice = advice_for(kind, reason, reason, language)
         reasons.append(
             {
                 "group": group,
-                "reason": plain(reason),
+                "reason": reason,
+                "name": names_in(language)[group].get(reason, reason),
                 "count": count,
                 "meaning": advice.meaning,
                 "do": advice.do,

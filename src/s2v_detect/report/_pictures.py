@@ -34,13 +34,17 @@ class Pictures:
         self._by_place: dict[int, str] = {}
 
     def take(self, rows: Iterable[Kept]) -> None:
-        """Make the thumbnails of these rows, in their order, as long as there is room."""
+        """Make the thumbnails of these rows, in their order, as long as there is room.
+
+        Each row is given once. What has no thumbnail is not remembered: of a live page that would
+        be a place for each such row, as long as the run goes on.
+        """
         for kept in rows:
-            if kept.row.file is None or kept.place in self._by_place or self._left < _MOST_BYTES:
+            if kept.row.file is None or self._left < _MOST_BYTES:
                 continue
-            picture = _thumbnail(kept.row.file)
-            self._by_place[kept.place] = picture  # none too: nothing is tried again
-            self._left -= len(picture)
+            if picture := _thumbnail(kept.row.file):
+                self._by_place[kept.place] = picture
+                self._left -= len(picture)
 
     def row_of(self, kept: Kept) -> str:
         """Return the JSON of a row, with its thumbnail where there is one."""

@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from s2v_detect._redaction import without_secrets
-from s2v_detect.report._advice import skip_of
+from s2v_detect.report._advice import NONE, OTHER, skip_of
 from s2v_detect.report._chart import Timeline
 from s2v_detect.report._sample import Kept, Row, Sample
 
 SHOWN = ("line", "image", "code", "message", "error", "billed", "at")
 TOLD = ("kind", "check_pass")
 """By the row's group."""
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_EMOJI = r"\u2190-\u2bff\U0001f000-\U0001faff"
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+    r"|[\ud800-\udfff]"  # half a character, which no page can hold
+    # A joiner that makes one emoji of two steers nobody; anywhere else it is not to be seen.
+    rf"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
+)
 _TIME = re.compile(r"[\d:T.+-]*", re.ASCII)
 _NUMBERS = frozenset((int, float, bool))
 _encoded = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a row
-_OTHER = "other reasons"
 _MOST_REASONS = 100
 """That have a place of their own: the service has some twenty, a list of somebody's any number."""
 _LONGEST_REASON = 120
@@ -99,11 +104,11 @@ class Tally:
                 self.timeline.add(answered_at)
 
     def _counted_reason(self, group: str, record: Mapping[str, Any]) -> str:
-        reason = _reason_of(group, record)[:_LONGEST_REASON]
+        reason = _label(_reason_of(group, record)[:_LONGEST_REASON])
         if not reason:
             return ""
         if len(self._reasons) >= _MOST_REASONS and (group, reason) not in self._reasons:
-            reason = _OTHER
+            reason = OTHER
         self._reasons[group, reason] += 1
         return reason
 
@@ -115,7 +120,7 @@ class Tally:
             row["file"] = way
         text = json_in_page(row)
         if len(text) > _LONGEST_ROW:
-            row["more"] = {"your columns": "too long for this page"}
+            row["more"], row["is_cut"] = {}, True
             text = json_in_page(row)
         return Row(group, text, file)
 
@@ -163,7 +168,7 @@ def _reason_of(group: str, record: Mapping[str, Any]) -> str:
         return ""
     if group == "skipped" and (usual := skip_of(str(record.get("message")))):
         return usual
-    return str((record.get("code") if group == "rejected" else record.get("error")) or "no reason")
+    return str((record.get("code") if group == "rejected" else record.get("error")) or NONE)
 
 
 def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +182,7 @@ def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
         if name in SHOWN:
             values[name] = text
         else:
-            own[_column(str(name))] = text
+            own[_label(str(name))] = text
     address = str(record.get("image") or "")
     if address != values.get("image", ""):  # whole, to be loaded from, or not at all
         values["url"] = address if len(address) <= _LONGEST_ADDRESS else ""
@@ -194,5 +199,6 @@ def _way_to(file: Path, folder: Path) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _column(name: str) -> str:
+def _label(name: str) -> str:
+    """Return a reason or a column: as it is read, and as it is found."""
     return plain(name)[:_LONGEST_REASON]

@@ -37,8 +37,9 @@ function remote(address) {
   }
 }
 
-function shown(address) {
-  const [path, query] = address.split(/\?(.*)/s);
+function shown(row) {
+  if (row.file) return row.image; // a name may hold a question mark
+  const [path, query] = (row.image || "").split(/\?(.*)/s);
   return path.replace(/\/\/[^/@]*@/, "//") + (query === undefined ? "" : "?…");
 }
 
@@ -49,6 +50,17 @@ function local(row) {
 
 function filled(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// A reason without a code has a name in the page's language; what finds the row stays as it is.
+function named(row) {
+  const names = words.reasons[row.group] || {};
+  return Object.hasOwn(names, row.reason) ? names[row.reason] : row.reason;
+}
+
+// Text to be searched: the same letters in another width or composed in another way are the same.
+function folded(text) {
+  return text.normalize("NFKC").toLowerCase();
 }
 
 // The end of an address tells images apart, not its middle: a caption has as many of the last parts
@@ -64,10 +76,18 @@ function endings(name) {
   return made;
 }
 
+// What is read as one letter: a name is not cut between a letter and its accent, or within an emoji.
+const segmenter = "Segmenter" in Intl ? new Intl.Segmenter() : null;
+
+function lettersOf(text) {
+  return segmenter ? Array.from(segmenter.segment(text), (each) => each.segment) : [...text];
+}
+
 function caption(row) {
   const ends = endings(row.name);
   const text = ends.find((end) => tails.get(end) === row.name) || ends[ends.length - 1] || "";
-  const letters = [...text];
+  if (text.length <= LONGEST_CAPTION) return text;
+  const letters = lettersOf(text);
   return letters.length > LONGEST_CAPTION ? "…" + letters.slice(1 - LONGEST_CAPTION).join("") : text;
 }
 
@@ -98,7 +118,7 @@ function tile(row) {
   if (img) frame.append(img);
   if (row.line) frame.append(element("small", "line", filled(words.line, row)));
   const told = element("div", "caption");
-  told.append(element("b", "", row.reason || words[row.group]), element("span", "", caption(row)));
+  told.append(element("b", "", named(row) || words[row.group]), element("span", "", caption(row)));
   made.title = row.name;
   made.append(frame, told);
   made.addEventListener("click", () => open(row));
@@ -110,14 +130,19 @@ function open(row) {
   const img = picture(row, true);
   if (img) body.append(img);
   const table = element("table");
-  const { url, file, picture: _, more: own, group, reason, ...fields } = row;
-  for (const [name, value] of Object.entries({ [words.group]: words[group], ...fields, ...own })) {
+  const tell = (name, value) => {
     const line = element("tr");
-    line.append(element("th", "", name), element("td", "", name === "image" ? shown(value) : value));
+    line.append(element("th", "", name), element("td", "", value));
     table.append(line);
+  };
+  tell(words.group, words[row.group]); // whatever somebody's own columns are called
+  for (const [name, label] of Object.entries(words.fields)) {
+    if (row[name] !== undefined) tell(label, name === "image" ? row.name : row[name]);
   }
+  for (const [name, value] of Object.entries(row.more || {})) tell(name, value);
+  if (row.is_cut) tell(words.own, words.too_long);
   body.append(table);
-  const address = local(row) || remote(url);
+  const address = local(row) || remote(row.url);
   if (address) {
     const link = element("a", "", words.open);
     link.href = address;
@@ -166,8 +191,9 @@ function press() {
 function completed(row) {
   row.reason = row.reason || "";
   row.url = row.url === undefined ? row.image || "" : row.url;
-  const name = shown(row.image || "");
-  const text = JSON.stringify([row.image, row.message, row.code, row.line, row.error, row.more]).toLowerCase();
+  const name = shown(row);
+  const told = [row.image, row.message, row.code, row.line, row.error, named(row), ...Object.entries(row.more || {}).flat()];
+  const text = folded(told.join("\n"));
   for (const [key, value] of Object.entries({ name, text })) Object.defineProperty(row, key, { value });
   for (const end of endings(name)) {
     const had = tails.get(end);
@@ -190,7 +216,7 @@ document.getElementById("reasons").addEventListener("click", (event) => {
   refresh();
   if (!again) gallery.scrollIntoView({ block: "nearest" });
 });
-search.addEventListener("input", () => { state.words = search.value.trim().toLowerCase(); refresh(); });
+search.addEventListener("input", () => { state.words = folded(search.value.trim()); refresh(); });
 more.addEventListener("click", draw);
 detail.addEventListener("click", (event) => { if (event.target === detail) detail.close(); });
 refresh();
