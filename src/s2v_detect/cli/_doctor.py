@@ -106,5 +106,7 @@ def _print(findings: Sequence[Finding]) -> None:
         told = Text(each.found)
         if each.do:
             told.append(f"\n{each.do}", style="dim" if each.state == "ok" else "")
-        table.add_row(Text(_(each.state), style=_STYLES[each.state]), Text(name_of(each.part)), told)
+        table.add_row(
+            Text(_(each.state), style=_STYLES[each.state]), Text(name_of(each.part)), told
+        )
     Console(highlight=False).print(table)

@@ -21,4 +21,14 @@ from s2v_detect.languages._catalogues import (
     spoken,
 )
 
-__all__ = ["LANGUAGES", "N_", "Language", "_", "language_of", "ngettext", "pgettext", "speaking", "spoken"]
+__all__ = [
+    "LANGUAGES",
+    "N_",
+    "Language",
+    "_",
+    "language_of",
+    "ngettext",
+    "pgettext",
+    "speaking",
+    "spoken",
+]
