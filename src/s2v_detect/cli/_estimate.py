@@ -4,7 +4,8 @@ import asyncio
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
-from math import isfinite
+from math import ceil, isfinite, isinf
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import Expected, Sample, Source, refuse_conflicts
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._buckets import tell_left_out
+from s2v_detect.cli._clock import OPTIONS, Ends, ends_by
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._run import opened_input
@@ -52,11 +54,13 @@ def estimate_run(
             f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
         ) from error
     tell_left_out(stderr_console(), rows)
-    rate = sending.rate
+    rate, ends = sending.rate, ends_by(sending.until, sending.max_time)
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
-        told = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        told: dict[str, Any] = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        if ends.left_s:
+            told["in_time"] = _in_time(counts["asked"], rate, ends)
         print(json.dumps({**told, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
@@ -66,8 +70,18 @@ def estimate_run(
             table.add_row("", Text(why, style="dim"))
     table.add_row("cost at most", f"CNY {cost}, before any free images")
     table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
+    if ends.left_s:
+        bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
+        in_time = _in_time(counts["asked"], rate, ends)
+        table.add_row("of them in time", f"{in_time:,}, until {_at(left_s)} ({OPTIONS[bound]})")
     Console(highlight=False).print(table)
     return Exit.DONE
+
+
+def _in_time(asked: int, rate: float, ends: Ends) -> int:
+    """Return how many images are asked for before the clock ends the run."""
+    left_s = max(0.0, min(ends.left_s.values()))
+    return asked if isinf(rate) else min(asked, ceil(left_s * rate))
 
 
 def _time(seconds: float) -> str:
@@ -75,10 +89,11 @@ def _time(seconds: float) -> str:
 
 
 def _end(seconds: float) -> str:
-    if seconds >= _CENTURY_S:
-        return ""
-    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
-    return f"; begun now, done {done_at:%d %b %H:%M}"
+    return "" if seconds >= _CENTURY_S else f"; begun now, done {_at(seconds)}"
+
+
+def _at(seconds: float) -> str:
+    return f"{datetime.now().astimezone() + timedelta(seconds=seconds):%d %b %H:%M}"
 
 
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:
