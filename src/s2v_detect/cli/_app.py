@@ -208,8 +208,8 @@ def estimate(
     """Say what a run would ask for, cost and take. Nothing is sent, and no key is needed.
 
     It takes the options of `run`, and decides as `run` does: the same line with
-    the other word. No output, report or summary is written. What only an answer
-    or a look can tell is not in it: images that are asked for again after a
+    the other word. No output, report, summary or live page is made. What only an
+    answer or a look can tell is not in it: images that are asked for again after a
     fault, and those that --preflight skips.
 
     Args:

@@ -60,14 +60,14 @@ async def _examine(
 
 async def findings_of(whom: Whom, timeout_s: float, ledger: Path | str | None) -> list[Finding]:
     """Return what is found of every part, in the order in which a run needs them."""
-    account = _examining.Account(whom)
-    key, *of_service = await _examining.service(account, timeout_s)
+    access = _examining.Access(whom)
+    key, *of_service = await _examining.service(access, timeout_s)
     return [
         well("program", _program()),
         key,
-        account.address(),
+        access.address(),
         *of_service,
-        await _examining.line(account),
+        await _examining.line(access),
         of_sqlite(SQLITE_VERSION),
         *([] if ledger is None else [await _examining.ledger(ledger)]),
         *_examining.extras(),

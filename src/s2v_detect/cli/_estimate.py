@@ -4,7 +4,8 @@ import asyncio
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
-from math import isfinite
+from math import ceil, isfinite, isinf
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import Expected, Sample, Source, refuse_conflicts
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._buckets import tell_left_out
+from s2v_detect.cli._clock import OPTIONS, Ends, ends_by
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._run import opened_input
@@ -53,11 +55,13 @@ def estimate_run(
         told = _("{name} can't be read to its end: {why}. Nothing was sent.")
         raise Unusable(told.format(name=printable(source), why=why(error))) from error
     tell_left_out(stderr_console(), rows)
-    rate = sending.rate
+    rate, ends = sending.rate, ends_by(sending.until, sending.max_time)
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
-        fields = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        fields: dict[str, Any] = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        if ends.left_s:
+            fields["in_time"] = _in_time(counts["asked"], rate, ends)
         print(json.dumps({**fields, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
@@ -70,16 +74,31 @@ def estimate_run(
     before_free = _("CNY {cost}, before any free images").format(cost=cost)
     table.add_row(_("cost at most"), before_free)
     table.add_row(_("time"), _time(seconds, rate))
+    if ends.left_s:
+        bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
+        until = _("{count:,}, until {end:%d %b %H:%M} ({option})")
+        count = _in_time(counts["asked"], rate, ends)
+        told_in_time = until.format(count=count, end=_at(left_s), option=OPTIONS[bound])
+        table.add_row(_("of them in time"), told_in_time)
     Console(highlight=False).print(table)
     return Exit.DONE
+
+
+def _in_time(asked: int, rate: float, ends: Ends) -> int:
+    """Return how many images are asked for before the clock ends the run."""
+    left_s = max(0.0, min(ends.left_s.values()))
+    return asked if isinf(rate) else min(asked, ceil(left_s * rate))
 
 
 def _time(seconds: float, rate: float) -> str:
     if seconds >= _CENTURY_S:
         return _("more than a century at {rate:g} a second").format(rate=rate)
-    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
     told = _("{time} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}")
-    return told.format(time=duration(seconds), rate=rate, done_at=done_at)
+    return told.format(time=duration(seconds), rate=rate, done_at=_at(seconds))
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.now().astimezone() + timedelta(seconds=seconds)
 
 
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:

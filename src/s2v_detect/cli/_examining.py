@@ -78,7 +78,7 @@ _FOLDER_DO = N_(
 )
 
 
-class Account:
+class Access:
     """The key and the address of whom a command would ask, each by itself, and where it is from."""
 
     def __init__(self, whom: Whom) -> None:
@@ -130,16 +130,16 @@ def _fault(work: Callable[[], object]) -> DetectError | None:
     return None
 
 
-async def service(account: Account, timeout_s: float) -> list[Finding]:
+async def service(access: Access, timeout_s: float) -> list[Finding]:
     """Return what is found of key, network, service and clock, from one free request."""
-    if account.settings is None:
+    if access.settings is None:
         what = _("It was not asked: there is no address.")
-        return [account.key(None), unknown("service", what, _("Mend the address first."))]
+        return [access.key(None), unknown("service", what, _("Mend the address first."))]
     endpoint = Endpoint(
-        account.settings.base_url,
+        access.settings.base_url,
         MODEL,
-        standing_headers(account.settings.workspace, f"s2v-detect/{__version__}"),
-        api_key=account.settings.api_key,
+        standing_headers(access.settings.workspace, f"s2v-detect/{__version__}"),
+        api_key=access.settings.api_key,
         timeout_s=timeout_s,
         http_client=None,
     )
@@ -148,24 +148,24 @@ async def service(account: Account, timeout_s: float) -> list[Finding]:
     except ConfigurationError as error:  # a proxy or a certificate that is none
         what = _("It was not asked: the network can't be used as it is set.")
         not_asked = unknown("service", what, _("Mend the network first."))
-        return [account.key(None), of_error("network", error, exit_of_fault(error)), not_asked]
+        return [access.key(None), of_error("network", error, exit_of_fault(error)), not_asked]
     try:
-        return await _heard(account, endpoint)
+        return await _heard(access, endpoint)
     finally:
         await endpoint.close()
 
 
-async def _heard(account: Account, endpoint: Endpoint) -> list[Finding]:
+async def _heard(access: Access, endpoint: Endpoint) -> list[Finding]:
     route, sent_at = Route(), time.time()
     network = _network(os.environ, is_here=not endpoint.reads_environment)
     path = f"{UPLOADS_PATH}?{credential_query(MODEL)}"
     try:
         answer = await endpoint.get(path, route, unless="not reached")
     except DetectError as error:
-        if not (account.sources.base_url or account.is_emulator):  # the public address is right
+        if not (access.sources.base_url or access.is_emulator):  # the public address is right
             error.do = error.do.replace("Correct the base URL", "Check this machine's network")
         not_reached = of_error("service", error, exit_of_fault(error))
-        return [account.key(None), network, not_reached]
+        return [access.key(None), network, not_reached]
     heard_at = time.time()
     heard = Heard(
         answer.status,
@@ -176,7 +176,7 @@ async def _heard(account: Account, endpoint: Endpoint) -> list[Finding]:
         heard_at - sent_at,
     )
     clock = of_clock(answer.headers.get("date", ""), sent_at, heard_at)
-    return [account.key(heard), network, of_service(heard), clock]
+    return [access.key(heard), network, of_service(heard), clock]
 
 
 def _by_way_of(target: str, place: str) -> str:
@@ -203,9 +203,9 @@ def _network(environ: Mapping[str, str], *, is_here: bool) -> Finding:
     return of_network(proxies_in(environ), certificates, ignored, is_here=is_here)
 
 
-async def line(account: Account) -> Finding:
+async def line(access: Access) -> Finding:
     """Return where requests wait, and who else waits there."""
-    if account.is_emulator:
+    if access.is_emulator:
         return well("line", _("An emulator of its own shares none."))
     try:
         where = wanted_line()
@@ -214,13 +214,13 @@ async def line(account: Account) -> Finding:
             do = _("Unset it where several processes use this account.")
             return well("line", found.format(name=LINE_VARIABLE), do)
         if where == "machine":
-            return _machine_line(account)
-        return await _redis_line(account, where)
+            return _machine_line(access)
+        return await _redis_line(access, where)
     except ConfigurationError as error:
         return of_error("line", error, exit_of_fault(error))
 
 
-def _machine_line(account: Account) -> Finding:
+def _machine_line(access: Access) -> Finding:
     if sys.platform == "win32":
         found = _("This system has no line of a machine: each process paces alone.")
         do = _("Set {name} to a Redis where several processes go.").format(name=LINE_VARIABLE)
@@ -231,19 +231,19 @@ def _machine_line(account: Account) -> Finding:
         reason = f"{error.filename}: {why(error)}" if error.filename else str(error)
         found = _("It can't be kept, {why}.").format(why=printable(reason))
         return to_mend("line", found, _(_FOLDER_DO), Exit.USAGE)
-    if account.settings is None or not account.has_key:
+    if access.settings is None or not access.has_key:
         found = _("It would be kept in {name}.").format(name=printable(str(folder)))
         return well("line", found, _("Whose line it is, key and address tell."))
     try:
-        sharing = HostLimiter(name=account_name(*_account(account.settings))).sharing()
+        sharing = HostLimiter(name=account_name(*_account(access.settings))).sharing()
     except ConfigurationError as error:
         return to_mend("line", printable(error.what), _(_FOLDER_DO), Exit.USAGE)
     return of_line(printable(str(folder)), sharing.processes, sharing.given_per_s)
 
 
-async def _redis_line(account: Account, url: str) -> Finding:
+async def _redis_line(access: Access, url: str) -> Finding:
     place = printable(url)
-    name = account_name(*_account(account.settings)) if account.settings else "doctor"
+    name = account_name(*_account(access.settings)) if access.settings else "doctor"
     limiter = AskedRedisLimiter(url, name=name)
     await limiter.ask()
     if limiter.lost:

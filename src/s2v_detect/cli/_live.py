@@ -73,7 +73,7 @@ class Live:
     def __init__(self, page: "LivePage", screening: Screening) -> None:
         self._page = page
         self._screening = screening
-        self._earlier: Earlier | None = None
+        self._earlier: EarlierTimes | None = None
 
     @property
     def shown(self) -> Screening:
@@ -108,7 +108,7 @@ class Live:
     def _opened(self) -> Output:
         output = self._screening.open_output()
         if ledger := self._screening.ledger:  # this run's by now, with its earlier requests
-            self._earlier = Earlier(ledger, self._page)
+            self._earlier = EarlierTimes(ledger, self._page)
         return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:
@@ -124,7 +124,7 @@ class Live:
             await asyncio.sleep(_TOLD_EVERY_S)
 
 
-class Earlier:
+class EarlierTimes:
     """Shows when the requests of earlier runs were sent.
 
     A long run has millions of them. So they are read in a thread, while this run sends its first.
