@@ -47,6 +47,7 @@ ENGLISH, CHINESE = "can't be read", "无法读取"
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.csv").write_text("url\nhttp://a.example/1.jpg\n")
     (tmp_path / "photos").mkdir()
+    (tmp_path / "none").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
@@ -68,6 +69,14 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.GB18030"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ENGLISH),
+        (("run", "in.csv", "-o", "in.csv", "--lang", "zh"), {}, "in.csv 既是输入又是输出"),
+        (("run", "in.csv", "-o", "x", "--column", "y", "--lang", "zh"), {}, "输入没有 'y' 这一列"),
+        (
+            ("run", "in.csv", "-o", "x", "--sheet", "y", "--lang", "zh"),
+            {},
+            "只有 Excel 文件才有工作表",
+        ),
+        (("run", "none", "-o", "x", "--lang", "zh"), {}, "none 里没有图片"),
         ((*MISSING, "--lang", "en"), {"LANGUAGE": "zh"}, ENGLISH),
         ((*MISSING, "--lang", "de"), {}, 'Invalid value "de" for --lang. Choose from: "en", "zh"'),
         ((*MISSING, "--lang"), {}, "--lang needs a value behind it"),
@@ -126,8 +135,6 @@ def test_every_refusal_of_an_option_is_whole_in_chinese(
     for words in IDLE:
         main([*words, "--lang", "zh"])
         told = capfd.readouterr().err
-        if told.startswith("s2v-detect: Only an Excel file") or "no column" in told:
-            continue  # words of `tables`
         assert not WORDS.search(told), (words, told)
         assert "。" in told, words
 

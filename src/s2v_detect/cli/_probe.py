@@ -35,7 +35,7 @@ from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console, tell_kept, why
-from s2v_detect.languages import _, ngettext
+from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 
@@ -73,7 +73,7 @@ class Probing:
             raise Unusable(told.format(cost=self.most * PRICE_CNY))
         if not self.given:
             raise Unusable(_("--probe asks for your own images. Give addresses, files or a list."))
-        page = as_written("the page", self.out, PROBE)
+        page = as_written(N_("the page"), self.out, PROBE)
         refuse_conflicts([*used_by(self.ledger_place), page])
         refuse_unwritable("-o", self.out)
 
