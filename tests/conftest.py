@@ -11,11 +11,15 @@ import certifi
 import httpcore
 import pytest
 import redis
+from hypothesis import settings
 from tests.ledgers import Place
 from tests.redis_servers import redis_server
 
 from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -50,7 +50,12 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
-from s2v_detect.cli._terminal import printable, stderr_console, why
+from s2v_detect.cli._terminal import (
+    printable,
+    stderr_console,
+    stdout_read_while_wanted,
+    why,
+)
 from s2v_detect.languages import N_, Language, _, speaking, spoken
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
@@ -91,7 +96,7 @@ def run_command(arguments: Sequence[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
-        with speaking(usual_language()):
+        with speaking(usual_language()), stdout_read_while_wanted():
             return _call(app.meta, language_first(with_values(arguments)))
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
@@ -282,10 +287,10 @@ def doctor(
             are recorded there; default: OUT.ledger.
         json: Print JSON.
         probe: Make at most so many requests, each for an image of its own.
-        max_cost: With --probe, needed: CNY that it may spend, such as 0.04. Never passed.
+        max_cost: With --probe, needed: CNY that all probes of this page may spend, such as 0.04.
         rate: With --probe: requests a second. Default: 5; more of them may be throttled, and so may
             others of the account.
-        out: With --probe: the page. Default: probe.md.
+        out: With --probe: the page; an earlier one is kept under another name. Default: probe.md.
         asked: Whom to ask.
     """
     idle = idle_of_doctor(asked, probe, images, max_cost=max_cost, rate=rate, out=out)

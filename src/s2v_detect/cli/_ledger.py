@@ -25,7 +25,13 @@ from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, shown_image, stderr_console, why
+from s2v_detect.cli._terminal import (
+    has_reader_left,
+    printable,
+    shown_image,
+    stderr_console,
+    why,
+)
 from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
@@ -147,6 +153,8 @@ def export(
         if out == "-":
             for row in rows:
                 _print_json(row)
+                if has_reader_left():
+                    break
             return Exit.DONE
         path = Path(out)
         try:
@@ -202,6 +210,7 @@ def reconcile(
             )
             console.print(told.format(count=count))
         else:
+            stdout_descriptor()
             found = books.entries(named, by_identity=by_identity).values()
             _list_unknown(books, {entry.id for entry in found} if images else None)
     return Exit.DONE
@@ -311,7 +320,6 @@ def _table(*names: str) -> Table:
 
 
 def _stdout() -> Console:
-    stdout_descriptor()  # there is one, or the message says so
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from s2v_detect._redaction import legible, without_secrets
+from s2v_detect._redaction import ended, legible, without_secrets
 from s2v_detect.languages import N_, _
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
@@ -54,6 +54,56 @@ class _Unbreakable:
     def flush(self) -> None:
         with suppress(OSError):
             self._stream.flush()
+
+
+class _ReadWhileWanted:
+    """A stream whose reader may leave when he has seen enough, as `head` does."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.has_left = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._until_he_leaves():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._until_he_leaves():
+            self._stream.flush()
+
+    @contextmanager
+    def _until_he_leaves(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # the rest goes nowhere; so does what Python flushes at its exit
+            self.has_left = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def stdout_read_while_wanted() -> Iterator[None]:
+    """Have no command ended by a reader of stdout who leaves: it ends as it would have ended."""
+    stream = sys.stdout
+    if stream is None:
+        yield
+        return
+    sys.stdout = _ReadWhileWanted(stream)
+    try:
+        yield
+        sys.stdout.flush()  # while its fault can still be taken
+    finally:
+        sys.stdout = stream
+
+
+def has_reader_left() -> bool:
+    """Whether nobody reads stdout any more: what has much to print need not go on."""
+    return getattr(sys.stdout, "has_left", False)
 
 
 def stderr_console() -> Console:
@@ -104,16 +154,6 @@ def tell_kept(path: Path, kept: Path) -> None:
         name=printable(path.name), kept=printable(kept.name)
     )
     stderr_console().print(told, markup=False)
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Return a count with its words.
-
-    Example:
-        >>> counted(1, "image is", "images are"), counted(1000, "image is", "images are")
-        ('1 image is', '1,000 images are')
-    """
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def duration(seconds: float) -> str:
@@ -174,4 +214,4 @@ def sentence(text: str) -> str:
         >>> sentence("every image was answered")
         'Every image was answered.'
     """
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return ended(f"{text[:1].upper()}{text[1:]}")
