@@ -2,10 +2,11 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from s2v_detect import Event, NotSent, Spend
 from s2v_detect.bulk import RunSummary, Sample, Tally
 from s2v_detect.cli import main
 from s2v_detect.cli._exits import Exit, meaning_of
+from s2v_detect.cli._language import usual_language
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._summary import print_summary
 from s2v_detect.emulator import Emulator, Reject
 from s2v_detect.languages import speaking
-from s2v_detect.tables import Row
+from s2v_detect.tables import Row, read_records
 
 Command = Callable[..., Any]
 WORDS = re.compile(r"(?<![-\w])[A-Za-z]+ [a-z]{2,}")
@@ -45,6 +47,7 @@ ENGLISH, CHINESE = "can't be read", "无法读取"
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.csv").write_text("url\nhttp://a.example/1.jpg\n")
     (tmp_path / "photos").mkdir()
+    (tmp_path / "none").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
@@ -66,6 +69,14 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.GB18030"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ENGLISH),
+        (("run", "in.csv", "-o", "in.csv", "--lang", "zh"), {}, "in.csv 既是输入又是输出"),
+        (("run", "in.csv", "-o", "x", "--column", "y", "--lang", "zh"), {}, "输入没有 'y' 这一列"),
+        (
+            ("run", "in.csv", "-o", "x", "--sheet", "y", "--lang", "zh"),
+            {},
+            "只有 Excel 文件才有工作表",
+        ),
+        (("run", "none", "-o", "x", "--lang", "zh"), {}, "none 里没有图片"),
         ((*MISSING, "--lang", "en"), {"LANGUAGE": "zh"}, ENGLISH),
         ((*MISSING, "--lang", "de"), {}, 'Invalid value "de" for --lang. Choose from: "en", "zh"'),
         ((*MISSING, "--lang"), {}, "--lang needs a value behind it"),
@@ -97,6 +108,19 @@ def test_the_option_or_else_the_locale_says_the_language(
     assert said in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("encoding", "language"),
+    [("utf-8", "zh"), ("gbk", "zh"), ("gb18030", "zh"), ("ascii", "en"), ("cp1252", "en")],
+)
+def test_a_terminal_without_chinese_characters_is_spoken_to_in_english(
+    encoding: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the locale says: nobody reads escapes."""
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    monkeypatch.setattr(sys, "stderr", TextIOWrapper(BytesIO(), encoding=encoding))
+    assert usual_language() == language
+
+
 @pytest.mark.parametrize("command", ["run", "check", "report", "ledger show", "doctor", ""])
 def test_every_help_names_the_option(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Of a command, and of the program."""
@@ -111,8 +135,6 @@ def test_every_refusal_of_an_option_is_whole_in_chinese(
     for words in IDLE:
         main([*words, "--lang", "zh"])
         told = capfd.readouterr().err
-        if told.startswith("s2v-detect: Only an Excel file") or "no column" in told:
-            continue  # words of `tables`
         assert not WORDS.search(told), (words, told)
         assert "。" in told, words
 
@@ -274,5 +296,29 @@ def test_json_is_the_same_in_both_languages(
         ]
         rows = (tmp_path / f"{language}.jsonl").read_text(encoding="utf-8").splitlines()
         told.append(json.dumps([kept, lines, [json.loads(row) for row in rows]]))
-    changing = re.compile(r'"request_id": "[^"]*"|[0-9.]+|en|zh')
+    changing = re.compile(r'"request_id": "[^"]*"|-?[0-9.]+|en|zh')
     assert changing.sub("", told[0]) == changing.sub("", told[1])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("utf-8", ("名单.csv", "-o", "结果.xlsx")),
+        ("utf-8", ("名单.csv", "-o", "结果.csv", "--column", "图片", "--identity-column", "姓名")),
+        ("gb18030", ("名单.csv", "-o", "结果.tsv", "--encoding", "gb18030", "--excel")),
+        ("gbk", ("名单.csv", "-o", "结果.jsonl", "--ledger", "账本.db", "--report", "报告.html")),
+        ("utf-16", ("名单.csv", "-o", "结果.parquet", "--summary", "小结.json")),
+    ],
+)
+def test_chinese_names_go_through(
+    encoding: str, words: tuple[str, ...], called: Command, tmp_path: Path
+) -> None:
+    """Of lists, columns, outputs, ledgers and reports; and they are said as they are."""
+    rows = "图片,姓名\nhttp://a.example/张三.jpg,张三\nhttp://a.example/李四.jpg,李　四\n"
+    (tmp_path / "名单.csv").write_text(rows, encoding=encoding)
+    done = called("run", *words, "--quiet", "--rate", "1000", "--lang", "zh")
+    assert done.returncode == 0, done.stderr
+    assert words[2] in done.stderr
+    assert all((tmp_path / word).exists() for word in words if "." in word)
+    records = list(read_records(tmp_path / words[2]))
+    assert [record["姓名"] for record in records] == ["张三", "李　四"]

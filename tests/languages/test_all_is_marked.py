@@ -16,7 +16,7 @@ MODULES = {
 }
 MARKS = {"_", "N_", "ngettext", "pgettext"}
 SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
-NOT_OURS = {"missing", "as_written", "Replaceable", "App"}
+NOT_OURS = {"missing", "App"}
 """Calls of rooms that know no language; and the help, which is English."""
 NOT_SAID = {
     "Exit codes, the first that fits:\n": "the help",
@@ -32,7 +32,6 @@ NOT_SAID = {
     "s2v-detect live page": "a thread's name",
     "a pattern of files": "marked beside its type",
     " Did you mean ": "words of cyclopts",
-    "the file of events": "a role, in a sentence of `bulk`",
     "the emulator of this machine, whose answers are its own": "the page of a probe",
     "the public address": "as above",
     "default not bold": "a style",

@@ -50,8 +50,13 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
-from s2v_detect.cli._terminal import printable, stderr_console, stdout_read_while_wanted, why
-from s2v_detect.languages import Language, _, speaking, spoken
+from s2v_detect.cli._terminal import (
+    printable,
+    stderr_console,
+    stdout_read_while_wanted,
+    why,
+)
+from s2v_detect.languages import N_, Language, _, speaking, spoken
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
@@ -248,7 +253,7 @@ def report(
     read = used_by(source)
     if isinstance(source, Path) and not is_database(source):
         read = [as_input(source)]
-    refuse_conflicts([*read, as_written("the report", out, REPORT)])
+    refuse_conflicts([*read, as_written(N_("the report"), out, REPORT)])
     refuse_unwritable("-o", out)
     return write_page(source, out, title=title, rate=rate)
 

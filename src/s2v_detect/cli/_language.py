@@ -8,6 +8,7 @@ from locale import windows_locale
 from s2v_detect.languages import Language, language_of
 
 OPTION = "--lang"
+_IN_ITS_OWN_WORDS: dict[Language, str] = {"en": "English", "zh": "中文"}
 _END = "--"  # behind it no word is an option
 
 
@@ -34,8 +35,16 @@ def language_first(words: Sequence[str]) -> list[str]:
 
 
 def usual_language() -> Language:
-    """Return the language of the environment, or else of Windows, which has it elsewhere."""
-    return language_of({"LANG": _of_the_system(), **os.environ})
+    """Return the language of the environment, or else of Windows, which has it elsewhere.
+
+    It is English where stderr can't show another: nobody reads escapes.
+    """
+    language = language_of({"LANG": _of_the_system(), **os.environ})
+    try:
+        _IN_ITS_OWN_WORDS[language].encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "en"
+    return language
 
 
 def _of_the_system() -> str:

@@ -147,7 +147,7 @@ def export(
     """
     written = stdout_descriptor() if out == "-" else Path(out)
     replaces = export_over(force=force)
-    refuse_conflicts([*used_by(ledger), as_written("the export", written, replaces)])
+    refuse_conflicts([*used_by(ledger), as_written(N_("the export"), written, replaces)])
     with ledger_at(ledger) as books:
         rows = (_entry_fields(entry) for entry in books.all_entries())
         if out == "-":

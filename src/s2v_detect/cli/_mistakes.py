@@ -27,11 +27,13 @@ def as_told(error: CycloptsError) -> Panel:
 def _what_is_too_much(error: UnusedCliTokensError) -> str:
     words = error.unused_tokens or []
     shown = ", ".join(printable(word) for word in words[:_MOST_NAMED])
-    shown += ", …" if len(words) > _MOST_NAMED else ""
+    more = len(words) - _MOST_NAMED
     command = " ".join(("s2v-detect", *(error.command_chain or ())))
     told = _("`{command}` does not take so many words: {words}.")
-    meant = _what_was_meant(error.root_input_tokens or [])
-    return joined(told.format(command=command, words=shown), *meant)
+    if more > 0:
+        told = _("`{command}` does not take so many words: {words} and {count} more.")
+    told = told.format(command=command, words=shown, count=more)
+    return joined(told, *_what_was_meant(error.root_input_tokens or []))
 
 
 def _what_was_meant(words: Sequence[str]) -> Iterator[str]:
@@ -39,8 +41,8 @@ def _what_was_meant(words: Sequence[str]) -> Iterator[str]:
     for option, behind in pairwise(words):
         name = option.partition("=")[0]
         if option == alone(name) and not behind.startswith("-") and not _is_input(behind):
-            told = _("A value of {option} stands behind a =: {option}={value}")
-            yield told.format(option=name, value=printable(behind))
+            told = _("A value of {name} stands behind a =: {name}={value}")
+            yield told.format(name=name, value=printable(behind))
 
 
 def _is_input(word: str) -> bool:

@@ -40,14 +40,14 @@ from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console, why
-from s2v_detect.languages import _, ngettext
+from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 
 _EMULATOR = "the emulator of this machine, whose answers are its own"
 _WORKSPACE_HOSTS = ".maas.aliyuncs.com"
 
-_NOTHING = Replaceable(lambda _: False, "was paid for")
+_NOTHING = Replaceable(lambda _path: False, N_("was paid for"))
 """What gives way to a page: a name that is free."""
 
 Image = str | Path
@@ -81,7 +81,7 @@ class Probing:
             raise Unusable(told.format(cost=self.most * PRICE_CNY))
         if not self.given:
             raise Unusable(_("--probe asks for your own images. Give addresses, files or a list."))
-        page = as_written("the page", self.out, PROBE)
+        page = as_written(N_("the page"), self.out, PROBE)
         refuse_conflicts([*used_by(self.ledger_place), page])
         refuse_unwritable("-o", self.out)
 
@@ -210,8 +210,8 @@ def _more_money(probing: Probing, seen: _Seen) -> str:
 def _tell_earlier(page: Path, kept: Path) -> None:
     """Say where the page of an earlier probe is now."""
     told = _("{name} of an earlier probe is kept as {kept}.")
-    names = {"name": printable(page.name), "kept": printable(kept.name)}
-    stderr_console().print(told.format(**names), markup=False)
+    told = told.format(name=printable(page.name), kept=printable(kept.name))
+    stderr_console().print(told, markup=False)
 
 
 def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None:

@@ -156,16 +156,6 @@ def tell_kept(path: Path, kept: Path) -> None:
     stderr_console().print(told, markup=False)
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Return a count with its words.
-
-    Example:
-        >>> counted(1, "image is", "images are"), counted(1000, "image is", "images are")
-        ('1 image is', '1,000 images are')
-    """
-    return f"{count:,} {one if count == 1 else many}"
-
-
 def duration(seconds: float) -> str:
     """Return a time as people say it.
 
