@@ -45,11 +45,12 @@ async def check(request: ASGIRequest) -> JsonResponse:
 
 def explain(error: DetectError) -> JsonResponse:
     """Tell a visitor of the image alone: other errors may name the account."""
-    status, detail = 503, "Images can't be checked now. Try again later."
+    status, detail, code = 503, "Images can't be checked now. Try again later.", ""
     if isinstance(error, ImageSkipped | ImageUnusable):
-        status, detail = 422, str(error)
+        status, detail = 422, "This image can't be checked. Give a public address of an image."
+        code = getattr(error, "code", "")
     headers = {"Retry-After": str(ceil(error.retry_after_s))} if error.retry_after_s else {}
-    told = {"status": status, "detail": detail, "billed": error.billed}
+    told = {"status": status, "detail": detail, "code": code, "billed": error.billed}
     return JsonResponse(
         told, status=status, headers=headers, content_type="application/problem+json"
     )

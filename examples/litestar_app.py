@@ -56,11 +56,17 @@ async def check(url: FromQuery[str], request: AnyRequest, state: State) -> Verdi
 
 def explain(_: AnyRequest, error: DetectError) -> Response[dict[str, object]]:
     """Tell a visitor of the image alone: other errors may name the account."""
-    status, detail = 503, "Images can't be checked now. Try again later."
+    status, detail, code = 503, "Images can't be checked now. Try again later.", ""
     if isinstance(error, ImageSkipped | ImageUnusable):
-        status, detail = 422, str(error)
+        status, detail = 422, "This image can't be checked. Give a public address of an image."
+        code = getattr(error, "code", "")
     headers = {"Retry-After": str(ceil(error.retry_after_s))} if error.retry_after_s else {}
-    told: dict[str, object] = {"status": status, "detail": detail, "billed": error.billed}
+    told: dict[str, object] = {
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "billed": error.billed,
+    }
     return Response(
         told, status_code=status, headers=headers, media_type="application/problem+json"
     )

@@ -9,12 +9,15 @@ beside its output, so that a step which is killed and begun again pays for no im
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 WORTH_A_RETRY = {130, 6, 5}
 """Interrupted, an outage, and images that may have been billed: the same command goes on."""
+MOST_LINES = 5
+"""Of the command's last words, where it could not begin."""
 DONE = {0, 1}
 """Every image has its row; with 1 some of them were skipped or failed, and say why."""
 
@@ -22,9 +25,8 @@ DONE = {0, 1}
 class StepFailed(Exception):
     """The run did not come to its end. `may_retry` says whether the same command can mend that."""
 
-    def __init__(self, code: int, summary: dict[str, Any]) -> None:
-        problems = " ".join(summary.get("problems", []))
-        super().__init__(f"s2v-detect ended with exit code {code}. {problems}")
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(f"s2v-detect ended with exit code {code}. {why}")
         self.may_retry = code in WORTH_A_RETRY
 
 
@@ -38,18 +40,28 @@ def run(
     """
     summary = Path(f"{output}.summary.json")
     summary.unlink(missing_ok=True)  # what is read below is this run's own
-    command = ["s2v-detect", "run", listed, "-o", output, "--summary", str(summary), "--quiet"]
-    with subprocess.Popen(command) as process:  # noqa: S603  # our own words
+    # The command of this Python's own environment: a scheduler may have another PATH.
+    command = [sys.executable, "-m", "s2v_detect", "run", listed, "-o", output]
+    command += ["--summary", str(summary), "--quiet"]
+    said: deque[str] = deque(maxlen=MOST_LINES)
+    with subprocess.Popen(  # noqa: S603  # our own words
+        command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as process:
         try:
+            for line in process.stderr or ():
+                sys.stderr.write(line)  # into the scheduler's log, as it comes
+                said.append(line.strip())
             code = process.wait()
         except BaseException:  # the scheduler ends the step: what was sent is finished and recorded
             process.terminate()
             raise
     told: dict[str, Any] = {}
-    if summary.exists():  # not where the command could not begin
+    why = " ".join(said)
+    if summary.exists():  # not where the command could not begin: its last words say why
         told = json.loads(summary.read_text(encoding="utf-8"))
+        why = " ".join(told["problems"])
     if code not in DONE:
-        failed = StepFailed(code, told)
+        failed = StepFailed(code, why)
         raise failed if failed.may_retry or hopeless is None else hopeless(str(failed))
     return told
 

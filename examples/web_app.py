@@ -215,11 +215,13 @@ async def follow(
     visit: Annotated[Visit, Depends(visited)], client: Detector
 ) -> AsyncIterator[ServerSentEvent]:
     """Tell the visitor's `place` whenever it changes, and at the end a `verdict` or a `problem`."""
-    told, told_at = Place(stage="line"), -TELL_EVERY_S
+    told: Place | None = None
+    told_at = 0.0
     while not visit.check.done():
         place = visitors.place_of(visit, client.forecast_s())
         now = asyncio.get_running_loop().time()
-        if place.stage != told.stage or now - told_at >= TELL_EVERY_S:
+        is_next = told is None or place.stage != told.stage or now - told_at >= TELL_EVERY_S
+        if is_next and place != told:
             yield ServerSentEvent(event="place", data=place)
             told, told_at = place, now
         await visit.news()

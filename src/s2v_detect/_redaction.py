@@ -50,6 +50,11 @@ _SIGNS = (
 _SHOWN_CHARACTERS = 300
 
 
+_ENDED = re.compile(
+    r"[.!?\u2026\u3002\uff01\uff1f][)\]}'\"\u201d\u2019\u00bb\uff09\u3011\u300d\u300f]*\Z"
+)
+
+
 def without_key(text: str) -> str:
     """Return `text` with keys of the service as `sk-…`; all else stays."""
     # Asked for of every answer, where none is: told so at a glance, it costs a tenth.
@@ -100,6 +105,17 @@ def redacted(text: str) -> str:
     """Return what a message may say of `text`: without secrets, legible, and short."""
     text = legible(without_secrets(text))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def ended(words: str) -> str:
+    """Return somebody else's words with a full stop behind them, unless they have their own.
+
+    Example:
+        >>> ended("It is too large"), ended("It is too large. (An estimate.) "), ended("图片太大。")
+        ('It is too large.', 'It is too large. (An estimate.)', '图片太大。')
+    """
+    words = words.rstrip()
+    return words if not words or _ENDED.search(words) else f"{words}."
 
 
 def bare(error: BaseException) -> BaseException:

@@ -293,7 +293,7 @@ def busy(image: object, forecast_s: float, max_wait_s: float) -> Busy:
         f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
         do="Check it again later; it was not billed.",
         image=image,
-        retry_after_s=forecast_s,
+        retry_after_s=round(forecast_s, 3),  # a sum of floats: its noise would be a whole second
     )
 
 
@@ -303,7 +303,7 @@ def out(since_s: float, fault: str, again_s: float) -> NotSent:
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
     )
-    error.retry_after_s = again_s
+    error.retry_after_s = round(again_s, 3)
     return error
 
 

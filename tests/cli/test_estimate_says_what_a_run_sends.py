@@ -102,7 +102,6 @@ def estimated(called: Command, *arguments: str) -> int:
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
@@ -256,3 +255,29 @@ def test_the_estimate_goes_by_the_identity_column(
         assert estimated(called, *words) == told
         assert called("run", *words).returncode == 1
         assert emulator.requests == told
+
+
+@pytest.mark.parametrize(
+    ("options", "in_time"),
+    [
+        ((), None),
+        (("--max-time", "2"), 10),
+        (("--max-time", "2", "--rate", "1"), 2),
+        (("--max-time", "1h"), 30),
+        (("--max-time", "2", "--rate", "inf"), 30),
+        (("--max-time", "2", "--until", "2099-01-01T07:00"), 10),
+        (("--until", "2099-01-01T07:00"), 30),
+    ],
+)
+def test_the_estimate_says_how_many_come_before_the_clock_ends_the_run(
+    called: Command, tmp_path: Path, options: tuple[str, ...], in_time: int | None
+) -> None:
+    """At the rate that is given; as JSON and in words. `--live` serves no page."""
+    (tmp_path / "in.txt").write_text("".join(f"http://a.example/{n}.jpg\n" for n in range(30)))
+    told = json.loads(called("estimate", "in.txt", "--json", *options).stdout)
+    assert (told.get("in_time"), told["asked"]) == (in_time, 30)
+    done = called("estimate", "in.txt", "--live", *options)
+    assert done.returncode == 0
+    assert "127.0.0.1" not in done.stderr
+    words = [line.split() for line in done.stdout.splitlines() if "in time" in line]
+    assert [row[4].rstrip(",") for row in words] == ([] if in_time is None else [str(in_time)])

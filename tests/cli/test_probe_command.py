@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from tests.networks import NETWORK_VARIABLES, VERDICT, answer, answering
 
-from s2v_detect import Ledger
+from s2v_detect import (
+    AccessDenied,
+    ConfigurationError,
+    Ledger,
+    LedgerError,
+    OutOfCredit,
+    ServiceError,
+)
+from s2v_detect.cli import _probe
 from s2v_detect.cli._probe_page import TITLE
 from s2v_detect.emulator import Cut, Emulator, Error, HalfBody, Pass, Reject, Throttle
 
@@ -167,9 +175,39 @@ def test_the_budget_is_not_passed(probe: Probe, emulator: Emulator, tmp_path: Pa
     assert emulator.billed == 2 == facts(tmp_path / "probe.md")["billed"]
     assert facts(tmp_path / "probe.md")["ended_by"] == "BudgetSpent"
     assert "--max-cost" in done.stderr
+    assert "to CNY 0.012 at least; what came is in probe.md." in done.stderr
     for cost in ("0.011", "0"):
-        probe(5, "list.txt", code=3, cost=("--max-cost", cost))
+        done = probe(5, "list.txt", code=3, cost=("--max-cost", cost))
+        told = "all probes of probe.md together, and earlier ones have spent CNY 0.008 of it."
+        assert told in done.stderr
+        assert "Raise --max-cost to CNY 0.012 at least, or give another name" in done.stderr
     assert emulator.billed == 2
+    assert not (tmp_path / "probe.md.kept-1").exists()
+    probe(3, "list.txt", code=0, cost=("--max-cost", "0.012"))
+    assert emulator.billed == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(ConfigurationError, 0), (LedgerError, 2), (OutOfCredit, 4), (AccessDenied, 4)],
+)
+def test_a_fault_behind_the_last_request_is_told(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, code: int
+) -> None:
+    """The refusal of one more request is the probe's usual end; whatever else came is no such."""
+
+    async def asked(*words: Any) -> None:
+        *_, seen = words
+        await real(*words)
+        seen.observer.is_used_up = True
+        more = {"status": 403} if issubclass(kind, ServiceError) else {}
+        raise kind("told.", do="Mend it.", **more)
+
+    real = _probe._ask  # noqa: SLF001  # an error of the real one, at its end
+    monkeypatch.setattr(_probe, "_ask", asked)
+    done = probe(1, "list.txt", code=code)
+    assert facts(tmp_path / "probe.md")["ended_by"] == (kind.__name__ if code else "")
+    assert ("Mend it." in done.stderr) is bool(code)
 
 
 def test_what_the_ledger_knows_is_not_paid_for_again(
@@ -182,8 +220,10 @@ def test_what_the_ledger_knows_is_not_paid_for_again(
     assert "Nothing was asked for" in done.stderr
     assert emulator.requests == 3
     assert (tmp_path / "probe.md").read_bytes() == page
-    probe(9, "list.txt")
+    done = probe(9, "list.txt")
     assert facts(tmp_path / "probe.md")["known"] == 3
+    assert (tmp_path / "probe.md.kept-1").read_bytes() == page  # it was paid for
+    assert "probe.md of an earlier probe is kept as probe.md.kept-1." in done.stderr
     assert emulator.requests == 9
 
 

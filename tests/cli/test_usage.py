@@ -134,6 +134,35 @@ def test_a_mistyped_word_gets_a_suggestion(
     assert re.search(rf"Did you mean \"?{meant}\b", capfd.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((*RUN, "--retry-failed", "NotSent"), "--retry-failed=NotSent"),
+        (
+            ("run", "--retry-failed", "NotSent,Busy", "in.txt", "-o", "o"),
+            "--retry-failed=NotSent,B",
+        ),
+        ((*RUN, "--live", "http"), "--live=http"),
+        ((*RUN, "two.txt", "3.txt", "4.txt", "5.txt"), "words: two.txt, 3.txt, 4.txt and 1 more."),
+        (
+            ("estimate", "in.txt", "more"),
+            "`s2v-detect estimate` does not take so many words: more.",
+        ),
+        (("emulator", "8080"), "`s2v-detect emulator` does not take so many words: 8080."),
+        (("ledger", "statement", "l.db", "x\x1b[31m"), "`s2v-detect ledger statement` does not"),
+    ],
+)
+def test_a_word_too_many_is_named(
+    arguments: tuple[str, ...], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And what to write, where it was meant as a value."""
+    assert main(arguments) == 2
+    shown = capfd.readouterr().err
+    assert told in " ".join(re.sub("[│╭╮╰╯─]", " ", shown).split())
+    assert "\x1b[31m" not in shown
+    assert "Token" not in shown
+
+
 def test_an_option_may_be_written_with_an_underscore(capfd: pytest.CaptureFixture[str]) -> None:
     """As Python's words are."""
     assert main((*RUN, "--max_cost", "x")) == 2

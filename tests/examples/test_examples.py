@@ -186,8 +186,11 @@ async def test_a_visitor_is_told_of_the_place_of_the_sending_and_of_the_verdict(
     s2v_emulator: Emulator,
 ) -> None:
     """In this order, as server-sent events; two who ask for one portrait are told alike."""
-    s2v_emulator.when("*", Pass(latency_s=0.05))
-    async with served(web_app()) as visitor:
+    s2v_emulator.when("*", Pass(latency_s=0.3))
+    app = web_app()
+    [follow] = [route.endpoint for route in app.routes if route.path == "/checks"]
+    follow.__globals__.update(TELL_EVERY_S=0.02, LOOK_EVERY_S=0.01)  # what stays is told once
+    async with served(app) as visitor:
         same = {"url": "https://images.example/same.jpg"}
         answers = await asyncio.gather(*(visitor.post("/checks", data=same) for _ in range(2)))
     for answer in answers:

@@ -116,8 +116,11 @@ def test_the_budget_of_a_ledger_is_never_passed(
 def test_a_step_of_a_scheduler_tells_what_came_of_it(
     s2v_emulator: Emulator, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The summary of the run; a refused key is told, and is not worth a retry."""
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    """The summary of the run; a refused key is told, and is not worth a retry.
+
+    The command is that of this Python, whatever is on the PATH. One that could not begin says why.
+    """
+    monkeypatch.setenv("PATH", str(tmp_path))
     step = names_of("scheduled_run.py")
     told = step["run"](str(listed), str(tmp_path / "verdicts.jsonl"))
     assert (told["passed"], told["spend"]["cost"]) == (4, "0.016")
@@ -126,6 +129,8 @@ def test_a_step_of_a_scheduler_tells_what_came_of_it(
     with pytest.raises(step["StepFailed"], match="exit code 4") as raised:
         step["run"](str(tmp_path / "more.txt"), str(tmp_path / "more.jsonl"))
     assert not raised.value.may_retry
+    with pytest.raises(step["StepFailed"], match=r"code 2. .*none.txt can't be read: No such file"):
+        step["run"](str(tmp_path / "none.txt"), str(tmp_path / "none.jsonl"))
 
 
 def test_each_exit_code_is_done_worth_a_retry_or_for_a_person() -> None:

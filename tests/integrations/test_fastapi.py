@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from s2v_detect import (
     ImageSkipped,
     ImageUnusable,
     LedgerError,
+    LocalLimiter,
     NotSent,
     OutcomeUnknown,
     OutOfCredit,
@@ -238,6 +240,10 @@ async def test_an_error_is_told_as_a_problem(
     ("error", "told"),
     [
         (of(Busy), {"retry_after_s": 3.2, "Retry-After": "4"}),
+        (of(Busy, retry_after_s=5.000000001), {"retry_after_s": 5.0, "Retry-After": "5"}),
+        (of(Busy, retry_after_s=4.999999999), {"retry_after_s": 5.0, "Retry-After": "5"}),
+        (of(Busy, retry_after_s=5.001), {"retry_after_s": 5.001, "Retry-After": "6"}),
+        (of(Busy, retry_after_s=0.1 + 0.2 + 0.7), {"retry_after_s": 1.0, "Retry-After": "1"}),
         (of(Busy, retry_after_s=0.0), {"retry_after_s": 0.0, "Retry-After": "0"}),
         (of(Busy, retry_after_s=math.inf), {}),
         (of(Busy, retry_after_s=math.nan), {}),
@@ -279,14 +285,42 @@ async def test_a_problem_has_the_fields_that_help(
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (of(ImageSkipped), "skipped, it has 300 x 300 pixels. Give a JPEG, PNG, BMP or WEBP image"),
-        (of(ImageUnusable, "the service answered 400 InvalidURL."), "the service answered 400 Inv"),
+        (of(ImageSkipped), "It has 300 x 300 pixels. Give a JPEG, PNG, BMP or WEBP image"),
+        (of(ImageUnusable), "The service that checks images can't use this one. Do something."),
+        (
+            of(ImageUnusable, message="Timed out. (An estimate.)"),
+            "The service that checks images can't use this one: Timed out. (An estimate.) Do some",
+        ),
+        (of(BadRequest), "The service that checks images does not take this one. Give another"),
     ],
 )
 async def test_a_visitor_is_told_what_to_mend_of_the_image(error: DetectError, detail: str) -> None:
-    """In the error's own words."""
+    """In words for a visitor, who gave an address or a file."""
     async with visitor_of(raising(error)) as visitor:
         assert (await visitor.get("/")).json()["detail"].startswith(detail)
+
+
+GIVEN: list[Any] = [
+    *("face.jpg", "", "https://a.example/x ", "https://a.example/a b", "https://", "oss://b"),
+    *("data:image/png;base64,AAAA", "http://127.0.0.1/x.jpg", "http://[::1/x", b"", b"GIF89a"),
+    *(7, None, ["x"], Path("/srv/portraits/none.jpg"), Path("/srv")),
+]
+FOR_DEVELOPERS = re.compile(
+    r"pathlib|Path\b|bytes|type|str\b|preflight|identity|vendor|skipped|billed|[`_]|--|/srv|\bNone",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("image", GIVEN, ids=repr)
+async def test_a_visitor_reads_no_words_for_developers(image: Any) -> None:
+    """Whatever was given; nor where a file of the server lies."""
+    async with DetectClient("sk-0123456789abcdef", limiter=LocalLimiter()) as client:
+        with pytest.raises(ImageSkipped) as raised:
+            await client.check(image)
+    async with visitor_of(raising(raised.value)) as visitor:
+        detail = (await visitor.get("/")).json()["detail"]
+    assert not FOR_DEVELOPERS.search(detail), detail
+    assert re.fullmatch(r"[A-Z].+\. [A-Z].+\.", detail)
 
 
 ACCOUNTS = [kind for kind, (_, name) in KINDS.items() if name == "unavailable"]

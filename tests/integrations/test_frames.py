@@ -219,6 +219,15 @@ def test_what_is_not_there_is_skipped(
     assert s2v_emulator.requests == 1
 
 
+@pytest.mark.parametrize("label", [0, 7, ("a", "b"), 1.5])
+def test_a_label_of_pandas_need_be_no_text(label: Any, account: dict[str, Any]) -> None:
+    """A frame without a header has numbers; as a place of narwhals' a number would be a row."""
+    frame = pd.DataFrame([[URLS[0], "x"]], columns=pd.Index([label, "other"], tupleize_cols=False))
+    checked = check_frame(frame, label, progress=False, **account)
+    assert list(checked["s2v_kind"]) == ["checked"]
+    assert list(checked[label]) == [URLS[0]]
+
+
 def test_images_may_be_bytes_and_paths(account: dict[str, Any], s2v_emulator: Emulator) -> None:
     """In one column too; the same content is one bill."""
     paths = [PHOTOGRAPHS / "portrait.jpg", PHOTOGRAPHS / "cat.jpg", PHOTOGRAPHS / "none.jpg"]

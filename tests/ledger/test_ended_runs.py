@@ -155,3 +155,19 @@ async def test_an_opening_that_nobody_waits_for_leaves_no_run_open(
     async with emulator.client(ledger=Ledger(path, name="out")):
         pass
     ledger.close()
+
+
+async def test_a_request_whose_number_is_taken_is_not_said_to_be_another_runs(place: Place) -> None:
+    """The run has its claim; nothing of the image is sent, and the message blames nobody."""
+    first, second = "https://images.example/1.jpg", "https://images.example/2.jpg"
+    with ledger_in(place) as ledger:
+        run = ledger.begin(MODEL)
+        claims = [run.claim(image, image) for image in (first, second)]
+        for claim in claims:
+            await run.ask(claim, nullcontext())
+        await run.send(claims[0])
+        vars(run)["_sent"] = 0  # as where two processes were given one run, by a copy of the server
+        with pytest.raises(LedgerError, match="its number is taken") as raised:
+            await run.send(claims[1])
+        assert "another run" not in str(raised.value)
+        assert not ledger.attempts(second)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2v_detect import Checked, Failed, NotSent, Skipped, Verdict
-from s2v_detect._redaction import redacted, shown
+from s2v_detect._redaction import ended, redacted, shown
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,26 @@ def test_a_secret_outside_an_address_is_known_by_its_name(text: str) -> None:
 def test_prose_stays_as_it_is(text: str) -> None:
     """A word is no secret because it stands behind a name."""
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", ""),
+        ("It failed", "It failed."),
+        ("It failed. ", "It failed."),
+        ("It failed. (The emulator's estimate.)", "It failed. (The emulator's estimate.)"),
+        ("It failed (twice)", "It failed (twice)."),
+        ('It said "no."', 'It said "no."'),
+        ('It said "no"', 'It said "no".'),
+        ("Why?", "Why?"),
+        ("Wait…", "Wait…"),
+        ("图片太大。", "图片太大。"),
+        ("图片太大（见文档。）", "图片太大（见文档。）"),
+        ("a.example", "a.example."),
+        ("version 1.2", "version 1.2."),
+    ],
+)
+def test_somebody_elses_words_end_as_a_sentence_does(words: str, told: str) -> None:
+    """With one full stop, whoever has set it."""
+    assert ended(words) == told

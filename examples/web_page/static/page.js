@@ -134,7 +134,7 @@ class Card {
   /** Return what the service said, or why it was not asked. */
   inEnglish() {
     if (this.state === "rejected") return this.about.message;
-    const [why] = this.about.kind === "image-skipped" ? this.about.detail.replace(/^skipped, /, "").split(". ") : [""];
+    const [why] = this.about.kind === "image-skipped" ? this.about.detail.split(". ") : [""];
     return why && `${why[0].toUpperCase()}${why.slice(1)}.`;
   }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk.paths import OwnFiles, begins_as_image
+from s2v_detect.languages import _
 from s2v_detect.tables import InputError, Row
 
 FILES_AT_ONCE = 32
@@ -46,10 +47,12 @@ class Files:
         The run's `own` files are left out too: its ledger must not be opened a second time. Raises
         `OSError` where the folder can't be read. What can't be read in it is a row.
         """
-        below = "" if recursive else " With --recursive its folders are looked at too."
+        none = _("{name} holds no images.")
+        if not recursive:
+            none = _("{name} holds no images. With --recursive its folders are looked at too.")
         return cls(
             lambda: _without(own, _walked(str(folder), recursive=recursive)),
-            none=f"{_text(folder)} holds no images.{below}",
+            none=none.format(name=_text(folder)),
         )
 
     @classmethod
@@ -62,11 +65,14 @@ class Files:
         def rows() -> Iterator[Row]:
             return _without(own, map(file_row, _matching(pattern)))
 
-        brackets = " A [ of a name is written [[]." if "[" in pattern else ""
+        none = _("No file matches {pattern!r}.")
+        if "[" in pattern:
+            none = _("No file matches {pattern!r}. A [ of a name is written [[].")
         try:
-            return cls(rows, none=f"No file matches {pattern!r}.{brackets}")
+            return cls(rows, none=none.format(pattern=pattern))
         except (ValueError, NotImplementedError) as error:
-            raise InputError(f"{pattern!r} is no pattern of files: {error}.") from error
+            told = _("{pattern!r} is no pattern of files: {why}.")
+            raise InputError(told.format(pattern=pattern, why=error)) from error
 
     @classmethod
     def one(cls, path: Path) -> "Files":

@@ -14,6 +14,7 @@ from typing import Self, Unpack
 from s2v_detect import ImageSkipped
 from s2v_detect.bulk.folder import FILES_AT_ONCE, file_row
 from s2v_detect.bulk.paths import OwnFiles
+from s2v_detect.languages import _
 from s2v_detect.tables import (
     InputError,
     Row,
@@ -133,7 +134,8 @@ class Input:
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
                 correction = self._table.correction
-                told = f"{guessed}. If that is wrong, give {correction}" if correction else guessed
+                told = _("{guess}. If that is wrong, give {option}") if correction else "{guess}"
+                told = told.format(guess=guessed, option=correction)
                 self._on_guess(told)
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
@@ -144,10 +146,11 @@ class Input:
     def _refuse_column_of_text(self) -> None:
         """Raise `InputError` where a column is asked for of lines that have none but the first."""
         if self._column not in (None, "1") and self.columns is None:
-            raise InputError(
-                f"The input has no column {self._column!r}: it is text, with an address a line."
-                " Leave --column out, or say what it is with --format."
+            told = _(
+                "The input has no column {column!r}: it is text, with an address a line. Leave"
+                " --column out, or say what it is with --format."
             )
+            raise InputError(told.format(column=self._column))
 
     def _identified(self, rows: list[Row]) -> list[Row]:
         """Return the rows with what their own column names the images by."""

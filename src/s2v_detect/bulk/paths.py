@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
+from s2v_detect.languages import N_, _
 from s2v_detect.ledger import is_open_ledger
 
 _SHOWN = 200
@@ -43,7 +44,7 @@ class Replaceable:
     """Asked of a regular file that is not empty. Raises `OSError`."""
     else_: str
     """Said of a file that is none."""
-    do: str = "move the file away"
+    do: str = N_("move the file away")
     """What a user may do, other than give another name."""
 
     def has(self, path: Path) -> bool:
@@ -72,7 +73,7 @@ class Used:
     @property
     def shown(self) -> str:
         """What a message calls the file."""
-        return self.role if self.path is None else str(self.path)[:_SHOWN]
+        return _(self.role) if self.path is None else str(self.path)[:_SHOWN]
 
     @property
     def file(self) -> tuple[int, int] | None:
@@ -82,22 +83,22 @@ class Used:
 
 def as_input(where: Path | int) -> Used:
     """Return what is read, by its path or its descriptor."""
-    return Used("the input", *_path_and_descriptor(where))
+    return Used(N_("the input"), *_path_and_descriptor(where))
 
 
 def as_ledger(path: Path) -> Used:
     """Return a ledger, with what SQLite and its runs keep beside it."""
-    return Used("the ledger", path, beside=_OF_LEDGER)
+    return Used(N_("the ledger"), path, beside=_OF_LEDGER)
 
 
 def as_copy(path: Path) -> Used:
     """Return a ledger that is written whole; which ledger it may replace, the ledger knows."""
-    return Used("the copy", path, beside=_OF_LEDGER)
+    return Used(N_("the copy"), path, beside=_OF_LEDGER)
 
 
 def as_output(where: Path | int) -> Used:
     """Return an output, with what a run keeps beside it."""
-    return Used("the output", *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
+    return Used(N_("the output"), *_path_and_descriptor(where), is_written=True, beside=_OF_OUTPUT)
 
 
 def as_written(role: str, where: Path | int, replaces: Replaceable) -> Used:
@@ -113,17 +114,19 @@ def refuse_conflicts(used: Sequence[Used]) -> None:
     """
     for one in used:
         if one.path is not None and not _can_be_named(one.path):
-            raise PathError(f"There can be no file {one.shown!r}. Give {one.role} another name.")
+            told = _("There can be no file {name!r}. Give {role} another name.")
+            raise PathError(told.format(name=one.shown, role=_(one.role)))
     for one, other in permutations(used, 2):
         if _is_same(one, other):
-            raise PathError(
-                f"{one.shown} is {one.role} and {other.role} at once. Give each a file of its own."
-            )
+            told = _("{name} is {role} and {other} at once. Give each a file of its own.")
+            raise PathError(told.format(name=one.shown, role=_(one.role), other=_(other.role)))
         if one.path and other.path and _is_beside(other.path, one.path, one.beside):
-            raise PathError(
-                f"{other.shown} can't be {other.role}: files of that name belong to {one.role}"
-                f" {one.shown}. Give another name."
+            told = _(
+                "{name} can't be {role}: files of that name belong to {other} {owner}. Give another"
+                " name."
             )
+            names = {"name": other.shown, "owner": one.shown}
+            raise PathError(told.format(role=_(other.role), other=_(one.role), **names))
     for one in used:
         if one.path is None:
             continue
@@ -138,24 +141,26 @@ def refuse_conflicts(used: Sequence[Used]) -> None:
 def refuse_database(path: Path) -> None:
     """Raise `PathError` where a file that is to be written begins as SQLite does."""
     if is_database(path):
-        raise PathError(f"{path} is a ledger or another database. Give another name to write to.")
+        told = _("{name} is a ledger or another database. Give another name to write to.")
+        raise PathError(told.format(name=path))
 
 
 def _refuse_companion(path: Path) -> None:
     for each in (path, _real(path)):
         owner = _OF_DATABASE.fullmatch(each.name)
         if owner and is_database(each.with_name(owner[1])):
-            raise PathError(
-                f"{path} belongs to the ledger or database {owner[1]}. Give another name to write"
-                " to."
+            told = _(
+                "{name} belongs to the ledger or database {owner}. Give another name to write to."
             )
+            raise PathError(told.format(name=path, owner=owner[1]))
 
 
 def _refuse_image(one: Used) -> None:
     # Opened once more: no ledger is open yet, and what begins as one is refused before.
     with suppress(OSError, ValueError):
         if one.path and one.path.is_file() and begins_as_image(one.path):
-            raise PathError(f"{one.shown} is an image. Give {one.role} another name.")
+            told = _("{name} is an image. Give {role} another name.")
+            raise PathError(told.format(name=one.shown, role=_(one.role)))
 
 
 def _refuse_stranger(one: Used) -> None:
@@ -165,14 +170,14 @@ def _refuse_stranger(one: Used) -> None:
     try:
         if one.replaces.has(one.path):
             return
-        why = one.replaces.else_
+        why = _(one.replaces.else_)
     except ValueError:
         return  # refused as a name before
     except OSError as error:
-        why = f"can't be read ({error.strerror})"
-    raise PathError(
-        f"{one.shown} exists, and {why}. Give {one.role} another name, or {one.replaces.do}."
-    )
+        why = _("can't be read ({why})").format(why=_(error.strerror or str(error)))
+    told = _("{name} exists, and {why}. Give {role} another name, or {do}.")
+    do = _(one.replaces.do)
+    raise PathError(told.format(name=one.shown, why=why, role=_(one.role), do=do))
 
 
 def begins_as_image(path: Path) -> bool:

@@ -4,7 +4,8 @@ import asyncio
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
-from math import isfinite
+from math import ceil, isfinite, isinf
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,21 +15,24 @@ from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import Expected, Sample, Source, refuse_conflicts
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._buckets import tell_left_out
+from s2v_detect.cli._clock import OPTIONS, Ends, ends_by
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._summary import skips_as_json, skips_told
-from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console
+from s2v_detect.cli._summary import skips_told
+from s2v_detect.cli._summary_file import skips_as_json
+from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console, why
+from s2v_detect.languages import N_, _
 from s2v_detect.tables import InputError
 
 _NAMES = {
-    "rows": "rows",
-    "faulty": "of them no image",
-    "duplicates": "of them repeated",
-    "known": "images known from the ledger",
-    "asked": "images to be asked for",
-    "beyond_budget": "images that the budget leaves out",
+    "rows": N_("rows"),
+    "faulty": N_("of them no image"),
+    "duplicates": N_("of them repeated"),
+    "known": N_("images known from the ledger"),
+    "asked": N_("images to be asked for"),
+    "beyond_budget": N_("images that the budget leaves out"),
 }
 
 
@@ -48,37 +52,53 @@ def estimate_run(
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
-        raise Unusable(
-            f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
-        ) from error
+        told = _("{name} can't be read to its end: {why}. Nothing was sent.")
+        raise Unusable(told.format(name=printable(source), why=why(error))) from error
     tell_left_out(stderr_console(), rows)
-    rate = sending.rate
+    rate, ends = sending.rate, ends_by(sending.until, sending.max_time)
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
-        told = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
-        print(json.dumps({**told, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
+        fields: dict[str, Any] = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        if ends.left_s:
+            fields["in_time"] = _in_time(counts["asked"], rate, ends)
+        print(json.dumps({**fields, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # else rich leaves out the ends of Chinese lines
     for name, count in counts.items():
-        table.add_row(_NAMES[name], f"{count:,}")
-        for why in skips_told(expected.skips) if name == "faulty" else ():
-            table.add_row("", Text(why, style="dim"))
-    table.add_row("cost at most", f"CNY {cost}, before any free images")
-    table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
+        table.add_row(_(_NAMES[name]), f"{count:,}")
+        for reason in skips_told(expected.skips) if name == "faulty" else ():
+            table.add_row("", Text(reason, style="dim"))
+    before_free = _("CNY {cost}, before any free images").format(cost=cost)
+    table.add_row(_("cost at most"), before_free)
+    table.add_row(_("time"), _time(seconds, rate))
+    if ends.left_s:
+        bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
+        until = _("{count:,}, until {end:%d %b %H:%M} ({option})")
+        count = _in_time(counts["asked"], rate, ends)
+        told_in_time = until.format(count=count, end=_at(left_s), option=OPTIONS[bound])
+        table.add_row(_("of them in time"), told_in_time)
     Console(highlight=False).print(table)
     return Exit.DONE
 
 
-def _time(seconds: float) -> str:
-    return duration(seconds) if seconds < _CENTURY_S else "more than a century"
+def _in_time(asked: int, rate: float, ends: Ends) -> int:
+    """Return how many images are asked for before the clock ends the run."""
+    left_s = max(0.0, min(ends.left_s.values()))
+    return asked if isinf(rate) else min(asked, ceil(left_s * rate))
 
 
-def _end(seconds: float) -> str:
+def _time(seconds: float, rate: float) -> str:
     if seconds >= _CENTURY_S:
-        return ""
-    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
-    return f"; begun now, done {done_at:%d %b %H:%M}"
+        return _("more than a century at {rate:g} a second").format(rate=rate)
+    told = _("{time} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}")
+    return told.format(time=duration(seconds), rate=rate, done_at=_at(seconds))
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.now().astimezone() + timedelta(seconds=seconds)
 
 
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:

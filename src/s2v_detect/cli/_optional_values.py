@@ -44,6 +44,12 @@ def _with_values(words: Sequence[str]) -> Iterator[str]:
         yield word if is_over or not alone or is_value(behind) else f"{word}={alone}"
 
 
+def alone(name: str) -> str:
+    """Return an option that stands alone as it is read then; nothing where it may not."""
+    value, _ = _ALONE.get(name, ("", _is_none))
+    return value and f"{name}={value}"
+
+
 def reasons_of(value: bool | str) -> Retried:  # noqa: FBT001  # as the option has it
     """Return which failures a value of `--retry-failed` means."""
     if isinstance(value, bool) or value == "all":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from s2v_detect.bulk import Replaceable
 from s2v_detect.cli._probe_page import TITLE
+from s2v_detect.languages import N_
 
 _HEAD_BYTES = 1 << 16
 """A page names its maker within them; older releases did so behind the style, some 7 KB."""
@@ -54,12 +55,13 @@ def _is_probe(path: Path) -> bool:
         return file.readline(_LONGEST_EVENT).rstrip(b"\r\n") == TITLE.encode()
 
 
-REPORT = Replaceable(_is_report, "is no report of s2v-detect")
-SUMMARY = Replaceable(_is_summary, "is no summary of s2v-detect")
-PROBE = Replaceable(_is_probe, "is no page of a probe")
-EVENTS = Replaceable(_are_events, "holds no events of s2v-detect")
+REPORT = Replaceable(_is_report, N_("is no report of s2v-detect"))
+SUMMARY = Replaceable(_is_summary, N_("is no summary of s2v-detect"))
+PROBE = Replaceable(_is_probe, N_("is no page of a probe"))
+EVENTS = Replaceable(_are_events, N_("holds no events of s2v-detect"))
 
 
 def export_over(*, force: bool) -> Replaceable:
     """Return what an export may replace: nothing, unless its user says so."""
-    return Replaceable(lambda _: force, "an export replaces no file by itself", do="give --force")
+    why = N_("an export replaces no file by itself")
+    return Replaceable(lambda _path: force, why, do=N_("give --force"))

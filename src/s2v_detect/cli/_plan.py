@@ -25,6 +25,7 @@ from s2v_detect.cli._optional_values import are_reasons, reasons_of
 from s2v_detect.cli._own import EVENTS, REPORT, SUMMARY
 from s2v_detect.cli._places import LedgerPlace, ledger_named_after, used_by
 from s2v_detect.cli._terminal import STANDARD
+from s2v_detect.languages import N_
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Format
 
@@ -117,9 +118,9 @@ class Plan(Spending):
         if ledger := self.ledger_of(out):
             used += used_by(ledger)
         others = (
-            ("the summary", self.summary, SUMMARY),
-            ("the report", self.report, REPORT),
-            ("the file of events", self.events, EVENTS),
+            (N_("the summary"), self.summary, SUMMARY),
+            (N_("the report"), self.report, REPORT),
+            (N_("the file of events"), self.events, EVENTS),
         )
         return used + [as_written(role, path, own) for role, path, own in others if path]
 

@@ -1,18 +1,23 @@
 """`s2v-detect doctor --probe`: a few paid requests, and a page of what nobody documents.
 
-Nothing is asked twice, whatever comes back: each image is one request, and the HTTP client itself
-refuses one more than was allowed (`Observer`). Every request is in a ledger before it leaves.
-Killed on any line, the ledger knows what was sent; the page is written from what was seen, however
-the probe ends.
+Nothing that may have been billed is asked for twice, whatever comes back: each image is one
+request. A file is two where the address of an earlier upload is gone: the service bills nothing for
+that, and the second counts as one of those that were allowed. The HTTP client itself refuses one
+more than these (`Observer`). Every request is in a ledger before it leaves. Killed on any line, the
+ledger knows what was sent; the page is written from what was seen, however the probe ends. The page
+of an earlier probe was paid for too: it is kept under another name.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from s2v_detect import (
+    BudgetSpent,
+    ConfigurationError,
     DetectClient,
     DetectError,
     RetryPolicy,
@@ -22,7 +27,7 @@ from s2v_detect import (
 from s2v_detect._redaction import path_text
 from s2v_detect._service import BASE_URL, PRICE_CNY
 from s2v_detect._settings import Settings, from_env
-from s2v_detect.bulk import as_written, refuse_conflicts, replacing
+from s2v_detect.bulk import Replaceable, as_written, refuse_conflicts, replacing
 from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._exits import Exit
@@ -34,12 +39,16 @@ from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import counted, logged_on, printable, stderr_console, tell_kept
+from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console, why
+from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 
 _EMULATOR = "the emulator of this machine, whose answers are its own"
 _WORKSPACE_HOSTS = ".maas.aliyuncs.com"
+
+_NOTHING = Replaceable(lambda _path: False, N_("was paid for"))
+"""What gives way to a page: a name that is free."""
 
 Image = str | Path
 
@@ -65,13 +74,14 @@ class Probing:
     def refuse_unusable(self) -> None:
         """Raise where it may not begin, or the page could not be written: before any request."""
         if self.max_cost is None:
-            raise Unusable(
+            told = _(
                 "--probe makes paid requests, and nothing says what they may cost. Add --max-cost,"
-                f" such as --max-cost {self.most * PRICE_CNY}."
+                " such as --max-cost {cost}."
             )
+            raise Unusable(told.format(cost=self.most * PRICE_CNY))
         if not self.given:
-            raise Unusable("--probe asks for your own images. Give addresses, files or a list.")
-        page = as_written("the page", self.out, PROBE)
+            raise Unusable(_("--probe asks for your own images. Give addresses, files or a list."))
+        page = as_written(N_("the page"), self.out, PROBE)
         refuse_conflicts([*used_by(self.ledger_place), page])
         refuse_unwritable("-o", self.out)
 
@@ -82,6 +92,8 @@ class _Seen:
 
     observer: Observer
     client: DetectClient | None = None
+    spent_before: Decimal = Decimal(0)
+    """By earlier probes of the same page, whose books count."""
     skipped: int = 0
     ended_by: str = ""
 
@@ -122,7 +134,7 @@ async def probe(asked: Asked, whom: Whom, probing: Probing) -> Exit:
     """Ask for the images, write the page, and return the exit code. Raises what ended it early."""
     images = await images_of(probing.given, probing.most)
     if not images:
-        raise Unusable("There is no image in what was given. Give addresses, files or a list.")
+        raise Unusable(_("There is no image in what was given. Give addresses, files or a list."))
     settings = from_env(whom.api_key, whom.base_url, whom.workspace, allow_http=whom.allow_http)
     seen = _Seen(Observer(probing.most))
     console = stderr_console()
@@ -130,15 +142,19 @@ async def probe(asked: Asked, whom: Whom, probing: Probing) -> Exit:
         with logged_on(console):
             await _ask(asked, settings, probing, images, seen)
     except DetectError as error:
-        seen.ended_by = "" if seen.observer.is_used_up else type(error).__name__
-        if seen.ended_by:
+        # Where the observer refuses one more, that is the probe's usual end; no other error is.
+        if not (seen.observer.is_used_up and isinstance(error, ConfigurationError)):
+            seen.ended_by = type(error).__name__
+            if isinstance(error, BudgetSpent):
+                error.do_in_command = _more_money(probing, seen)
             raise
     finally:
         if seen.observer.exchanges:  # of whatever came, also where somebody interrupts
             hidden = Hidden(_secrets(settings, images))
             _write(probing, seen, hidden, _asked_of(asked, settings.base_url))
     if not seen.observer.exchanges:
-        console.print("Nothing was asked for: the ledger knows these images, or none can be sent.")
+        told = _("Nothing was asked for: the ledger knows these images, or none can be sent.")
+        console.print(told)
         return Exit.INCOMPLETE
     return Exit.UNKNOWN if seen.spend.unknown else Exit.DONE
 
@@ -148,8 +164,10 @@ async def _ask(
 ) -> None:
     ledger = ledger_named_after(str(probing.out), probing.ledger_place)
     with ledger:
-        if asked.emulator and ledger.exists():
-            ledger.forget_uploads()  # its store begins empty
+        if ledger.exists():
+            seen.spent_before = ledger.spend().cost_at_most
+            if asked.emulator:
+                ledger.forget_uploads()  # its store begins empty
         async with (
             seen.observer.http(settings.base_url) as http,
             DetectClient(
@@ -175,6 +193,27 @@ async def _ask(
                 seen.client = client  # its spend is whole when it is closed
 
 
+def _more_money(probing: Probing, seen: _Seen) -> str:
+    """Return what to do where --max-cost has no room for one more request."""
+    name = printable(str(probing.out))
+    least = seen.spent_before + seen.spend.cost_at_most + PRICE_CNY
+    if not seen.spent_before:
+        told = _("Raise --max-cost to go on, to CNY {least} at least; what came is in {name}.")
+        return told.format(least=least, name=name)
+    told = _(
+        "It bounds all probes of {name} together, and earlier ones have spent CNY {spent} of it."
+        " Raise --max-cost to CNY {least} at least, or give another name after -o."
+    )
+    return told.format(name=name, spent=seen.spent_before, least=least)
+
+
+def _tell_earlier(page: Path, kept: Path) -> None:
+    """Say where the page of an earlier probe is now."""
+    told = _("{name} of an earlier probe is kept as {kept}.")
+    told = told.format(name=printable(page.name), kept=printable(kept.name))
+    stderr_console().print(told, markup=False)
+
+
 def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None:
     """Write the page, and say where it is."""
     spend = seen.spend
@@ -193,22 +232,32 @@ def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None
     page = page_of(facts_of(about, seen.observer.exchanges, hidden))
     name = printable(str(probing.out))
     try:
-        with replacing(probing.out, PROBE, tell_kept) as file:
+        with replacing(probing.out, _NOTHING, _tell_earlier) as file:
             file.write(page.encode())
     except OSError as error:
-        raise Unusable(
-            f"{name} can't be written: {error.strerror}. What was paid is in the ledger; give"
-            " another name after -o."
-        ) from error
-    requests = counted(len(seen.observer.exchanges), "request", "requests")
-    paid = f"{spend.billed} billed (CNY {spend.cost})"
-    if asked_of == _EMULATOR:
-        paid = "by the emulator alone, and nothing is billed"
-    stderr_console().print(
-        f"{requests}, {paid}. {name} says what came, without key,"
-        " address or picture: read it, then send it to the project if you like.",
-        markup=False,
+        told = _(
+            "{name} can't be written: {why}. What was paid is in the ledger; give another name"
+            " after -o."
+        )
+        raise Unusable(told.format(name=name, why=why(error))) from error
+    count = len(seen.observer.exchanges)
+    paid = ngettext(
+        "{count:,} request, {billed} billed (CNY {cost}).",
+        "{count:,} requests, {billed} billed (CNY {cost}).",
+        count,
     )
+    if asked_of == _EMULATOR:
+        paid = ngettext(
+            "{count:,} request, by the emulator alone, and nothing is billed.",
+            "{count:,} requests, by the emulator alone, and nothing is billed.",
+            count,
+        )
+    paid = paid.format(count=count, billed=spend.billed, cost=spend.cost)
+    told = _(
+        "{name} says what came, without key, address or picture: read it, then send it to the"
+        " project if you like."
+    )
+    stderr_console().print(joined(paid, told.format(name=name)), markup=False)
 
 
 def _secrets(settings: Settings, images: Sequence[Image]) -> list[str]:

@@ -11,12 +11,28 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from s2v_detect._redaction import legible, without_secrets
+from s2v_detect._redaction import ended, legible, without_secrets
+from s2v_detect.languages import N_, _
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
 _TIME = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"), re.ASCII)
 _PARTS = re.compile(rf"({_NUMBER})([dhms]?)", re.ASCII)
+_OF_THE_SYSTEM = (  # which says them in English whatever the locale is; those that users meet
+    N_("Address already in use"),
+    N_("Cannot assign requested address"),
+    N_("Disk quota exceeded"),
+    N_("File name too long"),
+    N_("File too large"),
+    N_("Input/output error"),
+    N_("Is a directory"),
+    N_("No space left on device"),
+    N_("No such file or directory"),
+    N_("Not a directory"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+    N_("Too many levels of symbolic links"),
+)
 STANDARD = "-"
 """The name of stdin and of stdout on a command line."""
 
@@ -38,6 +54,56 @@ class _Unbreakable:
     def flush(self) -> None:
         with suppress(OSError):
             self._stream.flush()
+
+
+class _ReadWhileWanted:
+    """A stream whose reader may leave when he has seen enough, as `head` does."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.has_left = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._until_he_leaves():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._until_he_leaves():
+            self._stream.flush()
+
+    @contextmanager
+    def _until_he_leaves(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # the rest goes nowhere; so does what Python flushes at its exit
+            self.has_left = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def stdout_read_while_wanted() -> Iterator[None]:
+    """Have no command ended by a reader of stdout who leaves: it ends as it would have ended."""
+    stream = sys.stdout
+    if stream is None:
+        yield
+        return
+    sys.stdout = _ReadWhileWanted(stream)
+    try:
+        yield
+        sys.stdout.flush()  # while its fault can still be taken
+    finally:
+        sys.stdout = stream
+
+
+def has_reader_left() -> bool:
+    """Whether nobody reads stdout any more: what has much to print need not go on."""
+    return getattr(sys.stdout, "has_left", False)
 
 
 def stderr_console() -> Console:
@@ -78,27 +144,16 @@ def printable(text: str) -> str:
 
 def shown_image(image: object) -> str:
     """Return an image's address without what signs it."""
-    path, mark, _ = str(image).partition("?")
+    path, mark, _query = str(image).partition("?")
     return printable(path) + ("?…" if mark else "")
 
 
 def tell_kept(path: Path, kept: Path) -> None:
     """Say that a file came or was changed meanwhile, and under which name it is kept."""
-    stderr_console().print(
-        f"{printable(path.name)} came or was changed meanwhile, and is kept as"
-        f" {printable(kept.name)}.",
-        markup=False,
+    told = _("{name} came or was changed meanwhile, and is kept as {kept}.").format(
+        name=printable(path.name), kept=printable(kept.name)
     )
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Return a count with its words.
-
-    Example:
-        >>> counted(1, "image is", "images are"), counted(1000, "image is", "images are")
-        ('1 image is', '1,000 images are')
-    """
-    return f"{count:,} {one if count == 1 else many}"
+    stderr_console().print(told, markup=False)
 
 
 def duration(seconds: float) -> str:
@@ -109,12 +164,24 @@ def duration(seconds: float) -> str:
         ('4.2 s', '1 min 01 s', '11 h 06 min')
     """
     if seconds < 10:  # noqa: PLR2004  # below it the tenths are of interest
-        return f"{seconds:.1f} s"
+        return _("{seconds:.1f} s").format(seconds=seconds)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+        return _("{hours} h {minutes:02} min").format(hours=hours, minutes=minutes)
+    if minutes:
+        return _("{minutes} min {seconds:02} s").format(minutes=minutes, seconds=rest)
+    return _("{seconds} s").format(seconds=rest)
+
+
+def why(error: OSError) -> str:
+    """Return what the system says of an error, in the language that is spoken."""
+    return _(error.strerror or str(error) or type(error).__name__)
+
+
+def why_closed(error: OSError) -> str:
+    """Return the same where a port can't be had: asyncio adds an address to the system's words."""
+    return _(os.strerror(error.errno)) if error.errno else why(error)
 
 
 def seconds_of(time: str) -> float | None:
@@ -130,6 +197,16 @@ def seconds_of(time: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
 
 
+def joined(*sentences: str) -> str:
+    """Return sentences one after another.
+
+    Example:
+        >>> joined("It ends.", "", "Go on."), joined("运行结束。", "请继续。")
+        ('It ends. Go on.', '运行结束。请继续。')
+    """
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
+
+
 def sentence(text: str) -> str:
     """Return a text as a sentence of its own.
 
@@ -137,4 +214,4 @@ def sentence(text: str) -> str:
         >>> sentence("every image was answered")
         'Every image was answered.'
     """
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return ended(f"{text[:1].upper()}{text[1:]}")

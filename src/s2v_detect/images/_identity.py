@@ -258,6 +258,14 @@ def _what(value: object) -> str:
     return f"nothing ({value}, of type {kind})" if is_missing(value) else f"a value of type {kind}"
 
 
+def _blank_around(url: str) -> str:
+    """Return where white space stands, if all of it stands around the address."""
+    if _BLANK_OR_CONTROL.search(url.strip()):
+        return ""
+    is_before, is_behind = url[0].isspace(), url[-1].isspace()
+    return "around it" if is_before and is_behind else f"at its {'start' if is_before else 'end'}"
+
+
 def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each its own line
     """Return why a string is no address of an image, or nothing."""
     if not url.strip():
@@ -265,6 +273,8 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
     if len(url) > _LONGEST_URL:
         return f"the address has {len(url)} characters"
     if _BLANK_OR_CONTROL.search(url):
+        if where := _blank_around(url):
+            return f"the address has white space {where}: strip it"
         return "the address holds white space or a control character: percent-encode it"
     if _HALF.search(url):
         return "the address holds characters that are not Unicode text"

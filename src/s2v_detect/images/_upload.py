@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 from s2v_detect._waiting import task_of
@@ -65,7 +66,7 @@ class Uploader:
         self._clock = clock
         # Each lane its own: a check does not wait behind a stream's uploads.
         self._free = {lane: asyncio.Semaphore(_MOST_AT_ONCE) for lane in LANES}
-        self._renewing = asyncio.Lock()
+        self._renewing: asyncio.Task[Credential] | None = None
         self._credential: Credential | None = None
         self._expires_at = 0.0
         self._under_way: dict[str, _UnderWay] = {}
@@ -106,7 +107,8 @@ class Uploader:
 
     async def close(self) -> None:
         """Give up on what is still being uploaded."""
-        tasks = [each.task for each in self._under_way.values()]
+        tasks: list[asyncio.Task[Any]] = [each.task for each in self._under_way.values()]
+        tasks += [self._renewing] if self._renewing else []
         for task in tasks:
             task.cancel()
         if tasks:
@@ -157,18 +159,37 @@ class Uploader:
         yield form.after
 
     async def _valid_credential(self) -> Credential:
-        async with self._renewing:
-            if self._credential is None or self._clock() >= self._expires_at:
-                asked_at = self._clock()
-                answer = await self._get(f"{UPLOADS_PATH}?{credential_query(self._model)}")
-                credential = credential_in(answer.body) if answer.status == _OK else None
-                if credential is None:
-                    raise _no_credential(answer)
-                _refuse_elsewhere(credential, self._base_url)
-                lifetime_s = credential.expire_in_seconds
-                self._expires_at = asked_at + max(lifetime_s - MARGIN_S, lifetime_s / 2)
-                self._credential = credential
+        """Return one, which all who need it ask for together.
+
+        They share a fault of that too: one after another, 32 of them would wait for a network that
+        is gone 32 times as long as one does.
+        """
+        if self._credential is not None and self._clock() < self._expires_at:
             return self._credential
+        if self._renewing is None:
+            self._renewing = task_of(self._renewed(), "s2v-detect credential")
+            self._renewing.add_done_callback(self._end_renewing)
+        try:
+            return await asyncio.shield(self._renewing)
+        except DetectError as error:  # an image of its own is named in each
+            raise error.copy() from error.__cause__
+
+    def _end_renewing(self, renewing: "asyncio.Task[Credential]") -> None:
+        self._renewing = None
+        if not renewing.cancelled():
+            renewing.exception()  # is retrieved, also where all have left
+
+    async def _renewed(self) -> Credential:
+        asked_at = self._clock()
+        answer = await self._get(f"{UPLOADS_PATH}?{credential_query(self._model)}")
+        credential = credential_in(answer.body) if answer.status == _OK else None
+        if credential is None:
+            raise _no_credential(answer)
+        _refuse_elsewhere(credential, self._base_url)
+        lifetime_s = credential.expire_in_seconds
+        self._expires_at = asked_at + max(lifetime_s - MARGIN_S, lifetime_s / 2)
+        self._credential = credential
+        return credential
 
 
 class _UnderWay:

@@ -62,10 +62,10 @@ class Framed(Generic[IntoDataFrameT]):
         for name in (column,) if identity is None else (column, identity):
             self._refuse_no_column(name)
         self._refuse_a_clash(names(prefix), column, identity)
-        self.images: list[Any] = self._frame[column].to_list()
+        self.images: list[Any] = self._frame.get_column(column).to_list()
         self.identities: list[Any] | None = None
         if identity is not None:
-            self.identities = self._frame[identity].to_list()
+            self.identities = self._frame.get_column(identity).to_list()
         self._refuse_no_images(column)
         self._make = _made_for(self._frame, column)  # before anything is paid for
 
@@ -122,7 +122,7 @@ class Framed(Generic[IntoDataFrameT]):
 
     def _has_image(self, name: str) -> bool:
         """Whether the first value of a column is an image."""
-        values = self._frame[name].head(_MOST_NAMED).to_list()
+        values = self._frame.get_column(name).head(_MOST_NAMED).to_list()
         return any(map(is_image, values))
 
 

@@ -22,7 +22,7 @@ _BOUNDS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 3600)
 """Of the histograms: a visitor waits for seconds, a row of a stream for an hour."""
 
 
-class Outcome(NamedTuple):
+class Ending(NamedTuple):
     """What came of a check."""
 
     lane: str
@@ -40,8 +40,8 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class Ended:
-    """All checks that ended so."""
+class Sums:
+    """Of all checks that ended so."""
 
     attributes: Attributes
     checks: int = 0
@@ -55,7 +55,7 @@ class Instruments:
     def __init__(self, meter: metrics.Meter) -> None:
         self._lock = Lock()  # clients of several threads may share it, and the SDK has its own
         self._waiting: Counter[str] = Counter()
-        self._ended: dict[Outcome, Ended] = {}
+        self._ended: dict[Ending, Sums] = {}
         self._throttled = 0
         self.duration = meter.create_histogram(
             "s2v_detect.check.duration",
@@ -95,12 +95,12 @@ class Instruments:
         with self._lock:
             self._throttled += 1
 
-    def end(self, outcome: Outcome, cost: Decimal, cost_at_most: Decimal) -> Attributes:
+    def end(self, outcome: Ending, cost: Decimal, cost_at_most: Decimal) -> Attributes:
         """Count a check that has ended; return what an export says of its outcome."""
         with self._lock:
             ended = self._ended.get(outcome)
             if ended is None:
-                ended = self._ended[outcome] = Ended(outcome.attributes)
+                ended = self._ended[outcome] = Sums(outcome.attributes)
             ended.checks += 1
             if cost_at_most:
                 ended.cost += cost
@@ -132,7 +132,7 @@ class Instruments:
             metrics.Observation(told(at_most - sure), {"s2v_detect.billed": "unknown"}),
         ]
 
-    def _all(self) -> list[Ended]:
+    def _all(self) -> list[Sums]:
         with self._lock:
             return list(self._ended.values())
 

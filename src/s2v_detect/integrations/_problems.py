@@ -25,6 +25,7 @@ from s2v_detect import (
     ServiceUnavailable,
 )
 from s2v_detect._logging import log
+from s2v_detect._redaction import ended
 
 
 class Problem(BaseModel):
@@ -51,7 +52,7 @@ class _Kind(NamedTuple):
     name: str
     title: str
     detail: str = ""
-    """Empty: the error's own sentences, which are about the image alone."""
+    """Empty: what `_of_the_image` says."""
     has_code: bool = False
     is_logged: bool = False
     """Whether the owner of the application must mend it."""
@@ -70,7 +71,13 @@ _BUSY = _Kind(
 _KINDS: dict[type[DetectError], _Kind] = {
     ImageSkipped: _Kind(422, "image-skipped", "The image can't be checked"),
     ImageUnusable: _Kind(422, "image-unusable", "The image can't be used", has_code=True),
-    BadRequest: _Kind(422, "image-refused", "The image is refused", has_code=True),
+    BadRequest: _Kind(
+        422,
+        "image-refused",
+        "The image is refused",
+        "The service that checks images does not take this one. Give another one.",
+        has_code=True,
+    ),
     Busy: _BUSY,
     RateLimited: _BUSY,
     NotSent: _Kind(
@@ -147,13 +154,34 @@ def problem_of(error: DetectError) -> Problem:
         type=kind.type,
         title=kind.title,
         status=kind.status,
-        # Without the image's name: it may be a path of the server's.
-        detail=kind.detail or f"{error.what} {error.do}",
+        detail=kind.detail or _of_the_image(error),
         instance=None if request_id is None else quote(request_id, safe=""),
         billed=error.billed,
         code=(getattr(error, "code", None) or None) if kind.has_code else None,
         retry_after_s=_retry_after_s(error, kind),
     )
+
+
+def _of_the_image(error: DetectError) -> str:
+    """Return what is wrong with an image, and what its visitor can do.
+
+    Errors speak to whoever writes the application, of arguments and paths. A visitor gave an
+    address or a file's bytes; of anything else, and of names that the application gives to images,
+    the visitor knows nothing. Nothing names the image: that may be a path of the server's.
+    """
+    if isinstance(error, ImageUnusable):
+        said = f": {ended(error.message)}" if error.message else "."
+        return f"The service that checks images can't use this one{said} {error.do}"
+    if not isinstance(error, ImageSkipped) or not isinstance(error.image, str | bytes):
+        return _ANOTHER
+    why = ended(f"{error.reason[:1].upper()}{error.reason[1:]}")
+    if error.saves == "nothing":  # no image: an address that is none, or a file
+        return f"{why} {_AN_ADDRESS}" if isinstance(error.image, str) else _ANOTHER
+    return _ANOTHER if error.saves == "identity" else f"{why} {error.do}"
+
+
+_AN_ADDRESS = "Give the address of an image: it begins with http:// or https://."
+_ANOTHER = "This image can't be checked. Give another one."
 
 
 async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
@@ -164,7 +192,7 @@ async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         problem.status,
-        {} if wait_s is None else {"Retry-After": str(ceil(wait_s))},
+        {} if wait_s is None else {"Retry-After": str(ceil(wait_s))},  # of a rounded one
         media_type="application/problem+json",
     )
 
@@ -175,7 +203,10 @@ def _retry_after_s(error: DetectError, kind: _Kind) -> float | None:
     if wait_s is None or not isfinite(wait_s):
         return None
     # A name or a port may be right again soon; an account is not.
-    return wait_s if error.is_unsent or not kind.is_logged else None
+    return round(wait_s, _MILLISECONDS) if error.is_unsent or not kind.is_logged else None
+
+
+_MILLISECONDS = 3  # what a sum of floats is off by is no second more
 
 
 def _kind_of(error: type[DetectError]) -> _Kind:

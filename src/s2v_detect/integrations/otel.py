@@ -34,8 +34,8 @@ except ModuleNotFoundError as error:
 
 from s2v_detect.integrations._instruments import (
     Attributes,
+    Ending,
     Instruments,
-    Outcome,
     instruments_of,
     of_lane,
 )
@@ -209,15 +209,15 @@ class _Telemetry:
         check.span.end()
 
 
-def _outcome(event: Event, source: str | None) -> Outcome:
+def _outcome(event: Event, source: str | None) -> Ending:
     lane, error = event.lane, event.error
     if error is None:
-        return Outcome(lane, "checked", None, event.check_pass, source)
+        return Ending(lane, "checked", None, event.check_pass, source)
     if error == "ImageSkipped":
-        return Outcome(lane, "skipped", error)
+        return Ending(lane, "skipped", error)
     # Ended while it had cost nothing: whoever asked has left, or the client was closed.
     is_cancelled = event.message and error == "NotSent"
-    return Outcome(lane, "cancelled" if is_cancelled else "failed", error)
+    return Ending(lane, "cancelled" if is_cancelled else "failed", error)
 
 
 @lru_cache(maxsize=16)

@@ -142,9 +142,17 @@ def _take_again(db: Database, claim: Claim) -> None:
     Raises `LedgerError` where another run has it, or an answer, meanwhile.
     """
     entry = entry_of(db, claim.identity)
-    if entry is not None and (entry.state in LIVE_STATES or entry.answered_at is not None):
+    if entry is None:
+        take(db, claim, entry)
+        return
+    is_live = entry.state in LIVE_STATES
+    if is_live and entry.run == claim.run:
+        return  # nothing is lost: it is the request's number that something else has
+    if is_live or entry.answered_at is not None:
+        image = shown(claim.image)
+        has_answer = f"the ledger has an answer for {image} already, which this run did not write"
         raise LedgerError(
-            f"another run of the ledger has {shown(claim.image)} now.",
+            f"another run of the ledger has {image} now." if is_live else f"{has_answer}.",
             do="Give each copy of a ledger a name of its own, and start again.",
         )
     take(db, claim, entry)

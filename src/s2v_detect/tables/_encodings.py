@@ -21,6 +21,7 @@ import re
 from contextlib import suppress
 from typing import NamedTuple
 
+from s2v_detect.languages import _
 from s2v_detect.tables._reading import UNREADABLE
 from s2v_detect.tables._rows import InputError
 
@@ -74,9 +75,8 @@ def encoding_named(name: str) -> str:
         name.lower().replace("-", "_"), sorted(filter(_is_text, names)), 3
     )
     meant = ", ".join(each.replace("_", "-") for each in close or ("utf-8", "gb18030", "utf-16"))
-    raise InputError(
-        f"There is no encoding {name!r}. Give --encoding another name, such as {meant}."
-    )
+    told = _("There is no encoding {name!r}. Give --encoding another name, such as {meant}.")
+    raise InputError(told.format(name=name, meant=meant))
 
 
 def _is_text(name: str) -> bool:
@@ -221,6 +221,7 @@ def _refuse_unmarked_utf_16(head: bytes) -> None:
     zeros = even.count(0), odd.count(0)
     if max(zeros) * 2 > len(odd) > 1 and min(zeros) * 4 < max(zeros):
         name = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
-        raise InputError(
-            f"The input looks like UTF-16, and has no mark that says so. Give --encoding {name}."
+        told = _(
+            "The input looks like UTF-16, and has no mark that says so. Give --encoding {name}."
         )
+        raise InputError(told.format(name=name))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 from xml.parsers import expat
 
+from s2v_detect.languages import _
 from s2v_detect.tables._rows import InputError
 
 MOST_ROWS = 1_048_576
@@ -99,7 +100,8 @@ def sheet_named(sheets: Sequence[SheetPart], wanted: str) -> SheetPart:
     shown = [sheet for sheet in sheets if not sheet.is_hidden]
     if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= len(shown):
         return shown[int(wanted) - 1]
-    raise InputError(f"The input has no sheet {wanted!r}. Its sheets are {names_of(sheets)}.")
+    told = _("The input has no sheet {wanted!r}. Its sheets are {names}.")
+    raise InputError(told.format(wanted=wanted, names=names_of(sheets)))
 
 
 def names_of(sheets: Sequence[SheetPart]) -> str:

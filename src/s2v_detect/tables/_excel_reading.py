@@ -10,6 +10,7 @@ from itertools import chain, islice, repeat
 from typing import Any, BinaryIO
 
 from s2v_detect._version import missing
+from s2v_detect.languages import _
 from s2v_detect.tables._excel_notes import notes_of
 from s2v_detect.tables._excel_parts import SheetPart, kind_of, no_excel, sheets_of
 from s2v_detect.tables._rows import InputError
@@ -89,9 +90,8 @@ def readable_sheets(file: BinaryIO) -> list[SheetPart]:
     """Return the sheets of a workbook. Raises `InputError` where it is none that can be read."""
     kind = kind_of(file)
     if kind == "protected":
-        raise InputError(
-            "The input is protected with a password. Save it without one, and give that file."
-        )
+        told = _("The input is protected with a password. Save it without one, and give that file.")
+        raise InputError(told)
     if kind in _WORDS:
         raise InputError(
             f"The input is {_WORDS[kind]}, which is not read. Save it as .xlsx, or as CSV."
@@ -100,7 +100,7 @@ def readable_sheets(file: BinaryIO) -> list[SheetPart]:
         raise no_excel()
     sheets = sheets_of(file)
     if not sheets:
-        raise InputError("The input has no sheet with cells. Give another file.")
+        raise InputError(_("The input has no sheet with cells. Give another file."))
     return sheets
 
 

@@ -11,6 +11,7 @@ Sheets are read one after another: beside the first, one more is in memory while
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from s2v_detect.languages import _
 from s2v_detect.tables._excel_parts import (
     SheetPart,
     has_values,
@@ -77,20 +78,22 @@ def _better(first: SheetPart, alike: int, looks: list[tuple[SheetPart, _Look]]) 
     if alike == 0 and len(better) == 1:
         return better[0]
     may_be = names_of([first, *better] if alike else better)
-    raise InputError(
-        f"The input has several sheets, and more than one may be the list: {may_be}. Give --sheet"
+    told = _(
+        "The input has several sheets, and more than one may be the list: {names}. Give --sheet"
         " with the name of one."
     )
+    raise InputError(told.format(names=may_be))
 
 
 def _refuse_hidden(file: BinaryIO, hidden: list[SheetPart]) -> None:
     """Raise `InputError` where only a hidden sheet has images."""
     for each in hidden:
         if _look_at(Sheet(file, each), None).has_images:
-            raise InputError(
-                f"No sheet that is shown has images, but a hidden sheet {each.name!r} has some."
-                f" Give --sheet {each.name!r}, or the name of the sheet that is meant."
+            told = _(
+                "No sheet that is shown has images, but a hidden sheet {name!r} has some. Give"
+                " --sheet {name!r}, or the name of the sheet that is meant."
             )
+            raise InputError(told.format(name=each.name))
 
 
 def _look_at(sheet: Sheet, column: str | None) -> _Look:

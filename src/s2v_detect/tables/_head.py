@@ -19,6 +19,7 @@ a usual name, or the only one with addresses in the first rows; it is never chos
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from s2v_detect.languages import _
 from s2v_detect.tables._names import distinct, headless
 from s2v_detect.tables._rows import InputError, chosen_column, is_address, usual_column
 
@@ -87,10 +88,11 @@ def head_of(
     if header is None:
         return Head(None, *headless(held, wanted))
     if any(map(is_address, rows[header])):
-        raise InputError(
+        told = _(
             "The row that --header-row names has an address, and is no header. Give another number,"
             " or 0 if the input has no header."
         )
+        raise InputError(told)
     texts = ["" if cell is None else str(cell) for cell in rows[header]]
     names = distinct(texts)
     try:
@@ -98,8 +100,8 @@ def head_of(
     except InputError as error:
         if said is None and header + 1 < len(numbers) and _has_name(rows[header + 1], wanted):
             number = numbers[header + 1]
-            advice = f"If the row {number} is the header, give --header-row {number}."
-            raise InputError(f"{error} {advice}") from error
+            told = _("{why} If the row {number} is the header, give --header-row {number}.")
+            raise InputError(told.format(why=error, number=number)) from error
         raise
     return Head(header, names, column, is_chosen)
 
@@ -144,10 +146,11 @@ def column_of(
     usual = usual_column(names)
     if usual is None:
         if len(found) > 1:
-            raise InputError(
+            told = _(
                 "The input does not say which column holds the image, and more than one has"
-                f" addresses. Give --column {' or '.join(map(repr, found[:5]))}."
+                " addresses. Give --column {names}."
             )
+            raise InputError(told.format(names=_(" or ").join(map(repr, found[:5]))))
         if found:
             return found[0], len(names) > 1
         last = max((place for place, text in enumerate(texts, 1) if text.strip()), default=0)

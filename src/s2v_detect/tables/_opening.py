@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TypedDict
 
+from s2v_detect.languages import _
 from s2v_detect.tables._excel_table import ExcelTable
 from s2v_detect.tables._file_formats import FORMATS, Format, format_of, no_header_row
 from s2v_detect.tables._fitting import Table
@@ -46,9 +47,10 @@ def open_table(
     if path:
         found = format_by_content(_first_bytes(descriptor)) or found
     if sheet is not None and found != "xlsx":
-        raise InputError("Only an Excel file has sheets. Leave --sheet out.")
+        raise InputError(_("Only an Excel file has sheets. Leave --sheet out."))
     if header_row is not None and header_row < 0:
-        raise InputError("--header-row is the number of a row, or 0 for none. Give another number.")
+        told = _("--header-row is the number of a row, or 0 for none. Give another number.")
+        raise InputError(told)
     if found not in ("parquet", "xlsx"):
         return LineTable(
             descriptor,
@@ -61,10 +63,12 @@ def open_table(
         )
     if encoding is not None or delimiter is not None:
         words = FORMATS[found].words
-        raise InputError(f"{words} has no encoding and no delimiter. Leave the option out.")
+        told = _("{format} has no encoding and no delimiter. Leave the option out.")
+        raise InputError(told.format(format=words))
     if path is None:
         words = FORMATS[found].words
-        raise InputError(f"{words} can't be read from a pipe. Give the name of a file.")
+        told = _("{format} can't be read from a pipe. Give the name of a file.")
+        raise InputError(told.format(format=words))
     if found == "xlsx":
         return ExcelTable(path, column, sheet, header_row)
     if header_row is not None:

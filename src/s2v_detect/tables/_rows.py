@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from s2v_detect.images import trimmed
+from s2v_detect.languages import _
 from s2v_detect.tables._reading import LONGEST_ADDRESS, TextLine
 
 _USUAL_COLUMNS = (
@@ -112,14 +113,14 @@ def chosen_column(columns: Sequence[str], wanted: str | None) -> str:
             return wanted
         if wanted.isdecimal() and 1 <= int(wanted) <= len(columns):
             return columns[int(wanted) - 1]
-        raise InputError(f"The input has no column {wanted!r}. {named(columns)}")
+        told = _("The input has no column {column!r}. {columns}")
+        raise InputError(told.format(column=wanted, columns=named(columns)))
     if usual := usual_column(columns):
         return usual
     if len(columns) == 1:
         return columns[0]
-    raise InputError(
-        f"The input does not say which column holds the image. Give --column. {named(columns)}"
-    )
+    told = _("The input does not say which column holds the image. Give --column. {columns}")
+    raise InputError(told.format(columns=named(columns)))
 
 
 def usual_column(columns: Iterable[str]) -> str | None:
@@ -180,4 +181,4 @@ def has_two_addresses(image: str) -> bool:
 def named(columns: Sequence[str]) -> str:
     """Return a sentence that names the columns of an input."""
     shown = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")  # noqa: PLR2004  # enough to find one
-    return f"Its columns are {shown}." if columns else "It has no columns."
+    return _("Its columns are {names}.").format(names=shown) if columns else _("It has no columns.")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from s2v_detect._redaction import without_key
+from s2v_detect._redaction import ended, without_key
 from s2v_detect._service import (
     CODE_RULES,
     COST_TIME_HEADER,
@@ -166,7 +166,7 @@ def _decode_error(answer: Answer, told: dict[str, Any]) -> Verdict:
         raise ConfigurationError(f"{said}: model and endpoint do not match.", do=_MISMATCH_DO)
     kind, do = _ERRORS[meaning]
     error = kind(
-        f"{said}: {message.rstrip('. ')}." if message else f"{said}.",
+        f"{said}: {ended(message)}" if message else f"{said}.",
         do=do,
         status=answer.status,
         meaning=meaning,

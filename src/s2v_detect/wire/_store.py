@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from s2v_detect._redaction import ended
 from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.errors import BadRequest, DetectError, ImageSkipped, NotSent
 
@@ -127,17 +128,18 @@ def refused(status: int, body: bytes) -> DetectError:
     """
     found, told = _CODE.search(body), _MESSAGE.search(body)
     code = found[1].decode(errors="replace") if found else ""
-    message = told[1].decode(errors="replace").rstrip(". ") if told else ""
+    message = told[1].decode(errors="replace").strip() if told else ""
     said = f"the store answered {status} {code or '(no code)'}"
-    said += f": {message}" if message else ""
+    said += f": {ended(message)}" if message else "."
     if code == "EntityTooLarge":
-        return ImageSkipped(f"it is too large for the store ({message})", saves="bill")
+        why = f" ({message.rstrip('. ')})" if message else ""
+        return ImageSkipped(f"it is too large for the store{why}", saves="bill")
     if status // 100 == 4 and status not in _MAY_PASS and not is_expired(status, body):  # noqa: PLR2004  # HTTP's own
         return BadRequest(
-            f"not uploaded, {said}.",
+            f"not uploaded, {said}",
             do="It would be refused again; nothing was billed.",
             status=status,
             code=code,
             message=message,
         )
-    return NotSent(f"not uploaded, {said}.", do="Check it again; nothing was billed.")
+    return NotSent(f"not uploaded, {said}", do="Check it again; nothing was billed.")
