@@ -4,8 +4,8 @@
     python benchmarks/pictures.py web
 
 A real run against the emulator at five a second, over the example photographs and addresses that
-it rejects or can't fetch. Needs Chromium, and a Chinese font for the page. Writes progress.png,
-live.png, report.png and web.png beside pace.png.
+it rejects or can't fetch. Needs Chromium, and a Chinese font. Writes progress.png, live.png (and in
+Chinese live.zh.png), report.png and web.png beside pace.png.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from s2v_detect.bulk import Run, Tally, open_output
 from s2v_detect.cli._live import ShownOutput
 from s2v_detect.cli._progress import Progress
 from s2v_detect.emulator import Emulator, Error, mix
+from s2v_detect.languages import LANGUAGES, speaking, spoken
 from s2v_detect.report import Going, LivePage, Page, write_report
 from s2v_detect.tables import Row, read_records
 
@@ -96,8 +97,9 @@ async def picture_of(browser: Browser, page: str, target: Path, width: int, heig
 
 
 async def make(folder: Path, base: str, live: LivePage, browser: Browser) -> None:
-    """Run, and draw."""
-    pictures = HERE / "pictures"
+    """Run, and draw: in Chinese the live page alone, which stands in the Chinese README."""
+    pictures, in_english = HERE / "pictures", spoken() == "en"
+    picture = pictures / ("live.png" if in_english else "live.zh.png")
     ledger, out = Ledger(folder / "screening.db", name="verdicts.jsonl"), folder / "verdicts.jsonl"
     tally = Tally()
 
@@ -129,9 +131,7 @@ async def make(folder: Path, base: str, live: LivePage, browser: Browser) -> Non
             live.show(Going(tally.done, ROWS, progress.sentences()))
         console.print(progress.picture())
         console.save_svg(str(folder / "progress.svg"), title="s2v-detect run")
-        taken = asyncio.ensure_future(
-            picture_of(browser, live.url, pictures / "live.png", 1000, 1180)
-        )
+        taken = asyncio.ensure_future(picture_of(browser, live.url, picture, 1000, 1180))
         while not taken.done():
             await asyncio.sleep(0.25)
             live.show(Going(tally.done, ROWS, progress.sentences()))
@@ -141,6 +141,8 @@ async def make(folder: Path, base: str, live: LivePage, browser: Browser) -> Non
     times = list(ledger.request_times())
     write_report(read_records(out), folder / "report.html", title=out.name, sent_at=times)
     ledger.close()
+    if not in_english:
+        return
     svg = (folder / "progress.svg").as_uri()
     await picture_of(browser, svg, pictures / "progress.png", 1140, 205)
     page = (folder / "report.html").as_uri()
@@ -153,8 +155,11 @@ async def make_all(folder: Path, base: str) -> None:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        with LivePage(Page("verdicts.jsonl")) as live:
-            await make(folder, base, live, browser)
+        for language in LANGUAGES:
+            place = folder / language
+            place.mkdir()
+            with speaking(language), LivePage(Page("verdicts.jsonl", language=language)) as live:
+                await make(place, base, live, browser)
         await browser.close()
 
 
