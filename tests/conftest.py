@@ -11,11 +11,15 @@ import certifi
 import httpcore
 import pytest
 import redis
+from hypothesis import settings
 from tests.ledgers import Place
 from tests.redis_servers import redis_server
 
 from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -56,7 +60,7 @@ def urls() -> Callable[[int], list[str]]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may use a key, an address or a proxy of whoever runs it."""
+    """No test may use a key, an address, a proxy or the language of whoever runs it."""
     for name in (
         "DASHSCOPE_API_KEY",
         "DASHSCOPE_API_KEY_FILE_PATH",
@@ -67,6 +71,7 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "S2V_DETECT_ALLOW_HTTP",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANGUAGE", "en")  # what a test reads, wherever its machine is
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -110,7 +111,9 @@ def _started(work: Callable[[], T], *, on_end: Callable[[], None]) -> "asyncio.F
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, name="s2v-detect", daemon=True).start()
+    # As with asyncio.to_thread: what holds for this task (a language, a span) holds there too.
+    work_here = copy_context().run
+    threading.Thread(target=work_here, args=(run,), name="s2v-detect", daemon=True).start()
     return done
 
 

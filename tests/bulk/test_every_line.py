@@ -113,7 +113,7 @@ def assert_nothing_vanished(content: bytes, rows: list[Row], after: int) -> None
 
 
 @given(st.sampled_from(HEADERS), almost_lists())
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @example(HEADERS[0], (b'1,https://a.example/1.jpg,"5\n2,https://a.example/2.jpg,"6\n3,,x\n', []))
 @example(HEADERS[0], (b'1,https://a.example/1.jpg,"5\n2,https://a.example/2.jpg,6"\n', []))
 @example(HEADERS[8], (";,;,头像".encode(), []))
@@ -133,7 +133,7 @@ def test_of_almost_csv_each_line_is_in_a_row(header: bytes, made: tuple[bytes, l
 
 
 @given(almost_lists())
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_of_almost_text_each_line_is_a_row(made: tuple[bytes, list[int]]) -> None:
     """But for blank lines and comments."""
     content, cuts = made
@@ -149,7 +149,7 @@ def test_of_almost_text_each_line_is_a_row(made: tuple[bytes, list[int]]) -> Non
 
 
 @given(almost_lists())
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_of_almost_json_each_line_is_a_row(made: tuple[bytes, list[int]]) -> None:
     """In their order, once the column is known."""
     content, cuts = made
@@ -171,7 +171,7 @@ CELL = st.text(st.sampled_from('ab ,;\t|"\r\n头é#\ufeff'), max_size=6)
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_what_a_spreadsheet_writes_is_read_to_the_byte(
     cells: list[list[str]], delimiter: str, end: str, quoting: int
 ) -> None:

@@ -102,7 +102,6 @@ def estimated(called: Command, *arguments: str) -> int:
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -39,7 +39,7 @@ FAULTS = [
     Fault(Server, "__aexit__", "The live page", ("--live",)),
     Fault(Progress, "sentences", "The live page", ("--live",)),
     Fault(Progress, "line", "The progress"),
-    Fault(Screening, "_tell_awaited", "The clock of the run", ("--max-time", "0.05"), 6),
+    Fault(Screening, "_awaited", "The clock of the run", ("--max-time", "0.05"), 6),
     Fault(Input, "count", "The count of the images"),
 ]
 

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from s2v_detect import Spend
 from s2v_detect.bulk import RunSummary, Tally
-from s2v_detect.cli._summary import print_summary, write_summary
+from s2v_detect.cli._summary import print_summary
+from s2v_detect.cli._summary_file import write_summary
 
 
 def summary(given_per_s: float | None) -> RunSummary:

@@ -143,7 +143,7 @@ def test_a_mistyped_word_gets_a_suggestion(
             "--retry-failed=NotSent,B",
         ),
         ((*RUN, "--live", "http"), "--live=http"),
-        ((*RUN, "two.txt", "3.txt", "4.txt", "5.txt"), "words: two.txt, 3.txt, 4.txt and 1 more."),
+        ((*RUN, "two.txt", "3.txt", "4.txt", "5.txt"), "words: two.txt, 3.txt, 4.txt, …"),
         (
             ("estimate", "in.txt", "more"),
             "`s2v-detect estimate` does not take so many words: more.",

@@ -154,9 +154,11 @@ def test_every_command_can_be_given(document: str, command: str) -> None:
     """The program takes these options, the script is there and has them, the paths exist."""
     words = without_uv(shlex.split(command))
     if words[0] == "s2v-detect":
-        if (tuple(words[1:]), "") in OPTIONS:
-            return  # a command's name, in a sentence
-        app.parse_args(words[1:], exit_on_error=False, print_error=False)
+        named = tuple(word for word in words[1:] if word != "--help")
+        if not named or (named, "") in OPTIONS:
+            return  # a command's name, in a sentence, or its help
+        _, given, *_ = app.meta.parse_args(words[1:], exit_on_error=False, print_error=False)
+        app.parse_args(given.args, exit_on_error=False, print_error=False)
     elif words[0] == "python" and words[1] != "-m":
         assert_script(words[1], words[2:])
     elif words[0].startswith("."):
@@ -202,7 +204,7 @@ def options_of(program: App, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
             yield from ((path, name) for name in argument.names if name.startswith("-"))
 
 
-OPTIONS = sorted(set(options_of(app)))
+OPTIONS = sorted({*options_of(app), *options_of(app.meta)})
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)

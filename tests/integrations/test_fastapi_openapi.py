@@ -144,7 +144,6 @@ def test_whatever_a_visitor_sends_is_answered_as_the_page_says(s2v_emulator: Emu
 
     @settings(
         max_examples=15,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

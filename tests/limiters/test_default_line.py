@@ -108,7 +108,18 @@ def test_the_plugin_leaves_what_a_user_has_set(tmp_path: Path) -> None:
         environ = {name: value for name, value in os.environ.items() if name != "S2V_DETECT_LINE"}
         environ |= {} if given is None else {"S2V_DETECT_LINE": given}
         done = subprocess.run(  # noqa: S603  # our own test
-            [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", str(tmp_path)],
+            # The other plugins of this environment take seconds to start.
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-qs",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:schemathesis",
+                str(tmp_path),
+            ],
             env=environ,
             cwd=tmp_path,
             capture_output=True,

@@ -437,7 +437,7 @@ def flipped(chance: random.Random) -> Callable[[str, bytes], bytes]:
 CELL = st.none() | st.integers(-9, 9) | st.text("ab :/\n", min_size=1, max_size=3) | st.just(URL)
 
 
-@settings(deadline=None, max_examples=50)  # a file each: its time is that of the disk
+@settings(max_examples=50)  # a file each
 @given(st.lists(st.lists(CELL, min_size=1, max_size=3), max_size=6), st.integers(0, 2))
 async def test_rows_in_are_rows_out(
     tmp_path_factory: pytest.TempPathFactory, cells: list[list[Any]], top: int

@@ -277,7 +277,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=50)  # a file each: its time is that of the disk
+@settings(max_examples=50)  # a file each
 @given(st.lists(VALUE, min_size=1, max_size=4))
 async def test_whatever_json_holds_every_row_is_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[Any]

@@ -22,6 +22,7 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect._version import missing
 from s2v_detect.cli._clock import is_max_time, is_moment
 from s2v_detect.cli._terminal import STANDARD, seconds_of
+from s2v_detect.languages import _
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.limiters import Limiter, default_limiter
 
@@ -33,15 +34,16 @@ _LONGEST_OUTAGE_S = 100 * 365 * 86_400
 _FOR_EVER = ("none", "forever")
 
 
-def _is_file_or_standard(_: object, name: str | Path | None) -> None:
+def _is_file_or_standard(_type: object, name: str | Path | None) -> None:
     if name is not None and str(name).startswith("-") and str(name) != STANDARD:
-        raise ValueError(f"It looks like an option; a file of that name is ./{name}.")
+        told = _("It looks like an option; a file of that name is ./{name}.")
+        raise ValueError(told.format(name=name))
 
 
-def _is_file(_: object, name: str | Path | None) -> None:
+def _is_file(_type: object, name: str | Path | None) -> None:
     if str(name) == STANDARD:
-        raise ValueError("It is the name of no file; stdout is /dev/stdout.")
-    _is_file_or_standard(_, name)
+        raise ValueError(_("It is the name of no file; stdout is /dev/stdout."))
+    _is_file_or_standard(_type, name)
 
 
 FILE_OR_STANDARD = Parameter(allow_leading_hyphen=True, validator=_is_file_or_standard)
@@ -49,14 +51,14 @@ FILE = Parameter(allow_leading_hyphen=True, validator=_is_file)
 """A name that begins with a hyphen is told of as what it is: not as a value that is missing."""
 
 
-def is_amount(_: object, amount: str | None) -> None:
+def is_amount(_type: object, amount: str | None) -> None:
     """Raise `ValueError` for what is no amount of money: a mistake in the command, as any other."""
     try:
         is_one = amount is None or 0 <= Decimal(amount) < Decimal("inf")
     except InvalidOperation:  # no number, or none that can be compared
         is_one = False
     if not is_one:
-        raise ValueError("Give an amount in CNY, such as 12.50.")
+        raise ValueError(_("Give an amount in CNY, such as 12.50."))
 
 
 _EMULATOR_EXTRA = ("aiohttp", "skimage", "PIL", "numpy")
@@ -75,11 +77,12 @@ def _outage_s(bound: str) -> float | None:
         return None
     seconds = seconds_of(bound)
     if seconds is None or seconds > _LONGEST_OUTAGE_S:
-        raise ValueError("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
+        told = _("Give a time such as 30m, 2h or 90 (seconds), or none: to wait for ever.")
+        raise ValueError(told)
     return seconds
 
 
-def _is_outage_bound(_: object, bound: str) -> None:
+def _is_outage_bound(_type: object, bound: str) -> None:
     _outage_s(bound)
 
 

@@ -38,6 +38,7 @@ from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
+from s2v_detect.cli._language import language_first, usual_language
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._optional_values import with_values
@@ -49,7 +50,8 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._run import screen_file
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._serve import Counting, serve
-from s2v_detect.cli._terminal import printable, stderr_console, stdout_read_while_wanted
+from s2v_detect.cli._terminal import printable, stderr_console, stdout_read_while_wanted, why
+from s2v_detect.languages import Language, _, speaking, spoken
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
@@ -77,6 +79,7 @@ app = App(
     result_action="return_value",
     error_formatter=as_told,
 )
+app.meta.end_of_options_delimiter = ""  # a -- is for the command itself
 
 
 app.command(ledger_app)
@@ -88,23 +91,48 @@ def run_command(arguments: Sequence[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream here
     try:
-        words, console = with_values(arguments), Console(stderr=True)
-        with stdout_read_while_wanted():
-            return int(app(words, exit_on_error=False, error_console=console) or 0)
+        with speaking(usual_language()), stdout_read_while_wanted():
+            return _call(app.meta, language_first(with_values(arguments)))
     except CycloptsError:
         return Exit.USAGE  # it has printed what is wrong
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    finally:
+        csv.field_size_limit(usual_limit)
+
+
+def _call(called: App, words: Sequence[str]) -> int:
+    console = Console(stderr=True)
+    return int(called(words, exit_on_error=False, error_console=console) or 0)
+
+
+@app.meta.default
+def _in_language(
+    *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    lang: Annotated[Language | None, Parameter(show_default=False)] = None,
+) -> int:
+    """Run a command in a language: an option of every command, wherever it stands.
+
+    Args:
+        words: All that is not of the language.
+        lang: The language of messages, summary and report; data stay as they are. Default: that of
+            the locale.
+    """
+    with speaking(lang or spoken()):
+        return _answered(words)
+
+
+def _answered(words: Sequence[str]) -> int:
+    try:
+        return _call(app, words)
     except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
         return _refused(error.in_command(), exit_of_fault(error))
     except OSError as error:  # of a file that nothing above has said more about
-        name = "A file" if error.filename is None else str(error.filename)[:200]
-        why = error.strerror or type(error).__name__
-        return _refused(f"{name} can't be used: {why}. Give another one.", Exit.USAGE)
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    finally:
-        csv.field_size_limit(usual_limit)
+        name = _("A file") if error.filename is None else str(error.filename)[:200]
+        told = _("{name} can't be used: {why}. Give another one.")
+        return _refused(told.format(name=name, why=why(error)), Exit.USAGE)
 
 
 def _refused(error: Exception | str, code: Exit) -> Exit:
@@ -292,8 +320,11 @@ def emulator(
         folder: A folder whose files are images under http://photographs.example/NAME.
         answer: Look at each image, some 20 to 40 a second, or let each pass unseen.
     """
-    why = "an emulator that counts, and --counting none lets all through. Give another"
-    refuse_idle([Idle("--rate", rate is not None, counting == "none", why)])
+    told = _(
+        "{option} is for an emulator that counts, and --counting none lets all through. Give"
+        " another, or leave {option} out."
+    )
+    refuse_idle([Idle("--rate", rate is not None, counting == "none", told)])
     return serve(
         answer, port=port, counting=counting, rate=rate or float(REQUESTS_PER_S), folder=folder
     )

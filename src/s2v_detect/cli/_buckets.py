@@ -9,7 +9,8 @@ from s2v_detect import ConfigurationError
 from s2v_detect._version import missing
 from s2v_detect.bulk import Listed, Source, steady_folder
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import STANDARD, counted, printable
+from s2v_detect.cli._terminal import STANDARD, printable, why
+from s2v_detect.languages import _, ngettext
 
 _SCHEMES = ("s3", "s3a", "s3n", "aliyun-oss", "oss", "gs", "gcs", "az", "abfs", "abfss", "cos")
 """Of buckets, as tools call them: nobody means a file. Which are listed, `integrations` says."""
@@ -25,33 +26,41 @@ def is_bucket(name: str) -> bool:
         >>> is_bucket("s3://portraits/2026/"), is_bucket("portraits/2026/")
         (True, False)
     """
-    scheme, mark, _ = name.partition("://")
+    scheme, mark, _rest = name.partition("://")
     return bool(mark) and scheme.lower() in _SCHEMES
 
 
 def listed_bucket(name: str) -> Listed:
     """Return the images of a bucket as an input. Raises `Unusable` where that can't be."""
-    scheme, _, rest = name.partition("://")
+    scheme, _mark, rest = name.partition("://")
     shown = printable(name)
     if scheme.lower() == _STORE:
-        raise Unusable(
-            f"{shown} can't be listed: oss:// is the service's own store for uploads. Give"
-            f" aliyun-oss://{printable(rest)} for a bucket of your own."
+        told = _(
+            "{name} can't be listed: oss:// is the service's own store for uploads. Give"
+            " aliyun-oss://{rest} for a bucket of your own."
         )
+        raise Unusable(told.format(name=shown, rest=printable(rest)))
     images = _images_of(name)
 
     def refused(error: OSError) -> str:
-        return (
-            f"{shown} can't be listed: {error.strerror}. Give the address and the credentials of a"
-            " bucket that you may list, as for the tools of its cloud."
+        told = _(
+            "{name} can't be listed: {why}. Give the address and the credentials of a bucket that"
+            " you may list, as for the tools of its cloud."
         )
+        return told.format(name=shown, why=why(error))
 
     def none() -> str:
-        left_out = _told(images.left_out)
-        return (
-            f"{shown} holds no images{left_out and f'; {left_out}'}. Give another bucket, or the"
-            " beginning of other keys."
+        count = sum(images.left_out.values())
+        told = ngettext(
+            "{name} holds no images; {count:,} object is not called as images are and left out"
+            " ({kinds}). Give another bucket, or the beginning of other keys.",
+            "{name} holds no images; {count:,} objects are not called as images are and left out"
+            " ({kinds}). Give another bucket, or the beginning of other keys.",
+            count,
         )
+        if not count:
+            told = _("{name} holds no images. Give another bucket, or the beginning of other keys.")
+        return told.format(name=shown, count=count, kinds=_kinds(images.left_out))
 
     return Listed(images.pages, left_out=images.left_out, refused=refused, none=none)
 
@@ -78,16 +87,17 @@ def folder_of(source: str) -> Path:
 def tell_left_out(console: Console, rows: Source) -> None:
     """Say what of a bucket no row was made of."""
     if isinstance(rows, Listed) and rows.left_out:
-        console.print(f"{_told(rows.left_out).capitalize()}.", markup=False)
+        count = sum(rows.left_out.values())
+        told = ngettext(
+            "{count:,} object is not called as images are and left out ({kinds}).",
+            "{count:,} objects are not called as images are and left out ({kinds}).",
+            count,
+        )
+        console.print(told.format(count=count, kinds=_kinds(rows.left_out)), markup=False)
 
 
-def _told(left_out: dict[str, int]) -> str:
-    """Return how many objects are not called as images are, and how they are called."""
-    count = sum(left_out.values())
-    if not count:
-        return ""
+def _kinds(left_out: dict[str, int]) -> str:
+    """Return how the objects are called that are not called as images are."""
     ranked = sorted(left_out.items(), key=lambda each: -each[1])
     kinds = [f"{printable(kind)}: {number:,}" for kind, number in ranked[:_MOST_TOLD]]
-    kinds += ["others"] if len(ranked) > _MOST_TOLD else []
-    was = counted(count, "object is not called", "objects are not called")
-    return f"{was} as images are and left out ({', '.join(kinds)})"
+    return ", ".join([*kinds, *([_("others")] if len(ranked) > _MOST_TOLD else [])])

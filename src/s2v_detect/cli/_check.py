@@ -18,6 +18,7 @@ from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.images import trimmed
+from s2v_detect.languages import _
 from s2v_detect.tables import Record, Row, is_list
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
@@ -52,10 +53,11 @@ def _refuse_lists(images: Sequence[str]) -> None:
     for image in images:
         path = Path(image)
         if "://" not in image and is_list(path) and path.is_file() and not is_image_file(path):
-            raise Unusable(
-                f"{printable(image)} is a list of images, and no image. Give the list to"
-                f" `s2v-detect run {printable(image)} -o verdicts.csv`."
+            told = _(
+                "{name} is a list of images, and no image. Give the list to `s2v-detect run {name}"
+                " -o verdicts.csv`."
             )
+            raise Unusable(told.format(name=printable(image)))
 
 
 class _Given:
@@ -83,10 +85,10 @@ class _Table:
 
     def __init__(self) -> None:
         self._table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-        self._table.add_column("image", overflow="fold")
-        self._table.add_column("verdict", no_wrap=True)
-        self._table.add_column("why", overflow="fold")
-        self._table.add_column("CNY", no_wrap=True, justify="right")
+        self._table.add_column(_("image"), overflow="fold")
+        self._table.add_column(_("verdict"), no_wrap=True)
+        self._table.add_column(_("why"), overflow="fold")
+        self._table.add_column(_("CNY"), no_wrap=True, justify="right")
 
     async def write(self, records: Sequence[Record]) -> None:
         """Add rows."""
@@ -122,9 +124,9 @@ def _told(record: Record) -> tuple[str, str, str]:
     """Return an outcome's word, the style of it, and why."""
     said = " ".join(filter(None, (record["code"], record["message"])))
     if record["kind"] == "skipped":
-        return "skipped", "dim", record["message"]
+        return _("skipped"), "dim", record["message"]
     if record["kind"] == "failed":
-        return "failed", "red", f"{record['error']}: {record['message']}"
+        return _("failed"), "red", f"{record['error']}: {record['message']}"
     if record["check_pass"]:
-        return "passed", "green", record["message"]
-    return "rejected", "yellow", said or "the service gives no reason"
+        return _("passed"), "green", record["message"]
+    return _("rejected"), "yellow", said or _("the service gives no reason")

@@ -22,6 +22,7 @@ from datetime import time as time_of_day
 from s2v_detect._waiting import Harmless, task_of
 from s2v_detect.bulk import Bound
 from s2v_detect.cli._terminal import seconds_of
+from s2v_detect.languages import _
 
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _LOOK_EVERY_S = 1.0
@@ -44,12 +45,13 @@ def moment_of(until: str, now: datetime) -> datetime:
         moments = [moment] if moment.tzinfo else _moments(moment)
         later = [each for each in moments if each > now]
     except (ValueError, OverflowError):
-        raise ValueError(
+        told = _(
             "Give a time of day, such as 07:00, or a date and a time: 2026-11-27T07:00, with an"
             " offset (+08:00) where another zone is meant."
-        ) from None
+        )
+        raise ValueError(told) from None
     if not later:
-        raise ValueError("That moment is over. Give one that is still to come.")
+        raise ValueError(_("That moment is over. Give one that is still to come."))
     return later[0]
 
 
@@ -57,7 +59,7 @@ def max_time_s_of(max_time: str) -> float:
     """Return the seconds that `--max-time` means. Raises `ValueError`, with what to give."""
     seconds = seconds_of(max_time)
     if not seconds or seconds > _LONGEST_S:
-        raise ValueError("Give a time such as 2h, 90m, 1h30m or 45 (seconds).")
+        raise ValueError(_("Give a time such as 2h, 90m, 1h30m or 45 (seconds)."))
     return seconds
 
 
@@ -137,13 +139,13 @@ def ends_by(until: str | None, max_time: str | None) -> Ends:
     )
 
 
-def is_moment(_: object, until: str | None) -> None:
+def is_moment(_type: object, until: str | None) -> None:
     """Raise `ValueError` for what is no moment that is to come."""
     if until is not None:
         moment_of(until, datetime.now(UTC))
 
 
-def is_max_time(_: object, max_time: str | None) -> None:
+def is_max_time(_type: object, max_time: str | None) -> None:
     """Raise `ValueError` for what is no time."""
     if max_time is not None:
         max_time_s_of(max_time)

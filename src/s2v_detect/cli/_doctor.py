@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,10 +17,11 @@ from s2v_detect._service import REQUESTS_PER_S
 from s2v_detect.cli import _examining
 from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._findings import Finding, exit_of_findings, of_sqlite, well
+from s2v_detect.cli._findings import Finding, exit_of_findings, name_of, of_sqlite, well
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._probe import Probing, probe
-from s2v_detect.cli._terminal import stderr_console
+from s2v_detect.cli._terminal import joined, stderr_console
+from s2v_detect.languages import _, speaking, spoken
 from s2v_detect.ledger import SQLITE_VERSION
 
 _STYLES = {"ok": "green", "to mend": "bold red", "unknown": "yellow"}
@@ -40,7 +42,8 @@ async def _examine(
 ) -> Exit:
     rate = probing.rate if probing else REQUESTS_PER_S
     async with asked.whom(Path(), rate) as whom:
-        findings = await findings_of(whom, asked.timeout_s, ledger)
+        with speaking("en" if as_json else spoken()):  # for programs it is the same everywhere
+            findings = await findings_of(whom, asked.timeout_s, ledger)
         code = exit_of_findings(findings)
         if as_json:
             _print_json(findings, code)
@@ -49,7 +52,8 @@ async def _examine(
         if probing is None:
             return code
         if code is not Exit.DONE:
-            stderr_console().print("Nothing was probed, and nothing was paid: mend that first.")
+            told = _("Nothing was probed, and nothing was paid: mend that first.")
+            stderr_console().print(told)
             return code
         return await probe(asked, whom, probing)
 
@@ -59,7 +63,7 @@ async def findings_of(whom: Whom, timeout_s: float, ledger: Path | str | None) -
     access = _examining.Access(whom)
     key, *of_service = await _examining.service(access, timeout_s)
     return [
-        well("program", f"s2v-detect {__version__}, Python {platform.python_version()}."),
+        well("program", _program()),
         key,
         access.address(),
         *of_service,
@@ -68,6 +72,11 @@ async def findings_of(whom: Whom, timeout_s: float, ledger: Path | str | None) -
         *([] if ledger is None else [await _examining.ledger(ledger)]),
         *_examining.extras(),
     ]
+
+
+def _program() -> str:
+    told = _("s2v-detect {version}, Python {python}.")
+    return told.format(version=__version__, python=platform.python_version())
 
 
 def _print_json(findings: Sequence[Finding], code: Exit) -> None:
@@ -86,7 +95,8 @@ def _print(findings: Sequence[Finding]) -> None:
     """Put the findings on stdout: one line each where no terminal sets a width."""
     if not sys.stdout.isatty():
         for each in findings:
-            print(f"{each.state:<8} {each.part:<8} {each.found} {each.do}".rstrip())  # noqa: T201  # data
+            of = f"{set_cell_size(_(each.state), 8)} {set_cell_size(name_of(each.part), 8)}"
+            print(f"{of} {joined(each.found, each.do)}".rstrip())  # noqa: T201  # data
         return
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -96,5 +106,7 @@ def _print(findings: Sequence[Finding]) -> None:
         told = Text(each.found)
         if each.do:
             told.append(f"\n{each.do}", style="dim" if each.state == "ok" else "")
-        table.add_row(Text(each.state, style=_STYLES[each.state]), Text(each.part), told)
+        table.add_row(
+            Text(_(each.state), style=_STYLES[each.state]), Text(name_of(each.part)), told
+        )
     Console(highlight=False).print(table)

@@ -20,17 +20,19 @@ from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._summary import skips_as_json, skips_told
-from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console
+from s2v_detect.cli._summary import skips_told
+from s2v_detect.cli._summary_file import skips_as_json
+from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console, why
+from s2v_detect.languages import N_, _
 from s2v_detect.tables import InputError
 
 _NAMES = {
-    "rows": "rows",
-    "faulty": "of them no image",
-    "duplicates": "of them repeated",
-    "known": "images known from the ledger",
-    "asked": "images to be asked for",
-    "beyond_budget": "images that the budget leaves out",
+    "rows": N_("rows"),
+    "faulty": N_("of them no image"),
+    "duplicates": N_("of them repeated"),
+    "known": N_("images known from the ledger"),
+    "asked": N_("images to be asked for"),
+    "beyond_budget": N_("images that the budget leaves out"),
 }
 
 
@@ -50,30 +52,30 @@ def estimate_run(
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
-        raise Unusable(
-            f"{printable(source)} can't be read to its end: {error.strerror}. Nothing was sent."
-        ) from error
+        told = _("{name} can't be read to its end: {why}. Nothing was sent.")
+        raise Unusable(told.format(name=printable(source), why=why(error))) from error
     tell_left_out(stderr_console(), rows)
     rate, ends = sending.rate, ends_by(sending.until, sending.max_time)
     cost, seconds = counts["asked"] * PRICE_CNY, counts["asked"] / rate
     if as_json:
         whole = round(seconds, 1) if isfinite(seconds) else None  # JSON has no word for it
-        told: dict[str, Any] = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
+        fields: dict[str, Any] = {**counts, "faulty_by_reason": skips_as_json(expected.skips)}
         if ends.left_s:
-            told["in_time"] = _in_time(counts["asked"], rate, ends)
-        print(json.dumps({**told, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
+            fields["in_time"] = _in_time(counts["asked"], rate, ends)
+        print(json.dumps({**fields, "cost": str(cost), "seconds": whole}))  # noqa: T201  # data goes to stdout
         return Exit.DONE
     table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # else rich leaves out the ends of Chinese lines
     for name, count in counts.items():
-        table.add_row(_NAMES[name], f"{count:,}")
-        for why in skips_told(expected.skips) if name == "faulty" else ():
-            table.add_row("", Text(why, style="dim"))
-    table.add_row("cost at most", f"CNY {cost}, before any free images")
-    table.add_row("time", f"{_time(seconds)} at {rate:g} a second{_end(seconds)}")
+        table.add_row(_(_NAMES[name]), f"{count:,}")
+        for reason in skips_told(expected.skips) if name == "faulty" else ():
+            table.add_row("", Text(reason, style="dim"))
+    before_free = _("CNY {cost}, before any free images").format(cost=cost)
+    table.add_row(_("cost at most"), before_free)
+    table.add_row(_("time"), _time(seconds, rate))
     if ends.left_s:
-        bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
-        in_time = _in_time(counts["asked"], rate, ends)
-        table.add_row("of them in time", f"{in_time:,}, until {_at(left_s)} ({OPTIONS[bound]})")
+        table.add_row(_("of them in time"), _told_in_time(counts["asked"], rate, ends))
     Console(highlight=False).print(table)
     return Exit.DONE
 
@@ -84,16 +86,19 @@ def _in_time(asked: int, rate: float, ends: Ends) -> int:
     return asked if isinf(rate) else min(asked, ceil(left_s * rate))
 
 
-def _time(seconds: float) -> str:
-    return duration(seconds) if seconds < _CENTURY_S else "more than a century"
+def _told_in_time(asked: int, rate: float, ends: Ends) -> str:
+    bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
+    at = datetime.now().astimezone() + timedelta(seconds=left_s)
+    told = _("{count:,}, until {at:%d %b %H:%M} ({option})")
+    return told.format(count=_in_time(asked, rate, ends), at=at, option=OPTIONS[bound])
 
 
-def _end(seconds: float) -> str:
-    return "" if seconds >= _CENTURY_S else f"; begun now, done {_at(seconds)}"
-
-
-def _at(seconds: float) -> str:
-    return f"{datetime.now().astimezone() + timedelta(seconds=seconds):%d %b %H:%M}"
+def _time(seconds: float, rate: float) -> str:
+    if seconds >= _CENTURY_S:
+        return _("more than a century at {rate:g} a second").format(rate=rate)
+    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
+    told = _("{time} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}")
+    return told.format(time=duration(seconds), rate=rate, done_at=done_at)
 
 
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:

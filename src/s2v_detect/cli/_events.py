@@ -6,9 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from s2v_detect import Event
+from s2v_detect.cli._finishing import unwritable
 from s2v_detect.cli._own import EVENTS
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable
+from s2v_detect.cli._terminal import printable, why
+from s2v_detect.languages import _
 
 
 class EventLines:
@@ -17,16 +19,12 @@ class EventLines:
     def __init__(self, path: Path) -> None:
         try:
             if not EVENTS.has(path):  # it came while the input was looked at
-                raise Unusable(
-                    f"{printable(str(path))} {EVENTS.else_}. Give another name after --events."
-                )
+                told = _("{name} holds no events of s2v-detect. Give another name after --events.")
+                raise Unusable(told.format(name=printable(str(path))))
             is_cut = _is_cut(path)
             self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
-            raise Unusable(
-                f"{printable(str(path))} can't be written: {error.strerror}. Give another name"
-                " after --events."
-            ) from error
+            raise Unusable(unwritable(path, why(error), "--events")) from error
         if is_cut:
             self._file.write("\n")
 

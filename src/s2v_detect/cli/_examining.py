@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -40,7 +41,8 @@ from s2v_detect.cli._findings import (
     well,
 )
 from s2v_detect.cli._sources import Sources, sources_in
-from s2v_detect.cli._terminal import printable
+from s2v_detect.cli._terminal import joined, printable, why
+from s2v_detect.languages import N_, _
 from s2v_detect.ledger import ledger_at
 from s2v_detect.limiters import (
     LINE_VARIABLE,
@@ -64,10 +66,13 @@ from s2v_detect.wire import (
     standing_headers,
 )
 
+if TYPE_CHECKING:
+    from s2v_detect.cli._extras import Part
+
 _NO_KEY = "sk-none"
 """Stands for a key that there is not: whether the service answers is told without one."""
 _ANY_WORKSPACE = "any"
-_FOLDER_DO = (
+_FOLDER_DO = N_(
     "Set S2V_DETECT_STATE_DIR to a folder on a local disk that can be written; until then each"
     " process paces alone, and together they pass the rate."
 )
@@ -99,11 +104,13 @@ class Access:
             assert self.address_fault is not None  # noqa: S101  # one or the other
             return of_error("address", self.address_fault, exit_of_fault(self.address_fault))
         url = self.settings.base_url
-        source = "an emulator of its own" if self.is_emulator else self.sources.base_url
-        found = f"{url}, from {source}." if source else f"{url}, the public one."
+        source = _("an emulator of its own") if self.is_emulator else self.sources.base_url
+        found = _("{url}, from {source}.") if source else _("{url}, the public one.")
+        found = found.format(url=url, source=source)
         facts = {"base_url": url, "source": source, "workspace": self.settings.workspace or ""}
         if self.settings.workspace:
-            found += f" The workspace is from {self.sources.workspace}."
+            workspace = _("The workspace is from {source}.")
+            found = joined(found, workspace.format(source=self.sources.workspace))
         return well("address", printable(found), **facts)
 
     def key(self, heard: Heard | None) -> Finding:
@@ -111,7 +118,7 @@ class Access:
         if self.key_fault is not None:
             code = exit_of_fault(self.key_fault)
             return of_error("key", self.key_fault, code, source=self.sources.api_key)
-        source = "the emulator itself" if self.is_emulator else self.sources.api_key
+        source = _("the emulator itself") if self.is_emulator else self.sources.api_key
         return of_key(source, heard)
 
 
@@ -126,8 +133,8 @@ def _fault(work: Callable[[], object]) -> DetectError | None:
 async def service(access: Access, timeout_s: float) -> list[Finding]:
     """Return what is found of key, network, service and clock, from one free request."""
     if access.settings is None:
-        what = "It was not asked: there is no address."
-        return [access.key(None), unknown("service", what, "Mend the address first.")]
+        what = _("It was not asked: there is no address.")
+        return [access.key(None), unknown("service", what, _("Mend the address first."))]
     endpoint = Endpoint(
         access.settings.base_url,
         MODEL,
@@ -139,8 +146,8 @@ async def service(access: Access, timeout_s: float) -> list[Finding]:
     try:
         endpoint.open()
     except ConfigurationError as error:  # a proxy or a certificate that is none
-        what = "It was not asked: the network can't be used as it is set."
-        not_asked = unknown("service", what, "Mend the network first.")
+        what = _("It was not asked: the network can't be used as it is set.")
+        not_asked = unknown("service", what, _("Mend the network first."))
         return [access.key(None), of_error("network", error, exit_of_fault(error)), not_asked]
     try:
         return await _heard(access, endpoint)
@@ -173,7 +180,9 @@ async def _heard(access: Access, endpoint: Endpoint) -> list[Finding]:
 
 
 def _by_way_of(target: str, place: str) -> str:
-    return target if place == target else f"{target}, by {place},"
+    if place == target:
+        return target
+    return _("{target}, by {place},").format(target=target, place=place)
 
 
 def _meant(answer: Answer) -> DetectError | None:
@@ -187,19 +196,23 @@ def _meant(answer: Answer) -> DetectError | None:
 def _network(environ: Mapping[str, str], *, is_here: bool) -> Finding:
     named = next((name for name in CERTIFICATES if environ.get(name)), "")
     ignored = [name for name in NOT_READ if environ.get(name)]
-    certificates = f"{named} names ({printable(environ[named])})" if named else ""
+    certificates = ""
+    if named:
+        certificates = _("{name} names ({path})")
+        certificates = certificates.format(name=named, path=printable(environ[named]))
     return of_network(proxies_in(environ), certificates, ignored, is_here=is_here)
 
 
 async def line(access: Access) -> Finding:
     """Return where requests wait, and who else waits there."""
     if access.is_emulator:
-        return well("line", "An emulator of its own shares none.")
+        return well("line", _("An emulator of its own shares none."))
     try:
         where = wanted_line()
         if where == "process":
-            found = f"Each process has its own, as {LINE_VARIABLE} says: together they pass 5/s."
-            return well("line", found, "Unset it where several processes use this account.")
+            found = _("Each process has its own, as {name} says: together they pass 5/s.")
+            do = _("Unset it where several processes use this account.")
+            return well("line", found.format(name=LINE_VARIABLE), do)
         if where == "machine":
             return _machine_line(access)
         return await _redis_line(access, where)
@@ -209,20 +222,22 @@ async def line(access: Access) -> Finding:
 
 def _machine_line(access: Access) -> Finding:
     if sys.platform == "win32":
-        found = "This system has no line of a machine: each process paces alone."
-        return well("line", found, f"Set {LINE_VARIABLE} to a Redis where several processes go.")
+        found = _("This system has no line of a machine: each process paces alone.")
+        do = _("Set {name} to a Redis where several processes go.").format(name=LINE_VARIABLE)
+        return well("line", found, do)
     try:
         folder = state_folder(None)
     except OSError as error:
-        why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return to_mend("line", f"It can't be kept, {printable(why)}.", _FOLDER_DO, Exit.USAGE)
+        reason = f"{error.filename}: {why(error)}" if error.filename else str(error)
+        found = _("It can't be kept, {why}.").format(why=printable(reason))
+        return to_mend("line", found, _(_FOLDER_DO), Exit.USAGE)
     if access.settings is None or not access.has_key:
-        found = f"It would be kept in {printable(str(folder))}."
-        return well("line", found, "Whose line it is, key and address tell.")
+        found = _("It would be kept in {name}.").format(name=printable(str(folder)))
+        return well("line", found, _("Whose line it is, key and address tell."))
     try:
         sharing = HostLimiter(name=account_name(*_account(access.settings))).sharing()
     except ConfigurationError as error:
-        return to_mend("line", printable(error.what), _FOLDER_DO, Exit.USAGE)
+        return to_mend("line", printable(error.what), _(_FOLDER_DO), Exit.USAGE)
     return of_line(printable(str(folder)), sharing.processes, sharing.given_per_s)
 
 
@@ -232,9 +247,10 @@ async def _redis_line(access: Access, url: str) -> Finding:
     limiter = AskedRedisLimiter(url, name=name)
     await limiter.ask()
     if limiter.lost:
-        found = f"{place} can't be used: {printable(limiter.lost)}."
-        do = f"Start it, or correct {LINE_VARIABLE}; until then each process paces alone."
-        return to_mend("line", found, do, Exit.USAGE)
+        found = _("{place} can't be used: {why}.")
+        found = found.format(place=place, why=printable(limiter.lost))
+        do = _("Start it, or correct {name}; until then each process paces alone.")
+        return to_mend("line", found, do.format(name=LINE_VARIABLE), Exit.USAGE)
     sharing = limiter.sharing()
     return of_line(place, sharing.processes, sharing.given_per_s)
 
@@ -257,9 +273,11 @@ def _ledger(place: Path | str) -> Finding:
         if not books.exists():
             if isinstance(place, Path):
                 return _ledger_to_be(place)
-            return well("ledger", f"There is none at {where} yet; the first run makes it.")
+            found = _("There is none at {where} yet; the first run makes it.")
+            return well("ledger", found.format(where=where))
         books.refuse_unusable()
-        return well("ledger", f"{where} is sound, and can be written.", place=where)
+        found = _("{where} is sound, and can be written.").format(where=where)
+        return well("ledger", found, place=where)
 
 
 def _ledger_to_be(place: Path) -> Finding:
@@ -267,27 +285,35 @@ def _ledger_to_be(place: Path) -> Finding:
     try:
         try_replacing(place)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        found = f"There is no {where}, and none can be made: {printable(why)}."
-        return to_mend("ledger", found, "Give a folder that can be written.", Exit.USAGE)
-    return well("ledger", f"There is no {where} yet; the first run makes it.", place=where)
+        reason = _(getattr(error, "strerror", None) or str(error))
+        found = _("There is no {where}, and none can be made: {why}.")
+        found = found.format(where=where, why=printable(reason))
+        return to_mend("ledger", found, _("Give a folder that can be written."), Exit.USAGE)
+    found = _("There is no {where} yet; the first run makes it.").format(where=where)
+    return well("ledger", found, place=where)
 
 
-@cache  # what is installed stays so while a process lives, and reading all of it takes a while
 def extras() -> Sequence[Finding]:
     """Return which extras are installed, and in which versions."""
     try:
-        from s2v_detect.cli._extras import extras_of, of_extras  # noqa: PLC0415  # see there
+        from s2v_detect.cli._extras import of_extras  # noqa: PLC0415  # see there
+
+        return of_extras(_installed())
     except ModuleNotFoundError as error:
-        found = f"{error.name} is not installed, which the extra cli needs."
+        if isinstance(error, metadata.PackageNotFoundError):
+            do = _("Install the package; a folder of sources alone tells nothing of them.")
+            return [unknown("extras", _("This s2v-detect is not installed as a package."), do)]
+        found = _("{name} is not installed, which the extra cli needs.").format(name=error.name)
         return [to_mend("extras", found, missing("The doctor", "cli"), Exit.USAGE)]
-    try:
-        about = metadata.metadata("s2v-detect")
-        needed = metadata.requires("s2v-detect") or []
-    except metadata.PackageNotFoundError:
-        do = "Install the package; a folder of sources alone tells nothing of them."
-        return [unknown("extras", "This s2v-detect is not installed as a package.", do)]
-    return of_extras(extras_of(needed, about.get_all("Provides-Extra") or [], _version_of))
+
+
+@cache  # what is installed stays so while a process lives, and reading all of it takes a while
+def _installed() -> Mapping[str, Sequence["Part"]]:
+    from s2v_detect.cli._extras import extras_of  # noqa: PLC0415  # as above
+
+    about = metadata.metadata("s2v-detect")
+    needed = metadata.requires("s2v-detect") or []
+    return extras_of(needed, about.get_all("Provides-Extra") or [], _version_of)
 
 
 def _version_of(name: str) -> str | None:

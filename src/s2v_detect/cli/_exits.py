@@ -13,6 +13,7 @@ from s2v_detect import (
     ServiceUnavailable,
 )
 from s2v_detect.bulk import RunSummary
+from s2v_detect.languages import N_, _
 
 
 class Exit(IntEnum):
@@ -29,16 +30,25 @@ class Exit(IntEnum):
 
 
 MEANINGS = {
-    Exit.DONE: "every image was answered: passed or rejected",
-    Exit.INCOMPLETE: "some images failed or were skipped",
-    Exit.BUDGET: "the budget is spent: one more request might pass --max-cost",
-    Exit.USAGE: "the command, its input, its output or its ledger could not be used",
-    Exit.ACCOUNT: "the account: its key or credit; or the way there: base URL, proxy, certificates",
-    Exit.STOPPED: "stopped before the input's end, by an outage or the clock; the same command goes"
-    " on",
-    Exit.UNKNOWN: "for some images it is unknown whether they were billed",
-    Exit.INTERRUPTED: "interrupted",
+    Exit.DONE: N_("every image was answered: passed or rejected"),
+    Exit.INCOMPLETE: N_("some images failed or were skipped"),
+    Exit.BUDGET: N_("the budget is spent: one more request might pass --max-cost"),
+    Exit.USAGE: N_("the command, its input, its output or its ledger could not be used"),
+    Exit.ACCOUNT: N_(
+        "the account: its key or credit; or the way there: base URL, proxy, certificates"
+    ),
+    Exit.STOPPED: N_(
+        "stopped before the input's end, by an outage or the clock; the same command goes on"
+    ),
+    Exit.UNKNOWN: N_("for some images it is unknown whether they were billed"),
+    Exit.INTERRUPTED: N_("interrupted"),
 }
+
+
+def meaning_of(code: Exit) -> str:
+    """Return what an exit code means, as a sentence of its own."""
+    words = _(MEANINGS[code])
+    return _("{words}.").format(words=words[:1].upper() + words[1:])
 
 
 def exit_of_fault(fault: DetectError) -> Exit:

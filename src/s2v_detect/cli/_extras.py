@@ -12,6 +12,8 @@ from packaging.version import InvalidVersion
 from s2v_detect._version import missing
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._findings import Finding, to_mend, well
+from s2v_detect.cli._terminal import joined
+from s2v_detect.languages import _
 
 
 class Part(NamedTuple):
@@ -69,16 +71,19 @@ def of_extras(extras: Extras) -> list[Finding]:
         name: {part.name: part.version for part in parts} for name, parts in sorted(extras.items())
     }
     told = [f"{name} ({', '.join(f'{p.name} {p.version}' for p in there[name])})" for name in there]
-    found = f"Installed: {'; '.join(told) or 'none'}."
+    found = _("Installed: {names}.").format(names="; ".join(told) or _("none"))
     do = ""
     if absent:
-        found += f" Not installed: {', '.join(absent)}."
+        not_there = _("Not installed: {names}.").format(names=", ".join(absent))
+        found = joined(found, not_there)
         do = missing("Whatever is not installed", *absent)
     findings.append(well("extras", found, do, extras=facts))
     for name, parts in there.items():
         for part in parts:
             if not part.is_right:
-                wrong = f"{part.name} {part.version} is installed, and {name} needs {part.needed}."
+                wrong = _("{name} {version} is installed, and {extra} needs {needed}.").format(
+                    name=part.name, version=part.version, extra=name, needed=part.needed
+                )
                 do = missing("The right version", name)
                 findings.append(to_mend("extras", wrong, do, Exit.USAGE))
     return findings

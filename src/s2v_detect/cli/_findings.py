@@ -17,15 +17,20 @@ from typing import Any, Literal, NamedTuple
 
 from s2v_detect import AccessDenied, DetectError, OutOfCredit, RateLimited, ServiceUnavailable
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._terminal import counted, duration, sentence
+from s2v_detect.cli._terminal import duration, joined, sentence
+from s2v_detect.languages import N_, _, ngettext, pgettext
 from s2v_detect.ledger import may_lose_from_a_log
 
 State = Literal["ok", "to mend", "unknown"]
 
 CLOCK_AHEAD_S = 30.0
 """A clock that is off by more puts requests into another day of the budget, and of the bill."""
-_ASK_ONE = "`s2v-detect check` of one image tells; it may cost what one image costs"
-_WEB_FIRST = "Correct the base URL; where a network asks for a login first, log in"
+_ASK_ONE = N_("`s2v-detect check` of one image tells; it may cost what one image costs.")
+_PARTS = (
+    *(N_("program"), N_("key"), N_("address"), N_("network"), N_("service"), N_("clock")),
+    *(N_("SQLite"), N_("ledger"), N_("extras")),
+)
+_STATES = (N_("ok"), N_("to mend"), N_("unknown"))
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Finding:
         """Return it as a line of JSON has it."""
         told = {"part": self.part, "state": self.state.replace(" ", "_"), "found": self.found}
         return {**told, "do": self.do, "facts": dict(self.facts)}
+
+
+def name_of(part: str) -> str:
+    """Return what a part is called, in the language that is spoken."""
+    return pgettext("of requests", "line") if part == "line" else _(part)
 
 
 def well(part: str, found: str, do: str = "", **facts: Any) -> Finding:
@@ -98,34 +108,43 @@ def of_service(heard: Heard) -> Finding:
         "connected_to": heard.place,
     }
     if isinstance(heard.error, ServiceUnavailable):
-        do = "Wait: a run waits for the end of an outage by itself."
-        found = f"{heard.place} answers {heard.status}: a fault of the service."
+        do = _("Wait: a run waits for the end of an outage by itself.")
+        found = _("{place} answers {status}: a fault of the service.")
+        found = found.format(place=heard.place, status=heard.status)
         return to_mend("service", found, do, Exit.STOPPED, **facts)
     if heard.is_answer:
-        return well("service", f"{heard.place} answers in {facts['ms']:,} ms.", **facts)
-    found = f"{heard.place} answers {heard.status}, and not in the service's words."
+        found = _("{place} answers in {ms:,} ms.").format(place=heard.place, ms=facts["ms"])
+        return well("service", found, **facts)
+    found = _("{place} answers {status}, and not in the service's words.")
+    found = found.format(place=heard.place, status=heard.status)
     if heard.status == 404:  # noqa: PLR2004  # HTTP's own
-        do = f"A gateway may not know this free request. {_ASK_ONE}."
+        do = joined(_("A gateway may not know this free request."), _(_ASK_ONE))
         return unknown("service", found, do, **facts)
     if heard.status >= 500:  # noqa: PLR2004  # as above
-        do = "Wait, and look at the gateway that answers there."
+        do = _("Wait, and look at the gateway that answers there.")
         return to_mend("service", found, do, Exit.STOPPED, **facts)
-    return to_mend("service", found, f"{_WEB_FIRST}.", Exit.ACCOUNT, **facts)
+    do = _("Correct the base URL; where a network asks for a login first, log in.")
+    return to_mend("service", found, do, Exit.ACCOUNT, **facts)
 
 
 def of_key(source: str, heard: Heard | None) -> Finding:
     """Return where a key that can be used comes from, and whether the service takes it."""
-    read, facts = f"It is read from {source}", {"source": source}
+    facts = {"source": source}
     if heard is None or not (heard.is_answer or heard.is_credential):
-        do = "Mend what is said of the service first."
-        return unknown("key", f"{read}; nobody has said whether it is right.", do, **facts)
+        do = _("Mend what is said of the service first.")
+        found = _("It is read from {source}; nobody has said whether it is right.")
+        return unknown("key", found.format(source=source), do, **facts)
     if heard.is_credential:
-        return well("key", f"{read}, and the service takes it.", **facts)
+        found = _("It is read from {source}, and the service takes it.")
+        return well("key", found.format(source=source), **facts)
     if isinstance(heard.error, AccessDenied | OutOfCredit):
-        found = f"{read}, and {_lower(sentence(heard.error.what))}"
+        what = _lower(sentence(heard.error.what))
+        found = _("It is read from {source}, and {what}").format(source=source, what=what)
         return to_mend("key", found, heard.error.do, Exit.ACCOUNT, **facts)
-    why = "is busy" if isinstance(heard.error, RateLimited) else "says nothing of it"
-    return unknown("key", f"{read}; the service {why}.", f"{_ASK_ONE}.", **facts)
+    found = _("It is read from {source}; the service says nothing of it.")
+    if isinstance(heard.error, RateLimited):
+        found = _("It is read from {source}; the service is busy.")
+    return unknown("key", found.format(source=source), _(_ASK_ONE), **facts)
 
 
 def of_clock(date: str, sent_at: float, heard_at: float) -> Finding:
@@ -139,17 +158,18 @@ def of_clock(date: str, sent_at: float, heard_at: float) -> Finding:
     try:
         theirs = parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
-        do = "Compare it with another clock where days of a budget matter."
-        return unknown("clock", "The service does not tell its time.", do)
+        do = _("Compare it with another clock where days of a budget matter.")
+        return unknown("clock", _("The service does not tell its time."), do)
     ahead_s = (sent_at + heard_at) / 2 - (theirs + 0.5)
     facts: dict[str, Any] = {"ahead_s": round(ahead_s, 1)}
     # What the second and the way of the answer leave open is no difference.
     if abs(ahead_s) <= CLOCK_AHEAD_S + (heard_at - sent_at) / 2:
-        return well("clock", "It agrees with the service's.", **facts)
-    way = "ahead of" if ahead_s > 0 else "behind"
-    found = f"It is {duration(abs(ahead_s))} {way} the service's."
-    do = "Set this machine's clock: budgets and ledgers count days by it, and certificates fail."
-    return to_mend("clock", found, do, Exit.USAGE, **facts)
+        return well("clock", _("It agrees with the service's."), **facts)
+    found = _("It is {time} behind the service's.")
+    if ahead_s > 0:
+        found = _("It is {time} ahead of the service's.")
+    do = _("Set this machine's clock: budgets and ledgers count days by it, and certificates fail.")
+    return to_mend("clock", found.format(time=duration(abs(ahead_s))), do, Exit.USAGE, **facts)
 
 
 def of_network(
@@ -169,39 +189,50 @@ def of_network(
         "not_read": list(ignored),
     }
     if is_here:
-        found = "The base URL is on this machine: no proxy and no certificate counts."
+        found = _("The base URL is on this machine: no proxy and no certificate counts.")
         return well("network", found, **facts)
-    named = " and ".join(f"{name} ({address})" for name, address in proxies.items())
-    found = f"Proxies by {named}" if named else "No proxy"
-    found += f"; trusted is what {certificates}." if certificates else "; certificates of certifi."
+    named = _(" and ").join(f"{name} ({address})" for name, address in proxies.items())
+    found = _("No proxy; certificates of certifi.")
+    if named and certificates:
+        found = _("Proxies by {proxies}; trusted is what {certificates}.")
+    elif certificates:
+        found = _("No proxy; trusted is what {certificates}.")
+    elif named:
+        found = _("Proxies by {proxies}; certificates of certifi.")
+    found = found.format(proxies=named, certificates=certificates)
     do = ""
     if ignored and not certificates:
-        do = f"{' and '.join(ignored)}: not read here. Name the file in SSL_CERT_FILE, if needed."
+        do = _("{names}: not read here. Name the file in SSL_CERT_FILE, if needed.")
+        do = do.format(names=_(" and ").join(ignored))
     return well("network", found, do, **facts)
 
 
 def of_line(where: str, processes: int, given_per_s: float | None) -> Finding:
     """Return who shares a line that can be had."""
     facts: dict[str, Any] = {"where": where, "others": processes - 1, "given_per_s": given_per_s}
-    others = counted(processes - 1, "other process shares", "other processes share")
-    found = f"Kept in {where}; {others} it now."
+    found = ngettext(
+        "Kept in {where}; {count:,} other process shares it now.",
+        "Kept in {where}; {count:,} other processes share it now.",
+        processes - 1,
+    ).format(where=where, count=processes - 1)
     if given_per_s is None:
         return well("line", found, **facts)
-    do = "The line keeps to it. Look for others of the account whom this line does not see."
-    return well("line", f"{found} The account gives {given_per_s:g} a second.", do, **facts)
+    gives = _("The account gives {rate:g} a second.").format(rate=given_per_s)
+    do = _("The line keeps to it. Look for others of the account whom this line does not see.")
+    return well("line", joined(found, gives), do, **facts)
 
 
 def of_sqlite(version: tuple[int, ...]) -> Finding:
     """Return which SQLite keeps ledgers in files, and whether its fault matters."""
     told = ".".join(map(str, version))
     has_fault = may_lose_from_a_log(version)
-    found = f"SQLite {told}."
+    found = _("SQLite {version}.")
     if has_fault:
-        found = (
-            f"SQLite {told} can lose what was committed to a write-ahead log; a ledger has none"
+        found = _(
+            "SQLite {version} can lose what was committed to a write-ahead log; a ledger has none"
             " and is safe."
         )
-    return well("SQLite", found, version=told, log_fault=has_fault)
+    return well("SQLite", found.format(version=told), version=told, log_fault=has_fault)
 
 
 def _lower(text: str) -> str:

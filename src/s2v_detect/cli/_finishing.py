@@ -14,6 +14,7 @@ from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._report import report_writer
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.languages import _
 
 
 def refuse_unfinishable(
@@ -30,10 +31,12 @@ def refuse_unfinishable(
         return
     report_writer()
     if not has_records:
-        raise Unusable(
-            f"A report can't be made of {'stdout' if output == STANDARD else printable(output)},"
-            " which can't be read again. Give a file after -o, or a --ledger."
+        told = _(
+            "A report can't be made of {name}, which can't be read again. Give a file after -o, or"
+            " a --ledger."
         )
+        name = "stdout" if output == STANDARD else printable(output)
+        raise Unusable(told.format(name=name))
 
 
 def refuse_unwritable(option: str, path: Path) -> None:
@@ -41,26 +44,31 @@ def refuse_unwritable(option: str, path: Path) -> None:
     try:
         try_replacing(path)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise Unusable(
-            f"{printable(str(path))} can't be written: {why}. Give another name after {option}."
-        ) from error
+        why = _(getattr(error, "strerror", None) or str(error))
+        raise Unusable(unwritable(path, why, option)) from error
+
+
+def unwritable(path: Path | str, why: str, option: str) -> str:
+    """Return that a file can't be written, and which option names another one."""
+    told = _("{name} can't be written: {why}. Give another name after {option}.")
+    return told.format(name=printable(str(path)), why=why, option=option)
 
 
 def stdin_descriptor() -> int:
     """Return the descriptor of stdin."""
     if sys.stdin is None:
-        raise Unusable("There is no stdin to read. Give the name of a file.")
+        raise Unusable(_("There is no stdin to read. Give the name of a file."))
     return sys.stdin.fileno()
 
 
 def stdout_descriptor() -> int:
     """Return the descriptor of stdout. Raises `Unusable` where nobody reads what goes there."""
     if sys.stdout is None:
-        raise Unusable("There is no stdout to write to. Leave it open, or give a file after -o.")
+        told = _("There is no stdout to write to. Leave it open, or give a file after -o.")
+        raise Unusable(told)
     descriptor = sys.stdout.fileno()
     if not _is_writable(descriptor):
-        raise Unusable("Nobody reads stdout any more. Leave it open, or give a file after -o.")
+        raise Unusable(_("Nobody reads stdout any more. Leave it open, or give a file after -o."))
     return descriptor
 
 
@@ -76,4 +84,4 @@ def _is_writable(descriptor: int) -> bool:
     polled: Any = select.poll()
     polled.register(descriptor, 0)  # a reader that has left is told of in any case
     gone = select.POLLERR | select.POLLHUP | select.POLLNVAL
-    return not any(found & gone for _, found in polled.poll(0))
+    return not any(found & gone for _descriptor, found in polled.poll(0))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.languages import _
 from s2v_detect.ledger import AnyLedger
 
 
@@ -16,11 +17,11 @@ def refuse_strange_output(out: str, ledger: AnyLedger) -> None:
     if out == STANDARD or not path.is_file() or not path.stat().st_size:
         return
     if not ledger.exists() or ledger.name not in ledger.names():
-        raise Unusable(
-            f"{printable(out)} exists, and the ledger {printable(ledger.where)} knows no run"
-            " that wrote it. Give another name after -o, or the --ledger of that run, or move the"
-            " file away."
+        told = _(
+            "{name} exists, and the ledger {ledger} knows no run that wrote it. Give another name"
+            " after -o, or the --ledger of that run, or move the file away."
         )
+        raise Unusable(told.format(name=printable(out), ledger=printable(ledger.where)))
 
 
 def refuse_other_identity(ledger: AnyLedger, column: str | None) -> None:
@@ -34,11 +35,22 @@ def refuse_other_identity(ledger: AnyLedger, column: str | None) -> None:
     if not kept or is_as_before:
         return
     before = kept[0]
-    known_by = "their addresses" if before == "" else "a column of the list"
-    known_by = f"the column {printable(before)}" if before else known_by
-    give = f"Give --identity-column{before and f' {printable(before)}'}" if before != "" else ""
-    raise Unusable(
-        f"The ledger {printable(ledger.where)} knows the images of earlier runs by {known_by}:"
-        " this run would find no answer there, and pay for every image again."
-        f" {give or 'Leave --identity-column out'} as before, or give --fresh to pay again."
+    told = _(
+        "The ledger {ledger} knows the images of earlier runs by the column {column}: this run"
+        " would find no answer there, and pay for every image again. Give --identity-column"
+        " {column} as before, or give --fresh to pay again."
     )
+    if before is None:
+        told = _(
+            "The ledger {ledger} knows the images of earlier runs by a column of the list: this run"
+            " would find no answer there, and pay for every image again. Give --identity-column as"
+            " before, or give --fresh to pay again."
+        )
+    elif not before:
+        told = _(
+            "The ledger {ledger} knows the images of earlier runs by their addresses: this run"
+            " would find no answer there, and pay for every image again. Leave --identity-column"
+            " out as before, or give --fresh to pay again."
+        )
+    where = printable(ledger.where)
+    raise Unusable(told.format(ledger=where, column=printable(before or "")))

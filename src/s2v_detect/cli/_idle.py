@@ -15,9 +15,11 @@ from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.languages import N_, _
 from s2v_detect.tables import DELIMITERS
 
 Kind = Literal["a bucket", "a folder", "a pattern of files", "an image", "a list"]
+_KINDS = (N_("a bucket"), N_("a folder"), N_("a pattern of files"), N_("an image"), N_("a list"))
 
 
 class Idle(NamedTuple):
@@ -27,24 +29,31 @@ class Idle(NamedTuple):
     is_given: bool
     """Whether its user gave it."""
     is_idle: bool
-    why: str
-    """What it is for, and what to do, as the middle of a message."""
+    told: str
+    """What it is for, and what to do, with `{option}`, `{name}` and these to be filled in."""
+    source: str = ""
+    kind: str = ""
 
 
 def refuse_idle(options: Iterable[Idle]) -> None:
     """Raise `Unusable` for the first option that is given and does nothing."""
-    for each in options:
-        if each.is_given and each.is_idle:
-            raise Unusable(
-                f"{each.option} is for {each.why}, or leave {each.option.split()[0]} out."
-            )
+    for option, is_given, is_idle, told, source, kind in options:
+        if is_given and is_idle:
+            name = option.split()[0]
+            raise Unusable(told.format(option=option, name=name, source=source, kind=kind))
 
 
 def idle_of_asked(asked: Asked) -> list[Idle]:
     """Return the options of whom is asked that may do nothing."""
     answer = f"--answer {asked.answer}"
-    without = "--emulator: without that the service itself would be asked. Add --emulator"
-    beside = "the service, and --emulator asks an emulator of its own. Leave --emulator out"
+    without = _(
+        "{option} is for --emulator: without that the service itself would be asked. Add"
+        " --emulator, or leave {name} out."
+    )
+    beside = _(
+        "{option} is for the service, and --emulator asks an emulator of its own. Leave --emulator"
+        " out, or leave {name} out."
+    )
     return [
         Idle(answer, asked.answer is not None, not asked.emulator, without),
         Idle("--base-url", asked.base_url is not None, asked.emulator, beside),
@@ -55,8 +64,11 @@ def idle_of_asked(asked: Asked) -> list[Idle]:
 
 def idle_of_account(account: Account) -> list[Idle]:
     """Return the options of an account that may do nothing."""
-    preflight = "--preflight, which looks at the images. Add --preflight"
-    missing = Idle("--send-missing", account.send_missing, not account.preflight, preflight)
+    told = _(
+        "{option} is for --preflight, which looks at the images. Add --preflight, or leave {name}"
+        " out."
+    )
+    missing = Idle("--send-missing", account.send_missing, not account.preflight, told)
     return [*idle_of_asked(account), missing]
 
 
@@ -64,7 +76,7 @@ def idle_of_doctor(
     asked: Asked, probe: int | None, images: Sequence[str], **of_probe: object
 ) -> list[Idle]:
     """Return the options of the doctor that may do nothing: those of a probe without one."""
-    why = "--probe, which makes paid requests. Add --probe"
+    why = _("{option} is for --probe, which makes paid requests. Add --probe, or leave {name} out.")
     told = [("IMAGES", bool(images)), (f"--answer {asked.answer}", asked.answer is not None)]
     told += [(f"--{name.replace('_', '-')}", value is not None) for name, value in of_probe.items()]
     return [
@@ -75,35 +87,68 @@ def idle_of_doctor(
 
 def idle_of_plan(plan: Plan, source: str, out: str | None) -> list[Idle]:
     """Return the options of a run that may do nothing; `out` is None where nobody says."""
-    kind = _kind_of(source)
-    of = f"a list, and {printable(source)} is {kind}: it has no columns. Give a list"
-    folder = f"a folder, and {printable(source)} is {kind}. Give a folder"
-    delimited = "an output in CSV or TSV. Give a name that ends in .csv after -o"
-    ledger = "a run with a ledger, which knows of earlier runs. Give a --ledger"
-    refresh = "a run without --refresh, which asks again whatever the age. Leave --refresh out"
-    is_no_list = kind != "a list"
-    is_delimited = out is not None and Path(out).suffix.lower() in DELIMITERS
-    has_no_ledger = out is not None and plan.ledger_of(out) is None
+    refresh = _(
+        "{option} is for a run without --refresh, which asks again whatever the age. Leave"
+        " --refresh out, or leave {name} out."
+    )
+    sample = _("{option} is for --sample. Add --sample, or leave {name} out.")
     return [
-        *[
-            Idle(f"--{name.replace('_', '-')}", value is not None, is_no_list, of)
-            for name, value in plan.read_as.items()
-        ],
-        Idle("--files", plan.files, is_no_list, of),
-        Idle("--recursive", plan.recursive, kind != "a folder", folder),
-        Idle("--excel", plan.excel, out is not None and not is_delimited, delimited),
-        Idle(
-            "--guard-formulas", plan.guard_formulas, out is not None and not is_delimited, delimited
-        ),
-        Idle("--seed", plan.seed is not None, plan.sample is None, "--sample. Add --sample"),
-        Idle("--retry-failed", plan.retry_failed is not False, has_no_ledger, ledger),
-        Idle("--refresh", plan.refresh, has_no_ledger, ledger),
-        Idle("--max-age-days", plan.max_age_days is not None, has_no_ledger, ledger),
-        Idle("--fresh", plan.fresh, has_no_ledger, ledger),
-        Idle("--max-cost-per-day", plan.max_cost_per_day is not None, has_no_ledger, ledger),
-        Idle("--max-cost-per-month", plan.max_cost_per_month is not None, has_no_ledger, ledger),
+        *_idle_of_input(plan, source),
+        *_idle_of_output(plan, out),
+        Idle("--seed", plan.seed is not None, plan.sample is None, sample),
+        *_idle_of_ledger(plan, out),
         Idle("--max-age-days", plan.max_age_days is not None, plan.refresh, refresh),
     ]
+
+
+def _idle_of_input(plan: Plan, source: str) -> list[Idle]:
+    kind, name = _kind_of(source), printable(source)
+    of = _(
+        "{option} is for a list, and {source} is {kind}: it has no columns. Give a list, or leave"
+        " {name} out."
+    )
+    folder = _(
+        "{option} is for a folder, and {source} is {kind}. Give a folder, or leave {name} out."
+    )
+    is_no_list, is_no_folder = kind != "a list", kind != "a folder"
+    given = {f"--{name.replace('_', '-')}": value for name, value in plan.read_as.items()}
+    return [
+        *(
+            Idle(option, value is not None, is_no_list, of, name, _(kind))
+            for option, value in given.items()
+        ),
+        Idle("--files", plan.files, is_no_list, of, name, _(kind)),
+        Idle("--recursive", plan.recursive, is_no_folder, folder, name, _(kind)),
+    ]
+
+
+def _idle_of_output(plan: Plan, out: str | None) -> list[Idle]:
+    told = _(
+        "{option} is for an output in CSV or TSV. Give a name that ends in .csv after -o, or leave"
+        " {name} out."
+    )
+    is_delimited = out is None or Path(out).suffix.lower() in DELIMITERS
+    return [
+        Idle("--excel", plan.excel, not is_delimited, told),
+        Idle("--guard-formulas", plan.guard_formulas, not is_delimited, told),
+    ]
+
+
+def _idle_of_ledger(plan: Plan, out: str | None) -> list[Idle]:
+    told = _(
+        "{option} is for a run with a ledger, which knows of earlier runs. Give a --ledger, or"
+        " leave {name} out."
+    )
+    has_no_ledger = out is not None and plan.ledger_of(out) is None
+    given = {
+        "--retry-failed": plan.retry_failed is not False,
+        "--refresh": plan.refresh,
+        "--max-age-days": plan.max_age_days is not None,
+        "--fresh": plan.fresh,
+        "--max-cost-per-day": plan.max_cost_per_day is not None,
+        "--max-cost-per-month": plan.max_cost_per_month is not None,
+    }
+    return [Idle(option, is_given, has_no_ledger, told) for option, is_given in given.items()]
 
 
 def _kind_of(source: str) -> Kind:

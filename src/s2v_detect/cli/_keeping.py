@@ -11,7 +11,8 @@ from s2v_detect.bulk import as_copy, refuse_conflicts
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import counted, printable, seconds_of, stderr_console
+from s2v_detect.cli._terminal import joined, printable, seconds_of, stderr_console
+from s2v_detect.languages import _, ngettext
 from s2v_detect.ledger import ledger_at
 
 _FLAG = Parameter(negative=(), show_default=False)
@@ -20,11 +21,11 @@ _FLAG = Parameter(negative=(), show_default=False)
 def _seconds(age: str) -> float:
     seconds = seconds_of(age) if age[-1:] in ("d", "h", "m") else None  # 90 could be meant as days
     if seconds is None:
-        raise ValueError("Give a number of days, hours or minutes, such as 90d, 12h or 30m.")
+        raise ValueError(_("Give a number of days, hours or minutes, such as 90d, 12h or 30m."))
     return seconds
 
 
-def _is_age(_: object, age: str) -> None:
+def _is_age(_type: object, age: str) -> None:
     _seconds(age)
 
 
@@ -47,7 +48,8 @@ def copy(
     """
     refuse_conflicts([*used_by(ledger), as_copy(target)])
     if os.path.lexists(target) and not force:
-        raise Unusable(f"{printable(str(target))} exists. Give another name, or --force.")
+        told = _("{name} exists. Give another name, or --force.")
+        raise Unusable(told.format(name=printable(str(target))))
     with ledger_at(ledger) as books:
         books.copy(target, replaces=force)
     return Exit.DONE
@@ -72,8 +74,10 @@ def forget(
         named = meant(images, by_identity=by_identity)
         removed = books.forget(named, by_identity=by_identity)
     unknown = len(images) - removed
-    rest = f" {counted(unknown, 'was', 'were')} never asked for." if unknown else ""
-    stderr_console().print(f"{_forgotten(removed)}{rest}")
+    rest = ngettext(
+        "{count:,} was never asked for.", "{count:,} were never asked for.", unknown
+    ).format(count=unknown)
+    stderr_console().print(joined(_forgotten(removed), rest if unknown else ""))
     return Exit.INCOMPLETE if unknown else Exit.DONE
 
 
@@ -90,14 +94,18 @@ def prune(
     """
     with ledger_at(ledger) as books:
         removed, kept = books.prune(_seconds(older_than))
-    stays = counted(kept, "as old stays: it is", "as old stay: they are")
-    stays = f" {stays} under way or unknown." if kept else ""
-    stderr_console().print(f"{_forgotten(removed)}{stays}")
+    stays = ngettext(
+        "{count:,} as old stays: it is under way or unknown.",
+        "{count:,} as old stay: they are under way or unknown.",
+        kept,
+    ).format(count=kept)
+    stderr_console().print(joined(_forgotten(removed), stays if kept else ""))
     return Exit.DONE
 
 
 def _forgotten(count: int) -> str:
-    return f"{counted(count, 'image is', 'images are')} forgotten."
+    told = ngettext("{count:,} image is forgotten.", "{count:,} images are forgotten.", count)
+    return told.format(count=count)
 
 
 def meant(images: Sequence[str], *, by_identity: bool) -> list[str | Path]:

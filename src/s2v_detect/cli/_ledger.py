@@ -19,23 +19,28 @@ from s2v_detect._service import PRICE_CNY
 from s2v_detect.bulk import as_written, refuse_conflicts, write_table
 from s2v_detect.cli import _examples
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._finishing import stdout_descriptor
+from s2v_detect.cli._finishing import stdout_descriptor, unwritable
 from s2v_detect.cli._idle import Idle, refuse_idle
 from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import (
-    counted,
     has_reader_left,
     printable,
     shown_image,
     stderr_console,
+    why,
 )
+from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
 
-_STATES = ("asked", "sent", "answered", "skipped", "failed", "unknown", "not sent")
+_STATES = (
+    *(N_("asked"), N_("sent"), N_("answered"), N_("skipped"), N_("failed")),
+    *(N_("unknown"), N_("not sent")),
+)
+_OUTCOMES = (N_("sent"), N_("billed"), N_("free"), N_("unknown"), N_("not sent"))
 _FLAG = Parameter(negative=(), show_default=False)
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
@@ -78,10 +83,11 @@ def show(
             entry = entries.get(each)
             attempts = books.attempts(each, by_identity=by_identity)
             if entry is None:
-                stderr_console().print(f"{shown_image(image)} was never asked for.", markup=False)
+                told = _("{name} was never asked for.").format(name=shown_image(image))
+                stderr_console().print(told, markup=False)
             elif as_json:
-                told = [_attempt_fields(attempt) for attempt in attempts]
-                _print_json(_entry_fields(entry) | {"requests": told})
+                requests = [_attempt_fields(attempt) for attempt in attempts]
+                _print_json(_entry_fields(entry) | {"requests": requests})
             else:
                 _print_entry(entry, attempts)
     return Exit.DONE if len(entries) == len(given) else Exit.INCOMPLETE
@@ -107,10 +113,11 @@ def statement(
         for spend in spends:
             _print_json(_spend_fields(spend))
         return Exit.DONE
-    table = _table("day (Beijing)", "run", "requests", "billed", "unknown", "CNY", "CNY at most")
+    words = (_("day (Beijing)"), _("run"), _("requests"), _("billed"), _("unknown"))
+    table = _table(*words, _("CNY"), _("CNY at most"))
     total = LedgerSpend(
         "",
-        "in all",
+        _("in all"),
         sum(spend.requests for spend in spends),
         sum(spend.billed for spend in spends),
         sum(spend.unknown for spend in spends),
@@ -155,9 +162,7 @@ def export(
         except OutputError as error:
             raise Unusable(str(error)) from error
         except OSError as error:
-            raise Unusable(
-                f"{printable(out)} can't be written: {error.strerror}. Give another name after -o."
-            ) from error
+            raise Unusable(unwritable(out, why(error), "-o")) from error
     return Exit.DONE
 
 
@@ -183,20 +188,27 @@ def reconcile(
         write_off: Count them as failed, and their requests as perhaps billed.
     """
     if resend and write_off:
-        raise Unusable("--resend and --write-off exclude each other. Give one of them.")
+        raise Unusable(_("--resend and --write-off exclude each other. Give one of them."))
     refuse_idle(_idle(images, by_identity=by_identity))
     console = stderr_console()
     named = meant(images, by_identity=by_identity)
     with ledger_at(ledger) as books:
         if resend:
             count = books.allow_resend(named or None, by_identity=by_identity)
-            most = count * PRICE_CNY
-            may = counted(count, "image", "images")
-            console.print(f"{may} may be asked for again, for at most CNY {most} more.")
+            told = ngettext(
+                "{count:,} image may be asked for again, for at most CNY {cost} more.",
+                "{count:,} images may be asked for again, for at most CNY {cost} more.",
+                count,
+            )
+            console.print(told.format(count=count, cost=count * PRICE_CNY))
         elif write_off:
             count = books.write_off(named or None, by_identity=by_identity)
-            failed = counted(count, "image counts as failed; it", "images count as failed; they")
-            console.print(f"{failed} may have been billed.")
+            told = ngettext(
+                "{count:,} image counts as failed; it may have been billed.",
+                "{count:,} images count as failed; they may have been billed.",
+                count,
+            )
+            console.print(told.format(count=count))
         else:
             stdout_descriptor()
             found = books.entries(named, by_identity=by_identity).values()
@@ -205,13 +217,15 @@ def reconcile(
 
 
 def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
-    why = "images that are named. Give what they are known by"
-    return [Idle("--by-identity", by_identity, not images, why)]
+    told = _(
+        "{option} is for images that are named. Give what they are known by, or leave {option} out."
+    )
+    return [Idle("--by-identity", by_identity, not images, told)]
 
 
 def _list_unknown(books: AnyLedger, wanted: set[int] | None) -> None:
     """Print those of the wanted; None: of all."""
-    table = _table("image", "lost at (UTC)", "requests", "CNY at most")
+    table = _table(_("image"), _("lost at (UTC)"), _("requests"), _("CNY at most"))
     count = 0
     for entry in books.all_entries("unknown"):
         if wanted is None or entry.id in wanted:
@@ -220,12 +234,14 @@ def _list_unknown(books: AnyLedger, wanted: set[int] | None) -> None:
             table.add_row(*row, str(entry.cost_at_most))
     if count:
         _stdout().print(table)
-    stderr_console().print(
-        f"{counted(count, 'image is', 'images are')} unknown. --resend lets them be asked for once"
-        " more, --write-off counts them as failed."
-        if count
-        else "No image is unknown."
-    )
+    told = ngettext(
+        "{count:,} image is unknown. --resend lets them be asked for once more, --write-off counts"
+        " them as failed.",
+        "{count:,} images are unknown. --resend lets them be asked for once more, --write-off"
+        " counts them as failed.",
+        count,
+    ).format(count=count)
+    stderr_console().print(told if count else _("No image is unknown."))
 
 
 def _overview(books: AnyLedger, *, as_json: bool) -> int:
@@ -235,9 +251,9 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
     if as_json:
         _print_json(counts)
         return Exit.DONE
-    table = _table("state", "images")
+    table = _table(_("state"), _("images"))
     for state, count in counts.items():
-        table.add_row(state, f"{count:,}")
+        table.add_row(_(state), f"{count:,}")
     _stdout().print(table)
     return Exit.DONE
 
@@ -245,12 +261,13 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
 def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
     console = _stdout()
     console.print(Text(shown_image(entry.image), style="bold"))
-    for name, value in _entry_fields(entry).items():
+    for name, value in (_entry_fields(entry) | {"state": _(entry.state)}).items():
         if name != "image" and (value is False or value not in (None, "", 0)):
             console.print(Text(f"  {name:<13} {printable(str(value))}"))
-    table = _table("sent at (UTC)", "ended at", "outcome", "error", "code", "request id", "run")
+    words = (_("sent at (UTC)"), _("ended at"), _("outcome"), _("error"), _("code"))
+    table = _table(*words, _("request id"), _("run"))
     for attempt in attempts:
-        fields = _attempt_fields(attempt)
+        fields = _attempt_fields(attempt) | {"outcome": _(attempt.outcome)}
         table.add_row(*(printable(str(fields[name] or "")) for name in list(fields)[:7]))
     console.print(table)
 

@@ -1,7 +1,6 @@
 """`--live`: the report's page in a browser while the run goes on."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -14,12 +13,12 @@ from s2v_detect import Event, LedgerError
 from s2v_detect._version import missing
 from s2v_detect.bulk import Output, RunSummary
 from s2v_detect.cli._buckets import is_bucket
-from s2v_detect.cli._exits import MEANINGS, exit_of
+from s2v_detect.cli._exits import exit_of, meaning_of
 from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
-from s2v_detect.cli._terminal import STANDARD, sentence
-from s2v_detect.languages import spoken
+from s2v_detect.cli._terminal import STANDARD, why_closed
+from s2v_detect.languages import _, spoken
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Record
 
@@ -34,7 +33,7 @@ _AT_ONCE = 100
 def note_of(screening: Screening) -> str:
     """Return what a page says beside the cost."""
     emulated = screening.account.emulator
-    return "as the emulator counts it; nothing was billed" if emulated else ""
+    return _("as the emulator counts it; nothing was billed") if emulated else ""
 
 
 def folder_beside(source: str) -> Path | None:
@@ -58,11 +57,12 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
         try:
             closing_all.enter_context(page)
         except OSError as error:
-            raise Unusable(
-                f"The live page can't be served on port {port} of this machine: {_why(error)}."
-                " Give another port behind --live, or none: a free one is taken then."
-            ) from error
-        told = f"Live page, as long as the run goes on: {page.url}"
+            told = _(
+                "The live page can't be served on port {port} of this machine: {why}. Give another"
+                " port behind --live, or none: a free one is taken then."
+            )
+            raise Unusable(told.format(port=port, why=why_closed(error))) from error
+        told = _("Live page, as long as the run goes on: {url}").format(url=page.url)
         screening.console.print(told, markup=False, soft_wrap=True)
         yield closing_all.enter_context(closing(Live(page, screening)))
 
@@ -88,7 +88,7 @@ class Live:
     def end(self, summary: RunSummary, output: str) -> None:
         """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
         self.close()
-        told = [sentence(MEANINGS[exit_of(summary)]), *problems_of(summary, output)]
+        told = [meaning_of(exit_of(summary)), *problems_of(summary, output)]
         if ledger := self._screening.ledger:
             with self._page.harmless, suppress(LedgerError):
                 self._page.end(told, ledger.request_times(ledger.name))
@@ -155,11 +155,6 @@ class EarlierTimes:
                 return
             if at < self._before:
                 yield at
-
-
-def _why(error: OSError) -> str:
-    """Return the system's own words; Python adds an address to them."""
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 class ShownOutput:

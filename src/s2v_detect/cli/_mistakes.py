@@ -9,7 +9,8 @@ from rich.panel import Panel
 
 from s2v_detect.cli._examples import example_with
 from s2v_detect.cli._optional_values import alone
-from s2v_detect.cli._terminal import printable
+from s2v_detect.cli._terminal import joined, printable
+from s2v_detect.languages import _
 
 _MOST_NAMED = 3
 
@@ -26,10 +27,11 @@ def as_told(error: CycloptsError) -> Panel:
 def _what_is_too_much(error: UnusedCliTokensError) -> str:
     words = error.unused_tokens or []
     shown = ", ".join(printable(word) for word in words[:_MOST_NAMED])
-    more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+    shown += ", …" if len(words) > _MOST_NAMED else ""
     command = " ".join(("s2v-detect", *(error.command_chain or ())))
-    told = f"`{command}` does not take so many words: {shown}{more}."
-    return " ".join([told, *_what_was_meant(error.root_input_tokens or [])])
+    told = _("`{command}` does not take so many words: {words}.")
+    meant = _what_was_meant(error.root_input_tokens or [])
+    return joined(told.format(command=command, words=shown), *meant)
 
 
 def _what_was_meant(words: Sequence[str]) -> Iterator[str]:
@@ -37,7 +39,8 @@ def _what_was_meant(words: Sequence[str]) -> Iterator[str]:
     for option, behind in pairwise(words):
         name = option.partition("=")[0]
         if option == alone(name) and not behind.startswith("-") and not _is_input(behind):
-            yield f"A value of {name} stands behind a =: {name}={printable(behind)}"
+            told = _("A value of {option} stands behind a =: {option}={value}")
+            yield told.format(option=name, value=printable(behind))
 
 
 def _is_input(word: str) -> bool:
@@ -52,10 +55,13 @@ def _what_is_missing(error: MissingArgumentError) -> str:
     keyword = error.keyword or next(
         (token.keyword for token in error.argument.tokens if token.keyword), None
     )
-    what = f"{keyword} needs a value behind it."
+    what = _("{option} needs a value behind it.").format(option=keyword)
     if keyword is None:
-        of = f"{names[0]} (or {names[1]})" if len(names) > 1 else names[0]
-        what = f"`s2v-detect {command}` needs {of}, which is missing."
-    _, mark, meant = str(error).partition(" Did you mean ")
+        what = _("`s2v-detect {command}` needs {name}, which is missing.")
+        if len(names) > 1:
+            what = _("`s2v-detect {command}` needs {name} (or {other}), which is missing.")
+        what = what.format(command=command, name=names[0], other=names[-1])
+    _missing, mark, meant = str(error).partition(" Did you mean ")
     example = example_with(command, names if names[0].startswith("-") else ["s2v-detect"])
-    return what + mark + meant + (f"\nFor example: {example}" if example else "")
+    such = "\n" + _("For example: {line}").format(line=example) if example else ""
+    return what + mark + meant + such

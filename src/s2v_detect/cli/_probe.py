@@ -39,7 +39,8 @@ from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import counted, logged_on, printable, stderr_console
+from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console, why
+from s2v_detect.languages import _, ngettext
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 
@@ -73,12 +74,13 @@ class Probing:
     def refuse_unusable(self) -> None:
         """Raise where it may not begin, or the page could not be written: before any request."""
         if self.max_cost is None:
-            raise Unusable(
+            told = _(
                 "--probe makes paid requests, and nothing says what they may cost. Add --max-cost,"
-                f" such as --max-cost {self.most * PRICE_CNY}."
+                " such as --max-cost {cost}."
             )
+            raise Unusable(told.format(cost=self.most * PRICE_CNY))
         if not self.given:
-            raise Unusable("--probe asks for your own images. Give addresses, files or a list.")
+            raise Unusable(_("--probe asks for your own images. Give addresses, files or a list."))
         page = as_written("the page", self.out, PROBE)
         refuse_conflicts([*used_by(self.ledger_place), page])
         refuse_unwritable("-o", self.out)
@@ -132,7 +134,7 @@ async def probe(asked: Asked, whom: Whom, probing: Probing) -> Exit:
     """Ask for the images, write the page, and return the exit code. Raises what ended it early."""
     images = await images_of(probing.given, probing.most)
     if not images:
-        raise Unusable("There is no image in what was given. Give addresses, files or a list.")
+        raise Unusable(_("There is no image in what was given. Give addresses, files or a list."))
     settings = from_env(whom.api_key, whom.base_url, whom.workspace, allow_http=whom.allow_http)
     seen = _Seen(Observer(probing.most))
     console = stderr_console()
@@ -151,7 +153,8 @@ async def probe(asked: Asked, whom: Whom, probing: Probing) -> Exit:
             hidden = Hidden(_secrets(settings, images))
             _write(probing, seen, hidden, _asked_of(asked, settings.base_url))
     if not seen.observer.exchanges:
-        console.print("Nothing was asked for: the ledger knows these images, or none can be sent.")
+        told = _("Nothing was asked for: the ledger knows these images, or none can be sent.")
+        console.print(told)
         return Exit.INCOMPLETE
     return Exit.UNKNOWN if seen.spend.unknown else Exit.DONE
 
@@ -195,18 +198,20 @@ def _more_money(probing: Probing, seen: _Seen) -> str:
     name = printable(str(probing.out))
     least = seen.spent_before + seen.spend.cost_at_most + PRICE_CNY
     if not seen.spent_before:
-        return f"Raise --max-cost to go on, to CNY {least} at least; what came is in {name}."
-    return (
-        f"It bounds all probes of {name} together, and earlier ones have spent CNY"
-        f" {seen.spent_before} of it. Raise --max-cost to CNY {least} at least, or give another"
-        " name after -o."
+        told = _("Raise --max-cost to go on, to CNY {least} at least; what came is in {name}.")
+        return told.format(least=least, name=name)
+    told = _(
+        "It bounds all probes of {name} together, and earlier ones have spent CNY {spent} of it."
+        " Raise --max-cost to CNY {least} at least, or give another name after -o."
     )
+    return told.format(name=name, spent=seen.spent_before, least=least)
 
 
 def _tell_earlier(page: Path, kept: Path) -> None:
     """Say where the page of an earlier probe is now."""
-    names = f"{printable(page.name)} of an earlier probe is kept as {printable(kept.name)}."
-    stderr_console().print(names, markup=False)
+    told = _("{name} of an earlier probe is kept as {kept}.")
+    names = {"name": printable(page.name), "kept": printable(kept.name)}
+    stderr_console().print(told.format(**names), markup=False)
 
 
 def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None:
@@ -230,19 +235,29 @@ def _write(probing: Probing, seen: _Seen, hidden: Hidden, asked_of: str) -> None
         with replacing(probing.out, _NOTHING, _tell_earlier) as file:
             file.write(page.encode())
     except OSError as error:
-        raise Unusable(
-            f"{name} can't be written: {error.strerror}. What was paid is in the ledger; give"
-            " another name after -o."
-        ) from error
-    requests = counted(len(seen.observer.exchanges), "request", "requests")
-    paid = f"{spend.billed} billed (CNY {spend.cost})"
-    if asked_of == _EMULATOR:
-        paid = "by the emulator alone, and nothing is billed"
-    stderr_console().print(
-        f"{requests}, {paid}. {name} says what came, without key,"
-        " address or picture: read it, then send it to the project if you like.",
-        markup=False,
+        told = _(
+            "{name} can't be written: {why}. What was paid is in the ledger; give another name"
+            " after -o."
+        )
+        raise Unusable(told.format(name=name, why=why(error))) from error
+    count = len(seen.observer.exchanges)
+    paid = ngettext(
+        "{count:,} request, {billed} billed (CNY {cost}).",
+        "{count:,} requests, {billed} billed (CNY {cost}).",
+        count,
     )
+    if asked_of == _EMULATOR:
+        paid = ngettext(
+            "{count:,} request, by the emulator alone, and nothing is billed.",
+            "{count:,} requests, by the emulator alone, and nothing is billed.",
+            count,
+        )
+    paid = paid.format(count=count, billed=spend.billed, cost=spend.cost)
+    told = _(
+        "{name} says what came, without key, address or picture: read it, then send it to the"
+        " project if you like."
+    )
+    stderr_console().print(joined(paid, told.format(name=name)), markup=False)
 
 
 def _secrets(settings: Settings, images: Sequence[Image]) -> list[str]:

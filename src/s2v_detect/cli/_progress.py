@@ -19,7 +19,8 @@ from rich.text import Text
 from s2v_detect import Spend
 from s2v_detect._waiting import Harmless, task_of
 from s2v_detect.bulk import Tally
-from s2v_detect.cli._terminal import counted, duration, printable
+from s2v_detect.cli._terminal import duration, printable
+from s2v_detect.languages import _, ngettext, speaking, spoken
 
 _NAME = "The progress"
 _LIVE_PER_S = 4
@@ -98,6 +99,7 @@ class Progress:
         self._pace = Pace(watched.tally, clock)
         self._closing = ExitStack()
         self._harmless = Harmless(_NAME)
+        self._language = spoken()
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -124,7 +126,7 @@ class Progress:
 
     def _live(self) -> AbstractContextManager[object]:
         return Live(
-            get_renderable=self.picture,
+            get_renderable=self._pictured,
             console=self._console,
             refresh_per_second=_LIVE_PER_S,
             transient=True,  # the summary says it all
@@ -137,6 +139,10 @@ class Progress:
             await asyncio.sleep(_PLAIN_EVERY_S)
             self._console.print(self.line())
 
+    def _pictured(self) -> RenderableType:
+        with speaking(self._language):  # rich calls from a thread of its own
+            return self.picture()
+
     def picture(self) -> RenderableType:
         """Return three lines: how far, how fast and how long, and what came of it."""
         sent_per_s, done_per_s = self._pace.now()
@@ -145,7 +151,8 @@ class Progress:
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
-        speed = Text("  ").append_text(_meter(sent_per_s, self._rate)).append(self._shared())
+        speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
+        speed.append(self._speed(sent_per_s), style="default")
         speed.append(f"   {self._time_left(done_per_s)}   {self._money()}", style="default")
         outages = [Text("  ").append_text(each) for each in self._outages()]
         return Group(bar, speed, Text("  ").append_text(self._counts()), *outages)
@@ -154,7 +161,7 @@ class Progress:
         """Return the same as one plain line."""
         sent_per_s, done_per_s = self._pace.now()
         far = Text(self._how_far())
-        speed = _speed(sent_per_s, self._rate) + self._shared()
+        speed = self._speed(sent_per_s)
         left = Text(self._time_left(done_per_s))
         money = Text(self._money())
         return Text(" · ").join([far, Text(speed), self._counts(), money, left, *self._outages()])
@@ -162,7 +169,7 @@ class Progress:
     def sentences(self) -> list[str]:
         """Return what is in neither a count of the outcomes nor the cost: for a page with both."""
         sent_per_s, done_per_s = self._pace.now()
-        speed = _speed(sent_per_s, self._rate) + self._shared()
+        speed = self._speed(sent_per_s)
         beside = Text(" · ").join(self._beside())
         told = [self._how_far(), speed, self._time_left(done_per_s), beside, *self._outages()]
         return [str(each) for each in told]
@@ -170,42 +177,51 @@ class Progress:
     def _how_far(self) -> str:
         done, total = self._watched.tally.done, self._watched.total
         if not total:
-            return f"{done:,} done"
-        return f"{done:,} of {total:,}  {min(100, 100 * done // total)} %"
+            return _("{count:,} done").format(count=done)
+        share = min(100, 100 * done // total)
+        return _("{count:,} of {total:,}  {share} %").format(count=done, total=total, share=share)
 
-    def _shared(self) -> str:
+    def _speed(self, sent_per_s: float) -> str:
+        speed = _("{speed:.1f}/s").format(speed=sent_per_s)
+        if not isinf(self._rate):
+            told = _("{speed:.1f}/s of {rate:g}")
+            speed = told.format(speed=sent_per_s, rate=self._rate)
         others = self._watched.processes - 1
         if not others:
-            return ""
-        return f", shared with {others} other process{'es' if others > 1 else ''}"
+            return speed
+        return ngettext(
+            "{speed}, shared with {count:,} other process",
+            "{speed}, shared with {count:,} other processes",
+            others,
+        ).format(speed=speed, count=others)
 
     def _time_left(self, done_per_s: float) -> str:
         elapsed = duration(self._pace.elapsed_s)
         total = self._watched.total
         if total is None or not done_per_s:
-            return f"{elapsed} so far"
+            return _("{elapsed} so far").format(elapsed=elapsed)
         left_s = max(0, total - self._watched.tally.done) / done_per_s
         at = datetime.now().astimezone() + timedelta(seconds=left_s)
-        return f"{duration(left_s)} left, done at {at:%H:%M}"
+        return _("{left} left, done at {at:%H:%M}").format(left=duration(left_s), at=at)
 
     def _counts(self) -> Text:
         tally = self._watched.tally
         parts = [
-            Text(f"passed {tally.passed:,}", style="green"),
-            Text(f"rejected {tally.rejected:,}", style="yellow"),
-            Text(f"skipped {tally.skipped:,}", style="" if tally.skipped else "dim"),
-            Text(f"failed {tally.failed:,}", style="red" if tally.failed else "dim"),
+            _count(_("passed {count:,}"), tally.passed, "green"),
+            _count(_("rejected {count:,}"), tally.rejected, "yellow"),
+            _count(_("skipped {count:,}"), tally.skipped, "" if tally.skipped else "dim"),
+            _count(_("failed {count:,}"), tally.failed, "red" if tally.failed else "dim"),
         ]
         return Text(" · ").join([*parts, *self._beside()])
 
     def _beside(self) -> list[Text]:
         tally = self._watched.tally
-        parts = [Text(f"awaiting {tally.awaited:,}", style="dim")]
+        parts = [_count(_("awaiting {count:,}"), tally.awaited, "dim")]
         if tally.known:
-            parts.append(Text(f"known {tally.known:,}", style="cyan"))
-        if tally.throttled:
-            times = counted(tally.throttled, "time", "times")
-            parts.append(Text(f"slowed {times}", style="red"))
+            parts.append(_count(_("known {count:,}"), tally.known, "cyan"))
+        if count := tally.throttled:
+            times = ngettext("slowed {count:,} time", "slowed {count:,} times", count)
+            parts.append(_count(times, count, "red"))
         return parts
 
     def _outages(self) -> list[Text]:
@@ -213,17 +229,25 @@ class Progress:
         now, told = datetime.now().astimezone(), []
         for begun in self._watched.tally.out.values():
             waited = duration(max(0.0, (now - begun.at).total_seconds()))
-            until = begun.until and begun.until.astimezone()
-            day = "" if until is None or until.date() == now.date() else f"{until:%Y-%m-%d} "
-            end = f", at the latest until {day}{until:%H:%M} (--max-outage)" if until else ""
-            words = f"{begun.where} is out: {begun.message} Waiting for {waited}{end}"
+            words = _("{where} is out: {message} Waiting for {waited}")
+            end = ""
+            if begun.until:
+                words = _(
+                    "{where} is out: {message} Waiting for {waited}, at the latest until {end}"
+                    " (--max-outage)"
+                )
+                until = begun.until.astimezone()
+                end = f"{until:%H:%M}" if until.date() == now.date() else f"{until:%Y-%m-%d %H:%M}"
+            words = words.format(where=begun.where, message=begun.message, waited=waited, end=end)
             told.append(Text(printable(words), style="bold red"))
         return told
 
     def _money(self) -> str:
         spend = self._watched.spend
-        doubt = f", at most {spend.cost_at_most}" if spend.unknown else ""
-        return f"CNY {spend.cost}{doubt}"
+        if spend.unknown:
+            told = _("CNY {cost}, at most {at_most}")
+            return told.format(cost=spend.cost, at_most=spend.cost_at_most)
+        return _("CNY {cost}").format(cost=spend.cost)
 
 
 class TaskOfBlock:
@@ -259,14 +283,14 @@ def _bar(done: int, total: int | None, elapsed_s: float) -> ProgressBar:
 
 
 def _meter(sent_per_s: float, rate: float) -> Text:
-    """Return the rate beside the line it is measured against."""
+    """Return the rate as a picture, measured against its line."""
     text = Text()
     if not isinf(rate):
         full = round(min(1.0, sent_per_s / rate) * _METER)
         text.append("▮" * full, style="green").append("▯" * (_METER - full), style="dim")
         text.append(" ")
-    return text.append(_speed(sent_per_s, rate), style="default")
+    return text
 
 
-def _speed(sent_per_s: float, rate: float) -> str:
-    return f"{sent_per_s:.1f}/s" + ("" if isinf(rate) else f" of {rate:g}")
+def _count(words: str, count: int, style: str) -> Text:
+    return Text(words.format(count=count), style=style)

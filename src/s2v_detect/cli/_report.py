@@ -11,8 +11,8 @@ from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, stderr_console, tell_kept
-from s2v_detect.languages import spoken
+from s2v_detect.cli._terminal import printable, stderr_console, tell_kept, why
+from s2v_detect.languages import _, spoken
 from s2v_detect.ledger import ledger_at
 from s2v_detect.tables import OutputError, Record, read_records
 
@@ -67,11 +67,13 @@ def write_page(
     except OutputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
-        raise Unusable(
-            f"No report could be made of {printable(name)}: {error.strerror}. Give an output"
-            " of a run or a ledger, and a page that can be written."
-        ) from error
-    stderr_console().print(f"Report: {printable(str(page))}", markup=False)
+        told = _(
+            "No report could be made of {name}: {why}. Give an output of a run or a ledger, and a"
+            " page that can be written."
+        )
+        raise Unusable(told.format(name=printable(name), why=why(error))) from error
+    told = _("Report: {name}").format(name=printable(str(page)))
+    stderr_console().print(told, markup=False)
     return Exit.DONE
 
 

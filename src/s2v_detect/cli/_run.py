@@ -29,16 +29,23 @@ from s2v_detect.cli._buckets import folder_of, is_bucket, listed_bucket, tell_le
 from s2v_detect.cli._clock import ends_by
 from s2v_detect.cli._events import EventLines
 from s2v_detect.cli._exits import Exit, exit_of
-from s2v_detect.cli._finishing import refuse_unfinishable, stdin_descriptor, stdout_descriptor
+from s2v_detect.cli._finishing import (
+    refuse_unfinishable,
+    stdin_descriptor,
+    stdout_descriptor,
+    unwritable,
+)
 from s2v_detect.cli._going_on import refuse_strange_output
 from s2v_detect.cli._live import folder_beside, live_page, note_of
 from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._progress import TaskOfBlock
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
-from s2v_detect.cli._summary import print_summary, write_summary
-from s2v_detect.cli._terminal import STANDARD, printable, stderr_console
+from s2v_detect.cli._summary import print_summary
+from s2v_detect.cli._summary_file import write_summary
+from s2v_detect.cli._terminal import STANDARD, printable, stderr_console, why
 from s2v_detect.cli._too_many import refuse_too_many
+from s2v_detect.languages import _
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import InputError, OutputError, format_of
 
@@ -97,12 +104,10 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
 
 def _refuse_place(out: str) -> None:
     if Path(out).is_dir():
-        raise Unusable(f"{printable(out)} is a folder. Give the name of a file after -o.")
+        told = _("{name} is a folder. Give the name of a file after -o.")
+        raise Unusable(told.format(name=printable(out)))
     if not Path(out).parent.is_dir():
-        raise Unusable(
-            f"{printable(out)} can't be written: No such file or directory. Give another name"
-            " after -o."
-        )
+        raise Unusable(unwritable(out, _("No such file or directory"), "-o"))
 
 
 def _refuse_unfinishable(out: str, plan: Plan) -> None:
@@ -138,7 +143,8 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Source:
 
     def tell(guessed: str) -> None:
         what = "stdin" if name == STANDARD else printable(name)
-        stderr_console().print(f"{what} is read as {guessed}.", markup=False)
+        told = _("{name} is read as {kind}.").format(name=what, kind=guessed)
+        stderr_console().print(told, markup=False)
 
     try:
         if is_pattern(name):
@@ -158,10 +164,11 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Source:
     except InputError as error:
         raise Unusable(str(error)) from error
     except OSError as error:
-        raise Unusable(
-            f"{printable(name)} can't be read: {error.strerror}. Give a folder of images, a pattern"
-            " in quotes, or a list of them: text, CSV, TSV, JSON lines, Excel or Parquet."
-        ) from error
+        told = _(
+            "{name} can't be read: {why}. Give a folder of images, a pattern in quotes, or a list"
+            " of them: text, CSV, TSV, JSON lines, Excel or Parquet."
+        )
+        raise Unusable(told.format(name=printable(name), why=why(error))) from error
 
 
 def output_opener(
@@ -171,19 +178,20 @@ def output_opener(
     if name == STANDARD:
         return stdout_lines
     if not is_stream(name) and Path(name).suffix and format_of(Path(name)) == "text":
-        console.print(
-            f"{printable(name)} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet"
-            " gives a table.",
-            markup=False,
+        told = _(
+            "{name} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet gives a"
+            " table."
         )
+        console.print(told.format(name=printable(name)), markup=False)
 
-    def tell(path: Path, kept: Path, why: str) -> None:
-        what = "was changed after the run that wrote it"
-        if why == "other rows":
-            what = "had rows of an earlier run that this run has not"
-        console.print(
-            f"{printable(path.name)} {what}, and is kept as {printable(kept.name)}.", markup=False
-        )
+    def tell(path: Path, kept: Path, reason: str) -> None:
+        told = _("{name} was changed after the run that wrote it, and is kept as {kept}.")
+        if reason == "other rows":
+            told = _(
+                "{name} had rows of an earlier run that this run has not, and is kept as {kept}."
+            )
+        told = told.format(name=printable(path.name), kept=printable(kept.name))
+        console.print(told, markup=False)
 
     return lambda: open_output(
         Path(name),

@@ -18,15 +18,19 @@ from s2v_detect.cli._clock import OPTIONS, Ends
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress, Watched
 from s2v_detect.cli._signals import heeding_signals
-from s2v_detect.cli._terminal import counted, logged_on
+from s2v_detect.cli._terminal import joined, logged_on
+from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
 
 _EMULATED = {
-    "look": "Asking the emulator on this machine: its verdicts are estimates, and nothing is"
-    " billed.",
-    "pass": "Asking the emulator on this machine: it looks at no image, each passes, and nothing is"
-    " billed. --answer look has it look, at some 20 to 40 a second.",
+    "look": N_(
+        "Asking the emulator on this machine: its verdicts are estimates, and nothing is billed."
+    ),
+    "pass": N_(
+        "Asking the emulator on this machine: it looks at no image, each passes, and nothing is"
+        " billed. --answer look has it look, at some 20 to 40 a second."
+    ),
 }
 
 
@@ -109,7 +113,7 @@ class Screening:
     async def _run(self) -> RunSummary:
         tally = Tally()
         if self.account.emulator:
-            self.console.print(_EMULATED[self.account.answer_at(self.sending.rate)])
+            self.console.print(_(_EMULATED[self.account.answer_at(self.sending.rate)]))
             if self.ledger and self.ledger.exists():
                 self.ledger.forget_uploads()  # its store begins empty
         async with self.account.client(
@@ -154,41 +158,55 @@ class Screening:
 
         def stop() -> None:
             run.stop()
-            self._tell_awaited(run, "Stopping", " Ctrl-C again stops now.")
+            awaited = self._awaited(run)
+            again = awaited and _("Ctrl-C again stops now.")
+            self.console.print(joined(_("Stopping."), awaited, again))
 
         def stop_by_the_clock(bound: Bound) -> None:
             run.stop(bound)
-            self._tell_awaited(run, f"Stopping, as {OPTIONS[bound]} says")
+            stopping = _("Stopping, as {option} says.").format(option=OPTIONS[bound])
+            self.console.print(joined(stopping, self._awaited(run)))
 
         def stop_now() -> None:
             progress.stop()
-            kept = "; the ledger has them as unknown" if self.ledger else ""
-            self.console.print(
-                f"Stopped now: {_requests(run.tally.awaited)} sent without an answer and may be"
-                f" billed{kept}. Known so far: {counted(run.tally.done, 'image', 'images')},"
-                f" CNY {watched.spend.cost}."
-            )
+            self.console.print(self._left_unknown(run, watched.spend))
             # Closing the client would wait for those answers; every line written is whole.
             os._exit(Exit.INTERRUPTED)
 
         if self.ends.until and not sending.quiet:  # a time of day may be that of tomorrow
-            end, left = (
-                self.ends.until.astimezone(),
-                timedelta(seconds=round(self.ends.left_s["until"])),
-            )
-            self.console.print(f"Nothing is sent after {end:%d %B, %H:%M:%S}, in {left}.")
+            end = self.ends.until.astimezone()
+            left = timedelta(seconds=round(self.ends.left_s["until"]))
+            told = _("Nothing is sent after {end:%d %B, %H:%M:%S}, in {left}.")
+            self.console.print(told.format(end=end, left=left))
         with heeding_signals(stop, stop_now), progress, self.following(watched):
             async with self.ends.heeded(stop_by_the_clock):
                 await run.finish(self.source.batches())
 
-    def _tell_awaited(self, run: Run, what: str, more: str = "") -> None:
-        awaited = run.tally.awaited
-        self.console.print(
-            f"{what}: {_requests(awaited)} still awaited, each for at most"
-            f" {self.account.timeout_s:g} s.{more}"
-            if awaited
-            else f"{what}."
+    def _awaited(self, run: Run) -> str:
+        """Return what a stop waits for; empty where nothing is under way."""
+        count = run.tally.awaited
+        told = ngettext(
+            "{count:,} request is still awaited, for at most {timeout:g} s.",
+            "{count:,} requests are still awaited, each for at most {timeout:g} s.",
+            count,
         )
+        return told.format(count=count, timeout=self.account.timeout_s) if count else ""
+
+    def _left_unknown(self, run: Run, spend: Spend) -> str:
+        """Return what is sent and not answered, and what is known."""
+        count, done = run.tally.awaited, run.tally.done
+        stopped = ngettext(
+            "Stopped now: {count:,} request is sent without an answer and may be billed.",
+            "Stopped now: {count:,} requests are sent without an answer and may be billed.",
+            count,
+        ).format(count=count)
+        kept = _("The ledger has them as unknown.") if self.ledger and count else ""
+        known = ngettext(
+            "Known so far: {count:,} image, CNY {cost}.",
+            "Known so far: {count:,} images, CNY {cost}.",
+            done,
+        ).format(count=done, cost=spend.cost)
+        return joined(stopped, kept, known)
 
 
 @dataclass(frozen=True)
@@ -208,7 +226,3 @@ class _Watched:
     @property
     def processes(self) -> int:
         return self.client.sharing().processes
-
-
-def _requests(count: int) -> str:
-    return counted(count, "request is", "requests are")

@@ -12,6 +12,7 @@ from s2v_detect._service import (
     BASE_URL_VARIABLES,
     WORKSPACE_VARIABLES,
 )
+from s2v_detect.languages import _
 
 
 class Sources(NamedTuple):
@@ -32,7 +33,7 @@ def sources_in(
     is_there = Path(os.path.expanduser(API_KEY_FILE)).exists()  # noqa: PTH111  # there may be no home
     key = API_KEY_FILE if is_there else ""
     if environ.get(API_KEY_FILE_VARIABLE):
-        key = f"the file that {API_KEY_FILE_VARIABLE} names"
+        key = _("the file that {name} names").format(name=API_KEY_FILE_VARIABLE)
     return Sources(
         _first((API_KEY_VARIABLE,), environ) or key,
         "--base-url" if base_url else _first(BASE_URL_VARIABLES, environ),

@@ -1,26 +1,22 @@
-"""The closing summary of a run: for people, and as JSON for programs."""
+"""The closing summary of a run, for people."""
 
-import json
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
-from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval, replacing
+from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
 from s2v_detect.cli._clock import OPTIONS
-from s2v_detect.cli._exits import MEANINGS, Exit, exit_of, incomplete_because
-from s2v_detect.cli._own import SUMMARY
-from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import counted, duration, printable, shown_image, tell_kept
-
-SCHEMA_VERSION = 1
-"""Of the summary as JSON: it grows when a key changes its meaning or goes."""
+from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._terminal import duration, printable, shown_image, why
+from s2v_detect.languages import _, ngettext
 
 _REASONS = 6
 
@@ -43,118 +39,163 @@ def print_summary(
         console.print(Text(problem, style="red"))
     code = exit_of(summary)
     style = "green" if code is Exit.DONE else "yellow"
-    console.print(Text(f"Exit {code.value}: {MEANINGS[code]}.", style=style))
+    told = _("Exit {code}: {meaning}.").format(code=code.value, meaning=_(MEANINGS[code]))
+    console.print(Text(told, style=style))
 
 
 def _head(summary: RunSummary) -> Text:
     tally = summary.tally
-    images = counted(tally.done, "image", "images")
-    requests = counted(tally.sent, "request", "requests")
-    pace = f", {tally.sent_per_s:.2f} a second" if tally.sent_per_s else ""
-    text = Text(f"{images} in {duration(summary.elapsed_s)}", style="bold")
-    return text.append(f"   {requests}{pace}", style="default not bold")
+    images = ngettext("{count:,} image in {time}", "{count:,} images in {time}", tally.done)
+    images = images.format(count=tally.done, time=duration(summary.elapsed_s))
+    requests = ngettext("{count:,} request", "{count:,} requests", tally.sent)
+    if tally.sent_per_s:
+        requests = ngettext(
+            "{count:,} request, {speed:.2f} a second",
+            "{count:,} requests, {speed:.2f} a second",
+            tally.sent,
+        )
+    requests = requests.format(count=tally.sent, speed=tally.sent_per_s)
+    return Text(images, style="bold").append(f"   {requests}", style="default not bold")
+
+
+Line = tuple[str, str | Text, str | Text]
+"""Of the summary: a word, a figure or a name, and what there is to say of it."""
 
 
 def _counts(summary: RunSummary, *, output: str, emulated: bool) -> RenderableType:
-    tally, spend = summary.tally, summary.spend
+    counts = [*_of_outcomes(summary), *_of_pace(summary)]
+    others = [*_of_money(summary, emulated=emulated), (_("output"), Text(_written(output)), "")]
+    width = max(cell_len(word) for word, *_rest in counts + others)
+    return Group(_grid(counts, width, "right"), _grid(others, width, "left"))
+
+
+def _grid(lines: list[Line], width: int, justify: JustifyMethod) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
+    table.add_column(min_width=width)
+    table.add_column(justify=justify, overflow="fold")
     table.add_column(overflow="fold")
-    table.add_row("  passed", Text(f"{tally.passed:,}", style="green"), "")
+    for line in lines:
+        table.add_row(*line)
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _of_outcomes(summary: RunSummary) -> list[Line]:
+    tally = summary.tally
     rejected = Text(f"{tally.rejected:,}", style="yellow" if tally.rejected else "")
-    table.add_row("  rejected", rejected, _listed(tally.rejected_by_code, "no reason given"))
+    lines: list[Line] = [
+        (_("passed"), Text(f"{tally.passed:,}", style="green"), ""),
+        (_("rejected"), rejected, _listed(tally.rejected_by_code, _("no reason given"))),
+    ]
     if tally.skipped:
-        table.add_row("  skipped", f"{tally.skipped:,}", _unsent(spend))
-        for told in skips_told(tally.skips):
-            table.add_row("", "", Text(told, style="dim"))
+        lines.append((_("skipped"), f"{tally.skipped:,}", _unsent(summary.spend)))
+        lines += [("", "", Text(told, style="dim")) for told in skips_told(tally.skips)]
     if tally.unseen:
-        unseen = "could not be looked at, and were sent all the same (--events says why)"
-        table.add_row("  unseen", f"{tally.unseen:,}", unseen)
+        unseen = _("could not be looked at, and were sent all the same (--events says why)")
+        lines.append((_("unseen"), f"{tally.unseen:,}", unseen))
     if tally.failed:
         failed = Text(f"{tally.failed:,}", style="red")
-        table.add_row("  failed", failed, _listed(tally.failed_by_error, ""))
+        lines.append((_("failed"), failed, _listed(tally.failed_by_error, "")))
     if tally.known:
-        table.add_row(
-            "  known", Text(f"{tally.known:,}", style="cyan"), "of these: cost nothing now"
-        )
-    _add_pace(table, summary)
-    money = Table.grid(padding=(0, 3, 0, 0))
-    money.add_row("  cost    ", f"CNY {spend.cost}", _doubt(summary, emulated=emulated))
-    if summary.spend_in_all and summary.spend_in_all.cost_at_most != spend.cost_at_most:
-        in_all = summary.spend_in_all
-        money.add_row(
-            "  in all  ", f"CNY {in_all.cost}", f"with the earlier runs{_at_most(in_all)}"
-        )
-    money.add_row("  output  ", Text(_written(output)), "")
-    return Group(table, money)
+        known = Text(f"{tally.known:,}", style="cyan")
+        lines.append((_("known"), known, _("of these: cost nothing now")))
+    return lines
 
 
-def _add_pace(table: Table, summary: RunSummary) -> None:
-    """Add what kept the run from the whole rate."""
+def _of_money(summary: RunSummary, *, emulated: bool) -> list[Line]:
+    spend, in_all = summary.spend, summary.spend_in_all
+    doubt = _doubt(summary, emulated=emulated)
+    lines: list[Line] = [(_("cost"), _("CNY {cost}").format(cost=spend.cost), doubt)]
+    if in_all and in_all.cost_at_most != spend.cost_at_most:
+        told = _("with the earlier runs")
+        if in_all.unknown:
+            told = _("with the earlier runs; at most CNY {cost}").format(cost=in_all.cost_at_most)
+        lines.append((_("in all"), _("CNY {cost}").format(cost=in_all.cost), told))
+    return lines
+
+
+def _of_pace(summary: RunSummary) -> list[Line]:
+    """Return what kept the run from the whole rate."""
     tally = summary.tally
-    if tally.throttled:
-        times = "time" if tally.throttled == 1 else "times"
-        table.add_row("  slowed", f"{tally.throttled:,}", f"{times}, as the service asked (429)")
-    if tally.outages:
-        of = "an outage" if tally.outages == 1 else f"{tally.outages:,} outages"
-        table.add_row("  waited", duration(tally.outage_s), f"for the end of {of}")
-    if met := summary.processes_met:
-        others = "other process used" if met == 1 else "other processes used"
-        table.add_row("  shared", f"{met:,}", f"{others} the account's rate at the same time")
+    lines: list[Line] = []
+    if count := tally.throttled:
+        told = ngettext(
+            "time, as the service asked (429)", "times, as the service asked (429)", count
+        )
+        lines.append((_("slowed"), f"{count:,}", told))
+    if count := tally.outages:
+        told = ngettext("for the end of an outage", "for the end of {count:,} outages", count)
+        lines.append((_("waited"), duration(tally.outage_s), told.format(count=count)))
+    if count := summary.processes_met:
+        told = ngettext(
+            "other process used the account's rate at the same time",
+            "other processes used the account's rate at the same time",
+            count,
+        )
+        lines.append((_("shared"), f"{count:,}", told))
     if (given := summary.given_per_s) is not None:
-        table.add_row("  given", f"{given:.2g}", "a second by the account at the end, no more")
+        told = _("a second by the account at the end, no more")
+        lines.append((_("given"), f"{given:.2g}", told))
+    return lines
 
 
 def _unsent(spend: Spend) -> str:
     spared = spend.refused + spend.unreachable
     if not spared:
-        return "not sent, not billed"
-    return f"not sent, not billed: {counted(spared, 'request', 'requests')} saved"
+        return _("not sent, not billed")
+    return ngettext(
+        "not sent, not billed: {count:,} request saved",
+        "not sent, not billed: {count:,} requests saved",
+        spared,
+    ).format(count=spared)
 
 
 def skips_told(skips: Skips) -> list[str]:
     """Return why rows were skipped, a line for each of the most frequent reasons."""
     ranked = skips.ranked
-    told = [f"{skip.count:,} x {printable(skip.reason)} ({_first(skip)})" for skip in ranked]
+    told = [_skip_told(skip) for skip in ranked[:_REASONS]]
     more = len(ranked) - _REASONS
-    return [*told[:_REASONS], *([f"and {more:,} other reasons"] if more > 0 else [])]
+    if more > 0:
+        others = ngettext("and {count:,} other reason", "and {count:,} other reasons", more)
+        told.append(others.format(count=more))
+    return told
 
 
-def _first(skip: Skip) -> str:
-    where = shown_image(skip.image) if skip.line is None else f"line {skip.line:,}"
-    return f"first in {where}" if skip.count > 1 else where
-
-
-def skips_as_json(skips: Skips) -> list[dict[str, Any]]:
-    """Return the same for programs, all of it."""
-    return [
-        {"reason": skip.reason, "count": skip.count, "first_line": skip.line}
-        for skip in skips.ranked
-    ]
+def _skip_told(skip: Skip) -> str:
+    where = shown_image(skip.image)
+    if skip.line is not None:
+        where = _("line {line:,}").format(line=skip.line)
+    if skip.count > 1:
+        where = _("first in {where}").format(where=where)
+    told = _("{count:,} x {reason} ({where})")
+    return told.format(count=skip.count, reason=printable(skip.reason), where=where)
 
 
 def _written(output: str) -> str:
     is_there = output == "stdout" or Path(output).exists()
-    return printable(output) if is_there else f"{printable(output)} was not written"
+    name = printable(output)
+    return name if is_there else _("{name} was not written").format(name=name)
 
 
 def _listed(counts: Counter[str], unnamed: str) -> Text:
     first = counts.most_common(_REASONS)
     parts = [f"{printable(name) or unnamed} {count:,}" for name, count in first]
-    if len(counts) > len(first):
-        parts.append(f"{len(counts) - len(first)} other reasons")
+    if more := len(counts) - len(first):
+        others = ngettext("{count:,} other reason", "{count:,} other reasons", more)
+        parts.append(others.format(count=more))
     return Text(" · ".join(parts), style="dim")
 
 
 def _doubt(summary: RunSummary, *, emulated: bool) -> str:
     if emulated:
-        return "as the emulator counts it; nothing was billed"
+        return _("as the emulator counts it; nothing was billed")
     spend = summary.spend
     if not spend.unknown:
-        return "before any free images"
-    requests = counted(spend.unknown, "request was", "requests were")
-    return f"at most CNY {spend.cost_at_most}: {requests} sent and the answer was lost"
+        return _("before any free images")
+    return ngettext(
+        "at most CNY {cost}: {count:,} request was sent and the answer was lost",
+        "at most CNY {cost}: {count:,} requests were sent and the answer was lost",
+        spend.unknown,
+    ).format(cost=spend.cost_at_most, count=spend.unknown)
 
 
 def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> list[str]:
@@ -162,104 +203,56 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
 
     `of_one`: a single image was asked for, and nothing else was left out.
     """
+    name = printable(output)
     problems = []
     if summary.fault:
-        early = "" if of_one else "The run ended early. "
-        problems.append(f"{early}{printable(summary.fault.in_command())}")
+        fault = printable(summary.fault.in_command())
+        problems.append(fault if of_one else _("The run ended early. {why}").format(why=fault))
     if summary.ended_by:
-        goes_on = "goes on" if summary.has_ledger else "begins anew, for it has no ledger"
-        option = OPTIONS[summary.ended_by]
-        problems.append(f"The run ended early, by {option}. The same command {goes_on}.")
+        told = _("The run ended early, by {option}. The same command goes on.")
+        if not summary.has_ledger:
+            told = _(
+                "The run ended early, by {option}. The same command begins anew, for it has no"
+                " ledger."
+            )
+        problems.append(told.format(option=OPTIONS[summary.ended_by]))
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
-        problems.append(
-            f"{printable(output)} holds more rows of an earlier run and was kept; the same command"
-            " goes on from there."
+        told = _(
+            "{name} holds more rows of an earlier run and was kept; the same command goes on from"
+            " there."
         )
+        problems.append(told.format(name=name))
     if summary.input_error:
-        why = summary.input_error.strerror or type(summary.input_error).__name__
-        problems.append(f"The input could not be read to its end: {why}.")
+        told = _("The input could not be read to its end: {why}.")
+        problems.append(told.format(why=why(summary.input_error)))
     if summary.output_error:
-        why = summary.output_error.strerror or type(summary.output_error).__name__
-        problems.append(
-            f"{printable(output)} takes no more: {why}. Sending was stopped;"
-            f" {counted(summary.tally.unwritten, 'outcome is', 'outcomes are')} not in"
-            f" it{_kept(summary)}."
-        )
+        told = _("{name} takes no more: {why}. Sending was stopped; {left_out}")
+        left_out = _left_out(summary)
+        problems.append(told.format(name=name, why=why(summary.output_error), left_out=left_out))
     return problems
 
 
-def write_summary(
-    path: Path, summary: RunSummary, *, output: str, sample: Sample | None = None
-) -> None:
-    """Write the summary as JSON. Raises `Unusable` where it can't."""
-    text = json.dumps(_as_json(summary, output, sample), indent=2, ensure_ascii=False)
-    try:
-        with replacing(path, SUMMARY, tell_kept) as file:
-            file.write(f"{text}\n".encode(errors="backslashreplace"))
-    except OSError as error:
-        raise Unusable(
-            f"{printable(str(path))} can't be written: {error.strerror}. The run itself is done;"
-            " give another name after --summary."
-        ) from error
+def _left_out(summary: RunSummary) -> str:
+    count = summary.tally.unwritten
+    told = ngettext(
+        "{count:,} outcome is not in it, and lost.",
+        "{count:,} outcomes are not in it, and lost.",
+        count,
+    )
+    if summary.has_ledger:
+        told = ngettext(
+            "{count:,} outcome is not in it; the ledger has what was answered.",
+            "{count:,} outcomes are not in it; the ledger has what was answered.",
+            count,
+        )
+    return told.format(count=count)
 
 
-def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[str, Any]:
-    tally, code = summary.tally, exit_of(summary)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "exit_code": code.value,
-        "exit_meaning": MEANINGS[code],
-        "output": output,
-        "is_complete": summary.is_complete,
-        "incomplete_because": incomplete_because(summary),
-        "elapsed_s": round(summary.elapsed_s, 3),
-        "rows": tally.done,
-        "passed": tally.passed,
-        "rejected": tally.rejected,
-        "skipped": tally.skipped,
-        "failed": tally.failed,
-        "known": tally.known,
-        "unknown": tally.unknown,
-        "unwritten": tally.unwritten,
-        "unseen": tally.unseen,
-        "rejected_by_code": dict(tally.rejected_by_code),
-        "failed_by_error": dict(tally.failed_by_error),
-        "skipped_by_reason": skips_as_json(tally.skips),
-        "requests": tally.sent,
-        "requests_per_s": round(tally.sent_per_s, 3),
-        "throttled": tally.throttled,
-        "processes_met": summary.processes_met,
-        "given_per_s": None if (given := summary.given_per_s) is None else round(given, 3),
-        "outages": tally.outages,
-        "outage_s": round(tally.outage_s, 3),
-        "spend": _spend(summary.spend),
-        "spend_in_all": summary.spend_in_all and _spend(summary.spend_in_all),
-        "sample": sample and _sampled(summary, sample),
-        "problems": problems_of(summary, output),
-    }
+def cost_of_the_rest(summary: RunSummary, sample: Sample) -> Decimal:
+    """Return the price of the rows that the sample has not, at most.
 
-
-def _spend(spend: Spend) -> dict[str, Any]:
-    """Return the counts, and the amounts as text: so they stay exact."""
-    return spend.model_dump(mode="json")
-
-
-def _sampled(summary: RunSummary, sample: Sample) -> dict[str, Any]:
-    tally = summary.tally
-    low, share, high = interval(tally.passed, tally.passed + tally.rejected)
-    return {
-        "rows": tally.done,
-        "rows_in_all": sample.rows_in_all,
-        "pass_rate": share,
-        "pass_rate_low": low,
-        "pass_rate_high": high,
-        "confidence": 0.95,
-        "cost_of_the_rest_at_most": str(_cost_of_the_rest(summary, sample)),
-    }
-
-
-def _cost_of_the_rest(summary: RunSummary, sample: Sample) -> Decimal:
-    """Duplicates and images that can't be asked for make it less."""
+    Duplicates and images that can't be asked for make it less.
+    """
     return (sample.rows_in_all - summary.tally.done) * PRICE_CNY
 
 
@@ -267,16 +260,15 @@ def _forecast(summary: RunSummary, sample: Sample) -> str:
     tally = summary.tally
     low, share, high = interval(tally.passed, tally.passed + tally.rejected)
     rest = sample.rows_in_all - tally.done
-    return (
-        f"pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
-        f" {rest:,} rows: at most CNY {_cost_of_the_rest(summary, sample)}, and"
-        f" {duration(rest / REQUESTS_PER_S)} at 5 a second."
+    told = _(
+        "pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
+        " {count:,} rows: at most CNY {cost}, and {time} at 5 a second."
     )
-
-
-def _at_most(spend: Spend) -> str:
-    return f"; at most CNY {spend.cost_at_most}" if spend.unknown else ""
-
-
-def _kept(summary: RunSummary) -> str:
-    return "; the ledger has what was answered" if summary.has_ledger else ", and lost"
+    return told.format(
+        share=share,
+        low=low,
+        high=high,
+        count=rest,
+        cost=cost_of_the_rest(summary, sample),
+        time=duration(rest / REQUESTS_PER_S),
+    )

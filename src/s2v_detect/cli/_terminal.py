@@ -12,11 +12,27 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from s2v_detect._redaction import ended, legible, without_secrets
+from s2v_detect.languages import N_, _
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
 _TIME = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"), re.ASCII)
 _PARTS = re.compile(rf"({_NUMBER})([dhms]?)", re.ASCII)
+_OF_THE_SYSTEM = (  # which says them in English whatever the locale is; those that users meet
+    N_("Address already in use"),
+    N_("Cannot assign requested address"),
+    N_("Disk quota exceeded"),
+    N_("File name too long"),
+    N_("File too large"),
+    N_("Input/output error"),
+    N_("Is a directory"),
+    N_("No space left on device"),
+    N_("No such file or directory"),
+    N_("Not a directory"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+    N_("Too many levels of symbolic links"),
+)
 STANDARD = "-"
 """The name of stdin and of stdout on a command line."""
 
@@ -128,17 +144,16 @@ def printable(text: str) -> str:
 
 def shown_image(image: object) -> str:
     """Return an image's address without what signs it."""
-    path, mark, _ = str(image).partition("?")
+    path, mark, _query = str(image).partition("?")
     return printable(path) + ("?…" if mark else "")
 
 
 def tell_kept(path: Path, kept: Path) -> None:
     """Say that a file came or was changed meanwhile, and under which name it is kept."""
-    stderr_console().print(
-        f"{printable(path.name)} came or was changed meanwhile, and is kept as"
-        f" {printable(kept.name)}.",
-        markup=False,
+    told = _("{name} came or was changed meanwhile, and is kept as {kept}.").format(
+        name=printable(path.name), kept=printable(kept.name)
     )
+    stderr_console().print(told, markup=False)
 
 
 def counted(count: int, one: str, many: str) -> str:
@@ -159,12 +174,24 @@ def duration(seconds: float) -> str:
         ('4.2 s', '1 min 01 s', '11 h 06 min')
     """
     if seconds < 10:  # noqa: PLR2004  # below it the tenths are of interest
-        return f"{seconds:.1f} s"
+        return _("{seconds:.1f} s").format(seconds=seconds)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+        return _("{hours} h {minutes:02} min").format(hours=hours, minutes=minutes)
+    if minutes:
+        return _("{minutes} min {seconds:02} s").format(minutes=minutes, seconds=rest)
+    return _("{seconds} s").format(seconds=rest)
+
+
+def why(error: OSError) -> str:
+    """Return what the system says of an error, in the language that is spoken."""
+    return _(error.strerror or str(error) or type(error).__name__)
+
+
+def why_closed(error: OSError) -> str:
+    """Return the same where a port can't be had: asyncio adds an address to the system's words."""
+    return _(os.strerror(error.errno)) if error.errno else why(error)
 
 
 def seconds_of(time: str) -> float | None:
@@ -178,6 +205,16 @@ def seconds_of(time: str) -> float | None:
     if not text or not (_PARTS.fullmatch(text) or _TIME.fullmatch(text)):
         return None
     return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
+
+
+def joined(*sentences: str) -> str:
+    """Return sentences one after another.
+
+    Example:
+        >>> joined("It ends.", "", "Go on."), joined("运行结束。", "请继续。")
+        ('It ends. Go on.', '运行结束。请继续。')
+    """
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
 
 
 def sentence(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from s2v_detect.bulk import Source
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.languages import _
 from s2v_detect.tables import InputError, most_rows
 
 
@@ -27,10 +28,11 @@ def refuse_too_many(
     except InputError as error:
         raise Unusable(str(error)) from error
     if is_too_long:
-        raise Unusable(
-            f"{printable(source)} has more rows than an Excel sheet: {most:,}. Give a name that"
-            " ends in .csv, .jsonl or .parquet after -o."
+        told = _(
+            "{name} has more rows than an Excel sheet: {most:,}. Give a name that ends in .csv,"
+            " .jsonl or .parquet after -o."
         )
+        raise Unusable(told.format(name=printable(source), most=most))
 
 
 async def _has_more(rows: Source, most: int) -> bool:

@@ -16,8 +16,19 @@ from s2v_detect.languages._catalogues import (
     _,
     language_of,
     ngettext,
+    pgettext,
     speaking,
     spoken,
 )
 
-__all__ = ["LANGUAGES", "N_", "Language", "_", "language_of", "ngettext", "speaking", "spoken"]
+__all__ = [
+    "LANGUAGES",
+    "N_",
+    "Language",
+    "_",
+    "language_of",
+    "ngettext",
+    "pgettext",
+    "speaking",
+    "spoken",
+]

@@ -55,6 +55,11 @@ def ngettext(one: str, many: str, count: int) -> str:
     return _catalogue(_spoken.get()).ngettext(one, many, count)
 
 
+def pgettext(context: str, text: str) -> str:
+    """Return a word in the language that is spoken, where one word is two in another language."""
+    return _catalogue(_spoken.get()).pgettext(context, text)
+
+
 def N_(text: str) -> str:  # noqa: N802  # the name that gettext's tools look for
     """Return the text itself: it is marked for the catalogue, and looked up when it is shown."""
     return text

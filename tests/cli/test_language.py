@@ -1,0 +1,278 @@
+"""`--lang`: the command in English and in Chinese, on terminals of any width."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from tests.cli.test_ignores_no_option import IDLE
+from tests.cli.test_progress import Clock, Watched
+
+from s2v_detect import Event, NotSent, Spend
+from s2v_detect.bulk import RunSummary, Sample, Tally
+from s2v_detect.cli import main
+from s2v_detect.cli._exits import Exit, meaning_of
+from s2v_detect.cli._progress import Progress
+from s2v_detect.cli._summary import print_summary
+from s2v_detect.emulator import Emulator, Reject
+from s2v_detect.languages import speaking
+from s2v_detect.tables import Row
+
+Command = Callable[..., Any]
+WORDS = re.compile(r"(?<![-\w])[A-Za-z]+ [a-z]{2,}")
+"""Of English: two words, of which the second is no name."""
+MISSING = ("run", "missing.txt", "-o", "out.jsonl")
+OUTPUT = "一月的结果.csv"
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"ended_by": "max_time", "has_ledger": True},
+    {"given_per_s": None, "processes_met": 0, "has_ledger": True, "spend_in_all": None},
+    {"spend": Spend(billed=1), "fault": None, "ended_by": None, "interrupted": True},
+    {"fault": None, "ended_by": None, "input_error": None, "output_error": None},
+    {"tally": Tally(passed=1), "fault": None, "ended_by": None, "is_placed": True},
+]
+ENGLISH, CHINESE = "can't be read", "无法读取"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.csv").write_text("url\nhttp://a.example/1.jpg\n")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        (MISSING, {}, ENGLISH),
+        (("--lang", "zh", *MISSING), {}, CHINESE),
+        ((*MISSING, "--lang", "zh"), {}, CHINESE),
+        ((*MISSING, "--lang=zh"), {}, CHINESE),
+        (("run", "--lang", "zh", *MISSING[1:]), {}, CHINESE),
+        (("run", "--lang=zh", *MISSING[1:]), {}, CHINESE),
+        (("run", "-o", "x", "--lang", "zh", "--", "missing.txt"), {}, CHINESE),
+        ((*MISSING, "--live", "--lang", "zh"), {}, CHINESE),
+        ((*MISSING, "--retry-failed", "--lang=zh"), {}, CHINESE),
+        (MISSING, {"LANGUAGE": "zh_CN:en"}, CHINESE),
+        (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
+        (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.GB18030"}, CHINESE),
+        (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ENGLISH),
+        ((*MISSING, "--lang", "en"), {"LANGUAGE": "zh"}, ENGLISH),
+        ((*MISSING, "--lang", "de"), {}, 'Invalid value "de" for --lang. Choose from: "en", "zh"'),
+        ((*MISSING, "--lang"), {}, "--lang needs a value behind it"),
+        ((*MISSING, "--lang"), {"LANGUAGE": "zh"}, "--lang 后面缺少值"),
+        (
+            ("ledger", "prune", "x", "--lang", "zh"),
+            {},
+            "`s2v-detect ledger prune` 缺少 --older-than",
+        ),
+        ((*MISSING, "--max-cost", "x", "--lang", "zh"), {}, "请给出以元为单位的金额"),
+        (
+            ("report", "missing.jsonl", "-o", "r.html", "--lang", "zh"),
+            {},
+            "无法为 missing.jsonl 生成报告",
+        ),
+    ],
+)
+def test_the_option_or_else_the_locale_says_the_language(
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Before or behind the command's name; of all commands; a wrong value names the right ones."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(words) == Exit.USAGE
+    assert said in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "check", "report", "ledger show", "doctor", ""])
+def test_every_help_names_the_option(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of a command, and of the program."""
+    assert main([*command.split(), "--help"]) == 0
+    assert "--lang" in capfd.readouterr().out
+
+
+def test_every_refusal_of_an_option_is_whole_in_chinese(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """All that would do nothing: no English word but names and options."""
+    for words in IDLE:
+        main([*words, "--lang", "zh"])
+        told = capfd.readouterr().err
+        if told.startswith("s2v-detect: Only an Excel file") or "no column" in told:
+            continue  # words of `tables`
+        assert not WORDS.search(told), (words, told)
+        assert "。" in told, words
+
+
+# What is made of values
+
+
+def summary(**changed: Any) -> RunSummary:
+    """Return the summary of a run that met everything at once."""
+    spend = Spend(billed=40, unknown=3, refused=2)
+    tally = Tally(passed=30, rejected=10, skipped=2, failed=3, known=5, sent=43, answered=40)
+    tally.throttled, tally.outages, tally.ended_outages_s = 4, 2, 724.0
+    tally.unseen, tally.unwritten = 1, 2
+    tally.rejected_by_code = Counter({"": 3, "InvalidFile.NoHuman": 7})
+    tally.failed_by_error = Counter({f"错误{number}": 1 for number in range(9)})
+    long = "这张图片太大了，太大了，太大了，太大了，太大了"
+    tally.skips.add(long, line=None, image="照片/张三的一张很大很大的照片.jpg")
+    tally.skips.add("它不是地址", line=7, image="李四")
+    tally.skips.add("它不是地址", line=9, image="王五")
+    fields: dict[str, Any] = {
+        "tally": tally,
+        "spend": spend,
+        "spend_in_all": Spend(billed=90, unknown=9),
+        "elapsed_s": 61.0,
+        "interrupted": False,
+        "processes_met": 2,
+        "given_per_s": 2.4,
+        "is_placed": False,
+        "fault": NotSent("连不上。", do="请重试。"),
+        "input_error": OSError(5, "Input/output error"),
+        "output_error": OSError(28, "No space left on device"),
+        "ended_by": "until",
+    }
+    return RunSummary(**(fields | changed))
+
+
+async def _none() -> AsyncIterator[list[Row]]:
+    yield []
+
+
+def printed(width: int, language: str = "zh", **changed: Any) -> str:
+    """Return what the summary prints on a terminal of so many columns."""
+    told, sample = StringIO(), Sample(_none(), 5, 0)
+    sample.rows_in_all = 4711
+    with speaking(language):  # type: ignore[arg-type]  # one of the two
+        print_summary(
+            Console(file=told, width=width),
+            summary(**changed),
+            output=OUTPUT,
+            emulated=False,
+            sample=sample,
+        )
+    return told.getvalue()
+
+
+def characters(text: str) -> Counter[str]:
+    """Return what is printed, wherever the lines end."""
+    return Counter(text) - Counter({" ": len(text), "\n": len(text)})
+
+
+@pytest.mark.parametrize("width", [40, 59, 60, 79, 80, 81, 100])
+def test_the_summary_fits_the_terminal_and_loses_nothing(width: int) -> None:
+    """A Chinese character is two cells wide; no line is longer than the terminal, none is cut."""
+    Path(OUTPUT).write_text("image\n")
+    told = printed(width)
+    assert max(map(cell_len, told.splitlines())) <= width
+    assert characters(told) == characters(printed(1000))
+    assert "…" not in told
+
+
+def test_the_figures_of_the_summary_stand_below_each_other() -> None:
+    """However wide the words before them are."""
+    for language, words in (("zh", ("花费", "合计", "输出")), ("en", ("cost", "in all", "output"))):
+        lines = [line for line in printed(120, language).splitlines() if line.startswith("  ")]
+        of = {word: line for line in lines for word in words if line.strip().startswith(f"{word} ")}
+        begins = {
+            cell_len(line) - cell_len(line.split(word, 1)[1].lstrip()) for word, line in of.items()
+        }
+        assert (set(of), len(begins)) == (set(words), 1)
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_the_summary_is_whole_in_chinese(changed: dict[str, Any]) -> None:
+    """All that a run may have met: no English word but names, codes and options."""
+    Path(OUTPUT).write_text("image\n")
+    told = printed(1000, **changed)
+    assert not WORDS.search(told), told
+
+
+def test_every_exit_code_has_its_meaning_in_chinese() -> None:
+    """As a sentence of its own."""
+    with speaking("zh"):
+        meanings = [meaning_of(code) for code in Exit]
+    assert len(set(meanings)) == len(Exit)
+    assert all(each.endswith("。") and not WORDS.search(each) for each in meanings)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("total", [None, 1_234_567])
+def test_the_progress_fits_the_terminal_and_is_whole_in_chinese(
+    width: int, total: int | None
+) -> None:
+    """The picture, the plain line, and the sentences of the live page."""
+    now = datetime.now(UTC)
+    begun = Event(kind="outage", at=now - timedelta(minutes=12), image="x", lane="bulk")
+    begun = begun.model_copy(update={"where": "服务", "message": "连不上。"})
+    later = begun.model_copy(update={"where": "上传", "until": now + timedelta(days=2)})
+    tally = Tally(passed=9000, rejected=99, known=3, sent=9102, answered=9100, throttled=4)
+    watched = Watched(tally, Spend(billed=9, unknown=1), total, processes=3)
+    watched.tally.out = {"a": begun, "b": later}
+    console, clock = Console(file=StringIO(), width=width), Clock()
+    with speaking("zh"):
+        progress = Progress(watched, console, rate=5.0, quiet=True, clock=clock)
+        clock.now += 4000
+        with console.capture() as capture:
+            console.print(progress.picture())
+        sentences = [str(progress.line()), *progress.sentences()]
+    lines = capture.get().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert not [each for each in [*lines, *sentences] if WORDS.search(each) or "…" in each]
+
+
+def test_the_picture_is_made_in_the_language_of_its_run() -> None:
+    """Its drawer calls from a thread of its own, which has another language."""
+    with speaking("zh"):
+        progress = Progress(Watched(), Console(file=StringIO()), rate=5.0, quiet=True)
+    live = progress._live()  # noqa: SLF001  # what rich is given
+    with Console(file=StringIO(), width=80).capture() as _:
+        drawn = Console(file=StringIO(), width=80)
+        with drawn.capture() as capture:
+            drawn.print(live.get_renderable())  # type: ignore[attr-defined]  # rich's Live
+    assert "通过" in capture.get()
+
+
+# What programs read, and what people call their files
+
+
+def test_json_is_the_same_in_both_languages(
+    called: Command, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Keys and values: what reads them knows one language."""
+    emulator.when("*/2.jpg", Reject("InvalidFile.NoHuman"))
+    (tmp_path / "in.csv").write_text("url\nhttp://a.example/1.jpg\nhttp://a.example/2.jpg\nno\n")
+    told = []
+    for language in ("en", "zh"):
+        of = ("--lang", language)
+        run = (f"{language}.jsonl", "--summary", "s.json", "--fresh", "--quiet", "--rate", "1000")
+        called("run", "in.csv", "-o", *run, "--ordered", *of)
+        kept = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+        lines = [
+            json.loads(line)
+            for words in (
+                ("estimate", "in.csv", "--json"),
+                ("ledger", "show", f"{language}.jsonl.ledger", "--json"),
+                ("doctor", "--json"),
+                ("check", "no", "--json"),
+            )
+            for line in called(*words, *of).stdout.splitlines()
+        ]
+        rows = (tmp_path / f"{language}.jsonl").read_text(encoding="utf-8").splitlines()
+        told.append(json.dumps([kept, lines, [json.loads(row) for row in rows]]))
+    changing = re.compile(r'"request_id": "[^"]*"|[0-9.]+|en|zh')
+    assert changing.sub("", told[0]) == changing.sub("", told[1])
