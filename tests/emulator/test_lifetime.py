@@ -153,7 +153,7 @@ def test_without_the_extra_the_import_says_how_to_get_it(monkeypatch: pytest.Mon
     for name in [name for name in sys.modules if name.startswith("s2v_detect.emulator")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    with pytest.raises(ImportError, match=r'pip install "\.\[emulator\]"') as raised:
+    with pytest.raises(ImportError, match=r'pip install .*\[emulator\]"') as raised:
         importlib.import_module("s2v_detect.emulator")
     assert raised.value.name == "aiohttp"
 

@@ -41,7 +41,7 @@ def figures(text: str) -> Counter[str]:
 
 def links(text: str) -> Counter[str]:
     """Return where the links and pictures lead, but for the other language."""
-    return Counter(re.findall(r"\]\((?!README)([^)]*)\)", text))
+    return Counter(re.findall(r"\]\((?!README)([^)]*)\)", text.replace(".zh.png)", ".png)")))
 
 
 def rows(text: str) -> list[int]:

@@ -221,6 +221,31 @@ async def test_who_comes_new_to_a_server_that_has_just_begun_takes_nobody_for_de
     first.close()
 
 
+@pytest.mark.real_time
+async def test_who_comes_later_to_a_server_that_took_over_waits_for_no_dead_run(
+    primary: PostgresServer, standby: PostgresServer
+) -> None:
+    """The first who comes gives those who may live a lease; until a restart each one did."""
+    dsn, image = dsn_of(primary, standby, primary.database()), "https://images.example/1.jpg"
+    with PostgresLedger(dsn) as ledger:
+        dead = ledger.begin(MODEL)
+    await asyncio.to_thread(primary.stop, "fast")
+    await asyncio.to_thread(standby.promote)
+    is_given_a_lease: list[bool] = []
+    with psycopg.connect(f"{dsn}&options=-csearch_path%3Ds2v_detect", autocommit=True) as admin:
+        for _ in range(3):
+            admin.execute("UPDATE run SET ended_at = NULL WHERE id = %s", (dead.id,))
+            admin.execute("DELETE FROM lease")
+            over = "INSERT INTO lease VALUES (%s, extract(epoch FROM now()) - 9)"
+            admin.execute(over, (dead.id,))
+            with PostgresLedger(dsn, name="another", lease_s=0.5) as ledger:
+                run = ledger.begin(MODEL)
+                await run.ask(run.claim(image, image), nullcontext())
+                lives = "SELECT 1 FROM lease WHERE run = %s AND until > extract(epoch FROM now())"
+                is_given_a_lease.append(bool(admin.execute(lives, (dead.id,)).fetchone()))
+    assert is_given_a_lease == [True, False, False]
+
+
 async def test_a_server_that_goes_on_to_stand_still_ends_a_run(
     emulator: Emulator, primary: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -481,7 +481,7 @@ def test_another_way_to_lose_is_told_at_once() -> None:
 def test_without_its_extra_the_sentence_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As everywhere."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ConfigurationError, match=r'pip install "\.\[redis\]"'):
+    with pytest.raises(ConfigurationError, match=r'pip install .*\[redis\]"'):
         RedisLimiter("redis://cache.example")
 
 

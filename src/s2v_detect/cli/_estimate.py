@@ -75,11 +75,7 @@ def estimate_run(
     table.add_row(_("cost at most"), before_free)
     table.add_row(_("time"), _time(seconds, rate))
     if ends.left_s:
-        bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
-        until = _("{count:,}, until {end:%d %b %H:%M} ({option})")
-        count = _in_time(counts["asked"], rate, ends)
-        told_in_time = until.format(count=count, end=_at(left_s), option=OPTIONS[bound])
-        table.add_row(_("of them in time"), told_in_time)
+        table.add_row(_("of them in time"), _told_in_time(counts["asked"], rate, ends))
     Console(highlight=False).print(table)
     return Exit.DONE
 
@@ -90,15 +86,19 @@ def _in_time(asked: int, rate: float, ends: Ends) -> int:
     return asked if isinf(rate) else min(asked, ceil(left_s * rate))
 
 
+def _told_in_time(asked: int, rate: float, ends: Ends) -> str:
+    bound, left_s = min(ends.left_s.items(), key=lambda each: each[1])
+    at = datetime.now().astimezone() + timedelta(seconds=left_s)
+    told = _("{count:,}, until {at:%d %b %H:%M} ({option})")
+    return told.format(count=_in_time(asked, rate, ends), at=at, option=OPTIONS[bound])
+
+
 def _time(seconds: float, rate: float) -> str:
     if seconds >= _CENTURY_S:
         return _("more than a century at {rate:g} a second").format(rate=rate)
+    done_at = datetime.now().astimezone() + timedelta(seconds=seconds)
     told = _("{time} at {rate:g} a second; begun now, done {done_at:%d %b %H:%M}")
-    return told.format(time=duration(seconds), rate=rate, done_at=_at(seconds))
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.now().astimezone() + timedelta(seconds=seconds)
+    return told.format(time=duration(seconds), rate=rate, done_at=done_at)
 
 
 def _expected(out: str | None, account: Account, plan: Plan) -> Expected:

@@ -44,7 +44,7 @@ def _fill(db: Database, made: Path) -> None:
             insert = f"INSERT INTO {table} ({columns}{more}) VALUES ({marks}{values})"  # noqa: S608  # our own words
             for rows in _pieces(db, table, key, columns):
                 file.executemany(insert, map(_as_in_a_file, rows))
-        file.execute("DELETE FROM about WHERE key = 'version'")
+        file.execute("DELETE FROM about WHERE key IN ('version', 'took over')")
         file.execute("COMMIT")
 
 

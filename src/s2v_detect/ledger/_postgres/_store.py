@@ -16,8 +16,10 @@ over another one, for `PATIENCE_S` from when it began; meanwhile nothing is sent
 durable. Nobody knows of a commit that was cut off whether it was done: every piece of work can be
 done twice. While a server is away, or stands still, nobody can renew a lease. So the first who is
 back renews those of all who lived when the server was seen last: whoever had lost the connection or
-was kept waiting; and whoever comes new to a server that has just begun, or taken over from another
-one, and finds nobody back.
+was kept waiting; whoever comes new to a server that has just begun; and whoever is the first to
+come to one that took over from another. The last two do so only where nobody else is back. (When a
+server took over, it tells nobody, but what it has from the one before it. So the first writes down
+by that word that somebody has come, and those who come later wait for no lease that is over.)
 
 Killed on any line: an open transaction is taken back by the server, and a committed one stands.
 """
@@ -57,10 +59,17 @@ _WRITE = f"""BEGIN; {_SETTINGS}
 SELECT set_config('synchronous_commit', 'on', true)
 WHERE current_setting('synchronous_commit') IN ('off', 'local');
 SELECT pg_advisory_xact_lock({LOCK})""".encode()
+_LAST_REPLAYED = "extract(epoch FROM pg_last_xact_replay_timestamp())::text"
+"""The last commit that came from the server before this one; NULL: it began by itself. It stays the
+same from when the server took over until it is started again, and no two such are the same."""
 _COME_NEW = f"""SELECT {CLOCK}, NOT EXISTS (SELECT 1 FROM {SCHEMA}.lease WHERE until > {CLOCK})
-AND (pg_last_xact_replay_timestamp() IS NOT NULL
+AND (coalesce({_LAST_REPLAYED} <>
+  coalesce((SELECT value FROM {SCHEMA}.about WHERE key = 'took over'), ''), false)
 OR clock_timestamp() - pg_postmaster_start_time() < make_interval(secs => ?))"""  # noqa: S608  # ours
 """The server's time, and whether nobody is back who lived before it began or took over."""
+_KEEP_LAST_REPLAYED = f"""INSERT INTO about (key, value) SELECT 'took over', {_LAST_REPLAYED}
+WHERE pg_last_xact_replay_timestamp() IS NOT NULL
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 
 T = TypeVar("T")
 
@@ -278,6 +287,7 @@ class ServerStore:
                 f"UPDATE lease SET until = greatest(until, {CLOCK} + ?) WHERE until > ?",  # noqa: S608  # our own words
                 (self._lease_s, self._lived_s),
             )
+            db.execute(_KEEP_LAST_REPLAYED)
         for run in self._runs.values():
             db.execute(
                 f"UPDATE lease SET until = {CLOCK} + ? WHERE run = ?",  # noqa: S608  # as above
