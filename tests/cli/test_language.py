@@ -205,6 +205,19 @@ def test_the_summary_fits_the_terminal_and_loses_nothing(width: int) -> None:
     assert "…" not in told
 
 
+def test_the_estimate_loses_nothing_at_any_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where rich cut what wraps: Chinese and English words are in one line."""
+    (tmp_path / "名单.csv").write_text("url\nftp://a.example/1.jpg\n不是地址\n", encoding="utf-8")
+    for width in (52, 65, 76):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main(["estimate", "名单.csv", "--lang", "zh"]) == 0
+        told = capfd.readouterr().out
+        assert max(map(cell_len, told.splitlines())) <= width
+        assert "…" not in told
+
+
 def test_the_figures_of_the_summary_stand_below_each_other() -> None:
     """However wide the words before them are."""
     for language, words in (("zh", ("花费", "合计", "输出")), ("en", ("cost", "in all", "output"))):
