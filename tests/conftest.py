@@ -71,6 +71,8 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "S2V_DETECT_ALLOW_HTTP",
     ):
         monkeypatch.delenv(name, raising=False)
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANGUAGE", "en")  # what a test reads, wherever its machine is
 
 

@@ -294,12 +294,12 @@ def _checked_url(url: str, workspace: str | None, *, allow_http: bool) -> str:
         url = url.replace(_WORKSPACE_IN_HOST, workspace)
     parts = _parts(url)
     if parts is None:
-        raise _bad_url("can't be read", f"It looks like {BASE_URL}.")
+        raise _bad_url("can't be read", f"Give one such as {BASE_URL}.")
     is_usable = parts.scheme in ("http", "https") and parts.hostname
     if not is_usable or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise _bad_url("is no http or https URL", f"It looks like {BASE_URL}.")
+        raise _bad_url("is no http or https URL", f"Give one such as {BASE_URL}.")
     if "?" in url or "#" in url or "@" in parts.netloc:
-        raise _bad_url("has a query, a fragment or a user in it", f"It looks like {BASE_URL}.")
+        raise _bad_url("has a query, a fragment or a user in it", f"Give one such as {BASE_URL}.")
     url = _completed(url, parts)
     if parts.scheme == "http" and not allow_http and not is_local(url):
         why = "is an http address outside this network: anybody on the way can read the key"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,8 @@ def missing(what: str, *extras: str) -> str:
         >>> missing("Parquet", "cli", "parquet").partition(":")[0]
         'Parquet needs an extra. Install it'
     """
-    return f"{what} needs an extra. Install it: pip install {requirement(_source(), *extras)}"
+    installer = "pip install" if find_spec("pip") else "uv pip install"  # uv makes them without
+    return f"{what} needs an extra. Install it: {installer} {requirement(_source(), *extras)}"
 
 
 def requirement(source: Mapping[str, Any], *extras: str) -> str:
@@ -36,21 +38,30 @@ def requirement(source: Mapping[str, Any], *extras: str) -> str:
         >>> requirement({}, "cli"), requirement({"url": "file:///work/s2v-detect"}, "cli", "s3")
         ('"s2v-detect[cli]"', '"/work/s2v-detect[cli,s3]"')
     """
-    address, with_extras = str(source.get("url") or ""), f"[{','.join(extras)}]"
+    address, with_extras = _without_user(str(source.get("url") or "")), f"[{','.join(extras)}]"
     if not address:
         return f'"{_NAME}{with_extras}"'
     if not address.startswith("file:"):
-        system = f"{source['vcs_info']['vcs']}+" if "vcs_info" in source else ""
-        return f'"{_NAME}{with_extras} @ {system}{address}"'
+        if from_vcs := source.get("vcs_info"):
+            revision = from_vcs.get("requested_revision") or from_vcs["commit_id"]
+            address = f"{from_vcs['vcs']}+{address}@{revision}"
+        within = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
+        return f'"{_NAME}{with_extras} @ {address}{within}"'
     place = Path(url2pathname(urlsplit(address).path))
     if "archive_info" in source and not place.exists():
-        place = Path(place.name)  # a wheel that lies elsewhere by now
+        place = Path("PATH", "TO", place.name)  # a wheel that lies elsewhere by now
     editable = "-e " if source.get("dir_info", {}).get("editable") else ""
     return f'{editable}"{place}{with_extras}"'
 
 
+def _without_user(address: str) -> str:
+    """Return an address without a name and a password, which an installer should not have noted."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def _source() -> dict[str, Any]:
     """Return what the installer noted (PEP 610): where this is from, or nothing for an index."""
-    with suppress(PackageNotFoundError):  # run from its source
+    with suppress(PackageNotFoundError, ValueError):  # run from its source, or a note that is none
         return dict(json.loads(distribution(_NAME).read_text("direct_url.json") or "{}"))
     return {}

@@ -55,7 +55,7 @@ class DetectClient(AsyncOnly):
     Args:
         api_key: Beijing region; a str or a pydantic `SecretStr`. Default: `DASHSCOPE_API_KEY`, or
             the key file of the vendor's SDK.
-        base_url: a host alone, or what ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the
+        base_url: `https://HOST`, or what ends in `/api/v1`. Default: `DASHSCOPE_BASE_URL`, or the
             public address.
         workspace: workspace id, for keys that need it. Default: `DASHSCOPE_WORKSPACE`.
         model: the model's name.

@@ -312,8 +312,8 @@ def given_up(last: DetectError, where: str, lasted: timedelta) -> DetectError:
     error = last.copy()
     error.what = redacted(f"left, {where} has been out for {lasted}: {last.what}")
     error.args = (error.what,)
-    error.do = "Start it again later: it goes on. max_outage_s bounds the waiting."
-    error.do_in_command = error.do.replace("max_outage_s", "--max-outage")
+    error.do = "Start it again later: with a ledger it goes on. max_outage_s bounds the waiting."
+    error.do_in_command = "Start it again later: it goes on. --max-outage bounds the waiting."
     error.stops_run = True
     error.billed = "no"  # that of the last request is another image's
     return error

@@ -76,14 +76,22 @@ WHEEL = "s2v_detect-0.1.0-py3-none-any.whl"
             {"url": "file:///a%20b/%E5%85%8B", "dir_info": {"editable": True}},
             '-e "/a b/克[cli,s3]"',
         ),
-        ({"url": f"file:///gone/{WHEEL}", "archive_info": {}}, f'"{WHEEL}[cli,s3]"'),
+        ({"url": f"file:///gone/{WHEEL}", "archive_info": {}}, f'"PATH/TO/{WHEEL}[cli,s3]"'),
         (
             {"url": f"https://a.example/{WHEEL}", "archive_info": {"hash": "sha256=0"}},
             f'"s2v-detect[cli,s3] @ https://a.example/{WHEEL}"',
         ),
         (
             {"url": "https://a.example/r.git", "vcs_info": {"vcs": "git", "commit_id": "0"}},
-            '"s2v-detect[cli,s3] @ git+https://a.example/r.git"',
+            '"s2v-detect[cli,s3] @ git+https://a.example/r.git@0"',
+        ),
+        (
+            {
+                "url": "https://user:secret@a.example/r.git",
+                "vcs_info": {"vcs": "git", "commit_id": "0", "requested_revision": "v1"},
+                "subdirectory": "client",
+            },
+            '"s2v-detect[cli,s3] @ git+https://a.example/r.git@v1#subdirectory=client"',
         ),
     ],
 )

@@ -65,7 +65,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "-o", "x", "--lang", "zh", "--", "missing.txt"), {}, CHINESE),
         ((*MISSING, "--live", "--lang", "zh"), {}, CHINESE),
         ((*MISSING, "--retry-failed", "--lang=zh"), {}, CHINESE),
-        (MISSING, {"LANGUAGE": "zh_CN:en"}, CHINESE),
+        (MISSING, {"LANGUAGE": "zh_CN:en", "LC_ALL": "en_US.UTF-8"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.GB18030"}, CHINESE),
         (MISSING, {"LANGUAGE": "", "LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ENGLISH),
@@ -77,10 +77,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "只有 Excel 文件才有工作表",
         ),
         (("run", "none", "-o", "x", "--lang", "zh"), {}, "none 里没有图片"),
-        ((*MISSING, "--lang", "en"), {"LANGUAGE": "zh"}, ENGLISH),
+        ((*MISSING, "--lang", "en"), {"LANGUAGE": "zh", "LC_ALL": "en_US.UTF-8"}, ENGLISH),
         ((*MISSING, "--lang", "de"), {}, 'Invalid value "de" for --lang. Choose from: "en", "zh"'),
         ((*MISSING, "--lang"), {}, "--lang needs a value behind it"),
-        ((*MISSING, "--lang"), {"LANGUAGE": "zh"}, "--lang 后面缺少值"),
+        ((*MISSING, "--lang"), {"LANGUAGE": "zh", "LC_ALL": "en_US.UTF-8"}, "--lang 后面缺少值"),
         (
             ("ledger", "prune", "x", "--lang", "zh"),
             {},
@@ -117,6 +117,7 @@ def test_a_terminal_without_chinese_characters_is_spoken_to_in_english(
 ) -> None:
     """Whatever the locale says: nobody reads escapes."""
     monkeypatch.setenv("LANGUAGE", "zh_CN")
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     monkeypatch.setattr(sys, "stderr", TextIOWrapper(BytesIO(), encoding=encoding))
     assert usual_language() == language
 

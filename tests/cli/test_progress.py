@@ -120,7 +120,7 @@ def test_an_outage_is_said_with_its_cause_and_its_end(bound_s: float | None, end
     told = " ".join(shown(Watched(tally), Clock()).split())
     words = (
         r"the service at https://a\.example/api/v1 is out: not sent, no connection could be made"
-        rf" \(ConnectError\)\. Waiting for 12 min 04 s{end}"
+        rf" \(ConnectError\)\. Waiting for 12 min 04 s so far{end}"
     )
     assert len(re.findall(words, told)) == 2
     tally.watch(begun.model_copy(update={"kind": "restored", "at": begun.at + timedelta(900)}))

@@ -84,7 +84,10 @@ def test_a_mistake_in_the_command_is_exit_2_and_says_where(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--base-url", "nonsense"), "the base URL is no http or https URL. It looks like https:"),
+        (
+            ("--base-url", "nonsense"),
+            "the base URL is no http or https URL. Give one such as https:",
+        ),
         (("--workspace", "a b"), "the workspace id"),
     ],
 )

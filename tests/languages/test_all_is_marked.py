@@ -35,6 +35,8 @@ NOT_SAID = {
     "the emulator of this machine, whose answers are its own": "the page of a probe",
     "the public address": "as above",
     "default not bold": "a style",
+    "Check it again later.": "words of an error of the library",
+    "it is no http, https or oss URL": "what the library says, to be known by",
 }
 """What reads like a sentence and is none that is to be translated, and why."""
 

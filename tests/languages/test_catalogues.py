@@ -47,6 +47,7 @@ def test_a_language_is_spoken_in_its_block_alone() -> None:
     """What is looked up outside stays English."""
     with speaking("zh"):
         assert spoken() == "zh"
+        assert _("") == ""
     assert (spoken(), _("no such sentence"), ngettext("one", "many", 2)) == (
         "en",
         "no such sentence",
@@ -66,6 +67,12 @@ def test_a_language_is_spoken_in_its_block_alone() -> None:
         ({"LANG": "zh_CN.UTF-8", "LC_ALL": "en_US.UTF-8"}, "en"),
         ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, "zh"),
         ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, "zh"),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "de:zh_CN:en"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "de"}, "en"),
+        ({"LC_ALL": "C", "LANGUAGE": "zh_CN:zh"}, "en"),
+        ({"LC_ALL": "POSIX", "LANGUAGE": "zh"}, "en"),
+        ({"LANGUAGE": "zh"}, "en"),
         ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh"),
     ],
 )

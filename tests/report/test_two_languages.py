@@ -29,7 +29,10 @@ SKIPPED = {
     "it is a GIF image; JPEG, PNG, BMP and WEBP are taken": "Format",
     "its server answered 404: it is not there": "Missing",
     "its host is 10.0.0.1, an address that is not public": "Unreachable address",
+    "it is no http, https or oss URL": "No address",
     "the address can't be read: its host or its port is malformed": "Faulty address",
+    "the address is empty": "Faulty address",
+    "the line has 3 cells, and the header 2": "Faulty row",
     "the file can't be read: Permission denied": "Unreadable file",
     "the folder can't be read: Permission denied": "Unreadable file",
     "it is a folder or a device, not a file": "Unreadable file",
@@ -144,7 +147,8 @@ NAMES = re.compile(
     # What is no sentence: the model, the program and what is typed, codes, units and formats.
     r"wan2\.2-s2v-detect"
     r"|s2v-detect (?:ledger reconcile|doctor|report OUT -o report\.html|\d[\w.+]*)"
-    r"|Invalid(?:File|Image)[.\w]*|--[a-z]+(?:-[a-z]+)*|UTC|MB|API Key|JPEG、PNG、BMP 或 WEBP"
+    r"|https?|oss|Invalid(?:File|Image)[.\w]*"
+    r"|--[a-z]+(?:-[a-z]+)*|UTC|MB|API Key|JPEG、PNG、BMP 或 WEBP"
 )
 ENGLISH_WORD = re.compile(r"[A-Za-z]+")
 

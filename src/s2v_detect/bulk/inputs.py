@@ -28,8 +28,8 @@ from s2v_detect.tables import (
 
 _BATCH = 1000
 
-OnGuess = Callable[[str], None]
-"""Told what an input is read as."""
+OnGuess = Callable[[str, str], None]
+"""Told what an input is read as, and which option says another."""
 
 
 class Options(TableOptions, total=False):
@@ -133,10 +133,7 @@ class Input:
             self._refuse_column_of_text()
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed
-                correction = self._table.correction
-                told = _("{guess}. If that is wrong, give {option}") if correction else "{guess}"
-                told = told.format(guess=guessed, option=correction)
-                self._on_guess(told)
+                self._on_guess(guessed, self._table.correction)
             step = _BATCH if self._files_beside is None else FILES_AT_ONCE
             for start in range(0, len(rows), step):
                 chosen = self._identified(rows[start : start + step])

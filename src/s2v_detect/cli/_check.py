@@ -11,6 +11,7 @@ from rich.text import Text
 
 from s2v_detect.bulk import file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
+from s2v_detect.cli._advised import advised
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
@@ -41,6 +42,8 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         sending=Sending(ordered=True, quiet=True, max_outage=_PATIENCE),
     )
     summary = asyncio.run(screening.run())
+    if summary.fault and exit_of(summary) is Exit.STOPPED:  # what is said of a run is not so here
+        summary.fault.do_in_command = "Check it again later."
     if table and not table.is_empty:
         table.print()
     for problem in problems_of(summary, "stdout", of_one=len(images) == 1):
@@ -122,11 +125,11 @@ class _Table:
 
 def _told(record: Record) -> tuple[str, str, str]:
     """Return an outcome's word, the style of it, and why."""
-    said = " ".join(filter(None, (record["code"], record["message"])))
     if record["kind"] == "skipped":
-        return _("skipped"), "dim", record["message"]
+        return _("skipped"), "dim", advised(record, record["message"])
     if record["kind"] == "failed":
-        return _("failed"), "red", f"{record['error']}: {record['message']}"
+        return _("failed"), "red", advised(record, f"{record['error']}: {record['message']}")
     if record["check_pass"]:
         return _("passed"), "green", record["message"]
-    return _("rejected"), "yellow", said or _("the service gives no reason")
+    said = " ".join(filter(None, (record["code"], record["message"])))
+    return _("rejected"), "yellow", advised(record, said or _("the service gives no reason"))

@@ -57,7 +57,8 @@ def exit_of_fault(fault: DetectError) -> Exit:
         return Exit.BUDGET
     if isinstance(fault, NotSent | ServiceUnavailable | OutcomeUnknown):  # an outage's last
         return Exit.STOPPED
-    return Exit.USAGE if isinstance(fault, LedgerError) else Exit.ACCOUNT
+    misses_an_extra = isinstance(fault.__cause__, ModuleNotFoundError)
+    return Exit.USAGE if isinstance(fault, LedgerError) or misses_an_extra else Exit.ACCOUNT
 
 
 def exit_of(summary: RunSummary) -> Exit:

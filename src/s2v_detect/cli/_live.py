@@ -14,18 +14,21 @@ from s2v_detect._version import missing
 from s2v_detect.bulk import Output, RunSummary
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._exits import exit_of, meaning_of
+from s2v_detect.cli._places import LedgerPlace
 from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import STANDARD, why_closed
 from s2v_detect.languages import _, spoken
-from s2v_detect.ledger import AnyLedger
+from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import Record
 
 if TYPE_CHECKING:
     from s2v_detect.report import LivePage
 
 _TOLD_EVERY_S = 1.0
+_LONGEST_PIECE_S = 5.0
+"""A piece of the times is read in milliseconds."""
 _AT_ONCE = 100
 """Records: counting them takes some 2 ms, in which no request leaves."""
 
@@ -42,8 +45,13 @@ def folder_beside(source: str) -> Path | None:
 
 
 @contextmanager
-def live_page(port: int, source: str, out: str, screening: Screening) -> Iterator["Live"]:
-    """Have the page of a run served while the block is open. Raises `Unusable`."""
+def live_page(
+    port: int, source: str, out: str, screening: Screening, place: LedgerPlace | None
+) -> Iterator["Live"]:
+    """Have the page of a run served while the block is open. Raises `Unusable`.
+
+    `place` is that of the run's ledger.
+    """
     try:
         from s2v_detect.report import LivePage, Page  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -64,15 +72,16 @@ def live_page(port: int, source: str, out: str, screening: Screening) -> Iterato
             raise Unusable(told.format(port=port, why=why_closed(error))) from error
         told = _("Live page, as long as the run goes on: {url}").format(url=page.url)
         screening.console.print(told, markup=False, soft_wrap=True)
-        yield closing_all.enter_context(closing(Live(page, screening)))
+        yield closing_all.enter_context(closing(Live(page, screening, place)))
 
 
 class Live:
     """What a run tells its page."""
 
-    def __init__(self, page: "LivePage", screening: Screening) -> None:
+    def __init__(self, page: "LivePage", screening: Screening, place: LedgerPlace | None) -> None:
         self._page = page
         self._screening = screening
+        self._place = place
         self._earlier: EarlierTimes | None = None
 
     @property
@@ -95,7 +104,7 @@ class Live:
         self._page.end(told)  # once: nothing, where it has ended
 
     def close(self) -> None:
-        """Read no more of the ledger, which is closed next."""
+        """Read no more of the ledger."""
         if self._earlier:
             self._earlier.stop()
 
@@ -107,8 +116,10 @@ class Live:
 
     def _opened(self) -> Output:
         output = self._screening.open_output()
-        if ledger := self._screening.ledger:  # this run's by now, with its earlier requests
-            self._earlier = EarlierTimes(ledger, self._page)
+        ledger = self._screening.ledger
+        if ledger and self._place:  # this run's by now, with its earlier requests
+            with self._page.harmless:
+                self._earlier = EarlierTimes(self._place, ledger.name, self._page)
         return ShownOutput(output, self._page)
 
     def _following(self, watched: Watched) -> TaskOfBlock:
@@ -127,11 +138,14 @@ class Live:
 class EarlierTimes:
     """Shows when the requests of earlier runs were sent.
 
-    A long run has millions of them. So they are read in a thread, while this run sends its first.
+    A long run has millions of them. So they are read in a thread, while this run sends its first,
+    and by a ledger of its own: the run's has one writer, which would take the reading in among what
+    the run records, and a fault of the reading for one of the books.
     """
 
-    def __init__(self, ledger: AnyLedger, page: "LivePage") -> None:
-        self._ledger = ledger
+    def __init__(self, place: LedgerPlace, name: str, page: "LivePage") -> None:
+        self._place = place
+        self._name = name
         self._page = page
         self._before = time.time()
         """This run tells of its own requests as they leave."""
@@ -140,17 +154,17 @@ class EarlierTimes:
         self._thread.start()
 
     def stop(self) -> None:
-        """Read no more, not one row: the ledger would be opened again for it."""
+        """Read no more. A disk or a server that hangs is not waited for."""
         self._is_over = True
-        self._thread.join()  # for one piece of rows at most
+        self._thread.join(_LONGEST_PIECE_S)
 
     def _read(self) -> None:
         # The run will meet a fault of the ledger; the page is no part of the books.
-        with self._page.harmless, suppress(LedgerError):
-            self._page.sent(self._times())
+        with self._page.harmless, suppress(LedgerError), ledger_at(self._place) as ledger:
+            self._page.sent(self._times(ledger))
 
-    def _times(self) -> Iterator[float]:
-        for at in self._ledger.request_times(self._ledger.name):
+    def _times(self, ledger: AnyLedger) -> Iterator[float]:
+        for at in ledger.request_times(self._name):
             if self._is_over:
                 return
             if at < self._before:

@@ -101,6 +101,7 @@ class Progress:
         self._harmless = Harmless(_NAME)
         self._language = spoken()
         self._last = ""
+        self._picture: RenderableType = ""
 
     def __enter__(self) -> Self:
         if not self._quiet:
@@ -140,8 +141,9 @@ class Progress:
             self._console.print(self.line())
 
     def _pictured(self) -> RenderableType:
-        with speaking(self._language):  # rich calls from a thread of its own
-            return self.picture()
+        with self._harmless, speaking(self._language):  # rich calls from a thread of its own
+            self._picture = self.picture()
+        return self._picture
 
     def picture(self) -> RenderableType:
         """Return three lines: how far, how fast and how long, and what came of it."""
@@ -227,14 +229,14 @@ class Progress:
     def _outages(self) -> list[Text]:
         """Return of each outage what is out and why, how long that is waited for, and its end."""
         now, told = datetime.now().astimezone(), []
-        for begun in self._watched.tally.out.values():
+        for begun in list(self._watched.tally.out.values()):
             waited = duration(max(0.0, (now - begun.at).total_seconds()))
-            words = _("{where} is out: {message} Waiting for {waited}")
+            words = _("{where} is out: {message} Waiting for {waited} so far")
             end = ""
             if begun.until:
                 words = _(
-                    "{where} is out: {message} Waiting for {waited}, at the latest until {end}"
-                    " (--max-outage)"
+                    "{where} is out: {message} Waiting for {waited} so far, at the latest until"
+                    " {end} (--max-outage)"
                 )
                 until = begun.until.astimezone()
                 end = f"{until:%H:%M}" if until.date() == now.date() else f"{until:%Y-%m-%d %H:%M}"

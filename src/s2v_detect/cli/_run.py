@@ -43,7 +43,7 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary
 from s2v_detect.cli._summary_file import write_summary
-from s2v_detect.cli._terminal import STANDARD, printable, stderr_console, why
+from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console, why
 from s2v_detect.cli._too_many import refuse_too_many
 from s2v_detect.languages import _
 from s2v_detect.ledger import AnyLedger
@@ -83,20 +83,20 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
         )
         port = plan.live_port
         live = port is not None and closing_all.enter_context(
-            live_page(port, source, out, screening)
+            live_page(port, source, out, screening, plan.ledger_of(out))
         )
         try:
             summary = asyncio.run(_counted(rows, live.shown if live else screening))
         except (InputError, OutputError) as error:
             raise Unusable(str(error)) from error
-        name = "stdout" if out == STANDARD else out
+        code, name = exit_of(summary), "stdout" if out == STANDARD else out
+        sampled = sample or None
+        print_summary(console, summary, output=name, emulated=account.emulator, sample=sampled)
+        tell_left_out(console, rows)
+        if plan.summary:
+            write_summary(plan.summary, summary, output=name, sample=sampled)
         if live:
             live.end(summary, name)
-    code = exit_of(summary)
-    print_summary(console, summary, output=name, emulated=account.emulator, sample=sample or None)
-    tell_left_out(console, rows)
-    if plan.summary:
-        write_summary(plan.summary, summary, output=name, sample=sample or None)
     if plan.report:
         _report_on(source, out, plan, screening)
     return code
@@ -141,10 +141,11 @@ def opened_input(name: str, plan: Plan, out: str = STANDARD) -> Source:
         return listed_bucket(name)
     own = OwnFiles(plan.written_by(out))
 
-    def tell(guessed: str) -> None:
+    def tell(guessed: str, option: str) -> None:
         what = "stdin" if name == STANDARD else printable(name)
         told = _("{name} is read as {kind}.").format(name=what, kind=guessed)
-        stderr_console().print(told, markup=False)
+        other = option and _("If that is wrong, give {option}.").format(option=option)
+        stderr_console().print(joined(told, other), markup=False)
 
     try:
         if is_pattern(name):

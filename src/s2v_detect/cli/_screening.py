@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +17,7 @@ from s2v_detect.cli._clock import OPTIONS, Ends
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._progress import Progress, Watched
 from s2v_detect.cli._signals import heeding_signals
-from s2v_detect.cli._terminal import joined, logged_on
+from s2v_detect.cli._terminal import duration, joined, logged_on
 from s2v_detect.languages import N_, _, ngettext
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
@@ -175,7 +174,7 @@ class Screening:
 
         if self.ends.until and not sending.quiet:  # a time of day may be that of tomorrow
             end = self.ends.until.astimezone()
-            left = timedelta(seconds=round(self.ends.left_s["until"]))
+            left = duration(self.ends.left_s["until"])
             told = _("Nothing is sent after {end:%d %B, %H:%M:%S}, in {left}.")
             self.console.print(told.format(end=end, left=left))
         with heeding_signals(stop, stop_now), progress, self.following(watched):

@@ -122,8 +122,11 @@ class _OnConsole(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        lines = (printable(line) for line in self.format(record).splitlines())
-        self._console.print("\n".join(lines), markup=False)
+        try:
+            lines = (printable(line) for line in self.format(record).splitlines())
+            self._console.print("\n".join(lines), markup=False)
+        except Exception:  # noqa: BLE001  # what every handler does: no record ends what it tells of
+            self.handleError(record)
 
 
 @contextmanager
@@ -204,7 +207,10 @@ def joined(*sentences: str) -> str:
         >>> joined("It ends.", "", "Go on."), joined("运行结束。", "请继续。")
         ('It ends. Go on.', '运行结束。请继续。')
     """
-    return " ".join(filter(None, sentences)).replace("。 ", "。")
+    told = ""
+    for each in filter(None, sentences):
+        told += f" {each}" if told and not told.endswith("。") else each
+    return told
 
 
 def sentence(text: str) -> str:

@@ -258,12 +258,18 @@ def _what(value: object) -> str:
     return f"nothing ({value}, of type {kind})" if is_missing(value) else f"a value of type {kind}"
 
 
-def _blank_around(url: str) -> str:
-    """Return where white space stands, if all of it stands around the address."""
+_NO_URL = "it is no http, https or oss URL"
+
+
+def _blank_in(url: str) -> str:
+    """Return what to do about an address with white space in it, or around it alone."""
     if _BLANK_OR_CONTROL.search(url.strip()):
-        return ""
+        if "://" not in url:
+            return _NO_URL
+        return "the address holds white space or a control character: percent-encode it"
     is_before, is_behind = url[0].isspace(), url[-1].isspace()
-    return "around it" if is_before and is_behind else f"at its {'start' if is_before else 'end'}"
+    where = "around it" if is_before and is_behind else f"at its {'start' if is_before else 'end'}"
+    return f"the address has white space {where}: strip it"
 
 
 def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each its own line
@@ -273,9 +279,7 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
     if len(url) > _LONGEST_URL:
         return f"the address has {len(url)} characters"
     if _BLANK_OR_CONTROL.search(url):
-        if where := _blank_around(url):
-            return f"the address has white space {where}: strip it"
-        return "the address holds white space or a control character: percent-encode it"
+        return _blank_in(url)
     if _HALF.search(url):
         return "the address holds characters that are not Unicode text"
     try:
@@ -284,7 +288,7 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
     except ValueError:  # its text quotes the host, and what was taken for one may be a password
         return "the address can't be read: its host or its port is malformed"
     if parts.scheme not in IMAGE_SCHEMES:
-        return "it is no http, https or oss URL"
+        return _NO_URL
     if not hostname:
         return "the address names no host"
     if parts.scheme == "oss" and len(parts.path) < len("/k"):

@@ -10,8 +10,9 @@ from typing import Final, Literal, get_args
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
-_NAMES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-"""The first that is set says the language, as with every program that uses gettext."""
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The first that is set is the locale."""
+_PLAIN = ("", "c", "posix")
 
 _spoken: ContextVar[Language] = ContextVar("s2v_detect_language", default="en")
 
@@ -34,19 +35,33 @@ def spoken() -> Language:
 def language_of(environment: Mapping[str, str]) -> Language:
     """Return the language that an environment asks for: Chinese, or English for all others.
 
+    The rule is that of gettext: the locale says it, or the first of `LANGUAGE` that there is. In
+    the locale C, that of scripts, `LANGUAGE` says nothing.
+
     Example:
         >>> language_of({"LANG": "zh_CN.UTF-8"}), language_of({"LANG": "de_DE.UTF-8"})
         ('zh', 'en')
-        >>> language_of({"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}), language_of({})
+        >>> language_of({"LC_ALL": "C.UTF-8", "LANGUAGE": "zh_CN"}), language_of({})
         ('en', 'en')
+        >>> language_of({"LANG": "de_DE.UTF-8", "LANGUAGE": "de:zh_CN:en"})
+        'zh'
     """
-    asked = next((environment[name] for name in _NAMES if environment.get(name)), "")
-    first = asked.partition(":")[0].lower()
-    return "zh" if first.partition("_")[0].partition("-")[0] == "zh" else "en"
+    locale = next((environment[name] for name in _LOCALES if environment.get(name)), "")
+    if _tag_of(locale) in _PLAIN:
+        return "en"
+    asked = [_tag_of(each) for each in (environment.get("LANGUAGE") or locale).split(":")]
+    return next((language for each in asked for language in LANGUAGES if each == language), "en")
+
+
+def _tag_of(locale: str) -> str:
+    """Return the language of a locale, such as `zh` of `zh_CN.UTF-8` and of `zh-Hans`."""
+    return locale.lower().replace("-", "_").partition("_")[0].partition(".")[0]
 
 
 def _(text: str) -> str:
     """Return a sentence in the language that is spoken."""
+    if not text:  # the catalogue's own header
+        return ""
     return _catalogue(_spoken.get()).gettext(text)
 
 

@@ -121,9 +121,22 @@ _SKIPS = [
         Advice(N_("An address that is not public."), N_("Put it where the service can fetch it.")),
     ),
     (
-        "the address can't be read",
+        "it is no http, https or oss URL",
+        N_("No address"),
+        Advice(
+            N_("It is no address of an image."),
+            N_("Give an http, https or oss URL; for files beside the list, run with --files."),
+        ),
+    ),
+    (
+        "the address ",
         N_("Faulty address"),
-        Advice(N_("The address can't be read."), N_("Mend the address.")),
+        Advice(N_("The address can't be used."), N_("Mend the address.")),
+    ),
+    (
+        "the line has",
+        N_("Faulty row"),
+        Advice(N_("The row is not as long as the header."), N_("Mend the row.")),
     ),
     ("can't be read", N_("Unreadable file"), _UNREADABLE),
     ("not a file", N_("Unreadable file"), _UNREADABLE),

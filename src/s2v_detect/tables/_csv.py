@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from s2v_detect.images import trimmed
+from s2v_detect.languages import _
 from s2v_detect.tables._cut import ENDINGS, SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
 from s2v_detect.tables._head import head_of, is_decisive, said_by
@@ -113,10 +114,11 @@ class CsvRows:
         if self._firsts:
             self._decide(rows)
         elif self.columns is None and self._header_row:
-            raise InputError(
-                f"The input has nothing in line {self._header_row}, which --header-row says is its"
-                " header. Give the number of another line."
+            told = _(
+                "The input has nothing in line {line}, which --header-row says is its header. Give"
+                " the number of another line."
             )
+            raise InputError(told.format(line=self._header_row))
         return rows
 
     def _begun(self, lines: Sequence[TextLine]) -> Sequence[TextLine]:
@@ -262,16 +264,17 @@ class CsvRows:
     def _take_first(self, first: _First, rows: list[Row]) -> None:
         """Take a row while the header is not known."""
         if self._header_row and not self._firsts and first.number != self._header_row:
-            raise InputError(
-                f"The input has no row that begins in line {self._header_row}, which --header-row"
-                " says is its header. Give the number of another line."
+            told = _(
+                "The input has no row that begins in line {line}, which --header-row says is its"
+                " header. Give the number of another line."
             )
+            raise InputError(told.format(line=self._header_row))
         if first.fault and not self._firsts and self._header_row != 0:
-            raise InputError(
-                f"The header, line {first.number} of the input, can't be read: {first.fault}. Mend"
-                " that line, or say what the input is: --encoding, --delimiter, --format,"
-                " --header-row."
+            told = _(
+                "The header, line {line} of the input, can't be read: {fault}. Mend that line, or"
+                " say what the input is: --encoding, --delimiter, --format, --header-row."
             )
+            raise InputError(told.format(line=first.number, fault=first.fault))
         self._firsts.append(first)
         if is_decisive([each.cells for each in self._firsts], self._wanted, self._said):
             self._decide(rows)
@@ -296,10 +299,11 @@ class CsvRows:
             self.header_line = firsts[above - 1].number
         self.passed_over += above
         if not above and (fault := self._cut(firsts[0].text, firsts[0].cells)):
-            raise InputError(
-                f"The input has no header, and in its first line {fault}. Or give --format text,"
-                " if each line is an address."
+            told = _(
+                "The input has no header, and in its first line {fault}. Or give --format text, if"
+                " each line is an address."
             )
+            raise InputError(told.format(fault=fault))
         rows += [
             Row(each.number, each.text, each.fault)
             if each.fault

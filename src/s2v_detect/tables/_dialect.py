@@ -13,11 +13,11 @@ addresses, and `image url` at its blank.
 import re
 from collections.abc import Sequence
 
+from s2v_detect.languages import _
 from s2v_detect.tables._rows import InputError, is_address
 
 GUESSED = (",", ";", "\t", "|")
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-WORDS = {"\t": "a tab"}
 _HEAD_LINES = 100
 _QUOTED = re.compile(r'"[^"]*"')
 _SEP = re.compile(r'"?sep=(.)"?')
@@ -33,9 +33,14 @@ def delimiter_named(text: str) -> str:
     found = _NAMES.get(text.lower(), text)
     if len(found) == 1 and not (found.isalnum() or found in "\"'\r\n\0:/. \ufeff\ufffd"):
         return found
-    raise InputError(
-        f"{text!r} can't separate cells. Give --delimiter one character: ',' or ';' or '|' or tab."
-    )
+    told = _("{text!r} can't separate cells. Give --delimiter one character: {such}.")
+    such = _(" or ").join(("','", "';'", "'|'", "tab"))
+    raise InputError(told.format(text=text, such=such))
+
+
+def shown(delimiter: str) -> str:
+    """Return a delimiter as a person reads it."""
+    return _("a tab") if delimiter == "\t" else repr(delimiter)
 
 
 def delimiter_said(line: str) -> str | None:
@@ -58,10 +63,11 @@ def delimiter_of(lines: Sequence[str], default: str) -> str:
         if alike > most and (has_header or each == default or alike == len(bare)):
             best, most = each, alike
     if best == ";" != default and not has_header:
-        raise InputError(
+        told = _(
             "The first line is an address with a ';' behind it, and no header says whether that"
-            f" separates cells. Give --delimiter ';', or --delimiter '{default}' if it does not."
+            " separates cells. Give --delimiter ';', or --delimiter '{default}' if it does not."
         )
+        raise InputError(told.format(default=default))
     return best
 
 

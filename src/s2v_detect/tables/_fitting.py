@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from s2v_detect.tables._dialect import GUESSED, WORDS
+from s2v_detect.languages import _
+from s2v_detect.tables._dialect import GUESSED, shown
 from s2v_detect.tables._rows import InputError, Row, is_address, named
 
 _MOST_HELD = 1000
@@ -84,8 +85,9 @@ async def fitting_batches(table: Table, *, takes_files: bool) -> AsyncGenerator[
 
 def _nothing_in(table: Table) -> str:
     if table.columns:
-        return f"The input has no row under its header. {named(table.columns)}"
-    return "The input has no image: it is empty, or has nothing but blank lines and comments."
+        told = _("The input has no row under its header. {columns}")
+        return told.format(columns=named(table.columns))
+    return _("The input has no image: it is empty, or has nothing but blank lines and comments.")
 
 
 def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
@@ -95,10 +97,11 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
         return
     cut = next((row for row in rows if row.fault.startswith(_OF_THE_TABLE)), None)
     if cut and all(row.fault for row in rows):
-        raise InputError(
-            f"None of the first {len(rows):,} rows can be an image. In line {cut.number},"
-            f" {cut.fault}. If the header is another line, give --header-row with its number."
+        told = _(
+            "None of the first {count:,} rows can be an image. In line {line}, {fault}. If the"
+            " header is another line, give --header-row with its number."
         )
+        raise InputError(told.format(count=len(rows), line=cut.number, fault=cut.fault))
     others = Counter(
         name
         for row in rows
@@ -107,10 +110,14 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
         if name != table.column and is_address(value)
     )
     if others:
-        [(other, _)] = others.most_common(1)
+        [(other, _count)] = others.most_common(1)
+        told = _(
+            "None of the first {count:,} rows has an address in the column {column!r}, but"
+            " {other!r} has addresses. Give --column {other!r}. {columns}"
+        )
+        columns = named(table.columns)
         raise InputError(
-            f"None of the first {len(rows):,} rows has an address in the column {table.column!r},"
-            f" but {other!r} has addresses. Give --column {other!r}. {named(table.columns)}"
+            told.format(count=len(rows), column=table.column, other=other, columns=columns)
         )
 
 
@@ -118,8 +125,8 @@ def _refuse_misfit_lines(rows: Sequence[Row]) -> None:
     for delimiter in GUESSED:
         for row in rows:
             if not row.fault and any(map(is_address, row.image.split(delimiter)[1:])):
-                raise InputError(
-                    f"No line up to line {row.number} is an address, but that line has one behind"
-                    f" {WORDS.get(delimiter, repr(delimiter))}. If the input is CSV, give --format"
-                    " csv."
+                told = _(
+                    "No line up to line {line} is an address, but that line has one behind"
+                    " {delimiter}. If the input is CSV, give --format csv."
                 )
+                raise InputError(told.format(line=row.number, delimiter=shown(delimiter)))

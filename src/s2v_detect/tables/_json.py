@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from s2v_detect.images import trimmed
+from s2v_detect.languages import _
 from s2v_detect.tables._head import column_of
 from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import TextLine
@@ -102,15 +103,16 @@ class JsonRows:
 
 def _refuse_wrapped(waiting: list[tuple[int, dict[str, Any]]]) -> None:
     """Raise `InputError` where the only record is no row, but has the list of them."""
-    [(_, value), *others] = waiting
+    [(_number, value), *others] = waiting
     lists = [name for name, each in value.items() if isinstance(each, list) and each]
     if others or len(lists) != 1 or usual_column(value) or any(map(is_address, value.values())):
         return
     if all(isinstance(each, dict) for each in value[lists[0]]):
-        raise InputError(
-            f"The input is one JSON object, and the list is under {lists[0]!r}. Save that list"
-            f" alone, as `jq .{lists[0]}` does."
+        told = _(
+            "The input is one JSON object, and the list is under {name!r}. Save that list alone, as"
+            " `jq .{name}` does."
         )
+        raise InputError(told.format(name=lists[0]))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from s2v_detect._waiting import in_thread
+from s2v_detect.languages import _
 from s2v_detect.tables._array import ItemSplitter
 from s2v_detect.tables._csv import CsvRows
-from s2v_detect.tables._dialect import WORDS, delimiter_named
+from s2v_detect.tables._dialect import delimiter_named, shown
 from s2v_detect.tables._encodings import Decoding, encoding_named
 from s2v_detect.tables._file_formats import FORMATS, Format, no_header_row
 from s2v_detect.tables._json import JsonRows
@@ -24,7 +25,7 @@ from s2v_detect.tables._reading import (
     pieces,
 )
 from s2v_detect.tables._recognising import refuse_by_content
-from s2v_detect.tables._rows import InputError, Row, Rows
+from s2v_detect.tables._rows import InputError, Row, Rows, in_column, read_as
 from s2v_detect.tables._text import TextRows
 
 _HEAD = 65_536
@@ -53,7 +54,8 @@ class LineTable:
         self._delimiter = None if delimiter is None else delimiter_named(delimiter)
         if delimiter and not FORMATS[format_].delimiter:
             if format_ != "text":
-                raise InputError(f"--delimiter is for CSV, not for {FORMATS[format_].words}.")
+                told = _("--delimiter is for CSV, not for {format}.")
+                raise InputError(told.format(format=FORMATS[format_].words))
             self._format = "csv"
         if header_row is not None and not FORMATS[self._format].delimiter:
             raise InputError(no_header_row(self._format))
@@ -80,35 +82,36 @@ class LineTable:
     def guessed(self) -> str:
         """What the list was read as, where that is not what it looks like from outside."""
         words = [*self._found().values()]
-        kind = "a list"
+        kind = _("a list")
         if isinstance(self._splitter, ItemSplitter):
-            kind = "a JSON array"
+            kind = _("a JSON array")
         elif isinstance(self._rows, JsonRows) and self._format == "text":
-            kind = "JSON lines"
+            kind = _("JSON lines")
         elif not words:
             return ""
-        return f"{kind} {', '.join(words)}".rstrip()
+        return read_as(kind, _(", ").join(words))
 
     @property
     def correction(self) -> str:
-        return " or ".join(self._found())
+        return _(" or ").join(self._found())
 
     def _found(self) -> dict[str, str]:
         """Return what was guessed, by the option that says another."""
         found = {}
         if self._decoding and not (self._decoding.is_plain or self._encoding):
-            found["--encoding"] = f"in {self._decoding.name}"
+            found["--encoding"] = _("in {encoding}").format(encoding=self._decoding.name)
         rows = self._rows
         if isinstance(rows, CsvRows):
             if not self._delimiter and rows.delimiter != FORMATS[self._format].delimiter:
-                name = WORDS.get(rows.delimiter, repr(rows.delimiter))
-                found["--delimiter"] = f"separated by {name}"
+                told = _("separated by {delimiter}")
+                found["--delimiter"] = told.format(delimiter=shown(rows.delimiter))
             if self._header_row is None and not rows.has_header:
-                found["--header-row"] = "without a header"
+                found["--header-row"] = _("without a header")
             elif self._header_row is None and rows.header_line:
-                found["--header-row"] = f"with its header in line {rows.header_line}"
+                told = _("with its header in line {line}")
+                found["--header-row"] = told.format(line=rows.header_line)
         if isinstance(rows, CsvRows | JsonRows) and rows.is_chosen:
-            found["--column"] = f"with its images in the column {rows.column!r}"
+            found["--column"] = in_column(rows.column)
         return found
 
     @property

@@ -8,9 +8,10 @@ from typing import Any
 
 from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
+from s2v_detect.languages import _
 from s2v_detect.tables._head import column_of
 from s2v_detect.tables._names import distinct
-from s2v_detect.tables._rows import InputError, Row, address_row, row_of
+from s2v_detect.tables._rows import InputError, Row, address_row, in_column, read_as, row_of
 
 _BATCH = 1000
 
@@ -47,7 +48,7 @@ class ParquetTable:
             cells = [list(map(_text_of, row.values())) for row in rows]
             self.column, is_chosen = column_of(columns, columns, cells, self._column)
             if is_chosen:
-                self.guessed = f"a table with its images in the column {self.column!r}"
+                self.guessed = read_as(_("a table"), in_column(self.column))
                 self.correction = "--column"
         return self.column
 

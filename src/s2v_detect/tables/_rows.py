@@ -178,7 +178,17 @@ def has_two_addresses(image: str) -> bool:
     return False
 
 
+def in_column(column: str | None) -> str:
+    """Return what is said of a column that was chosen."""
+    return _("with its images in the column {column!r}").format(column=column)
+
+
+def read_as(kind: str, details: str) -> str:
+    """Return what an input is read as: a kind of list, and what was found of it."""
+    return _("{kind} {details}").format(kind=kind, details=details) if details else kind
+
+
 def named(columns: Sequence[str]) -> str:
     """Return a sentence that names the columns of an input."""
-    shown = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")  # noqa: PLR2004  # enough to find one
+    shown = _(", ").join(columns[:20]) + (" …" if len(columns) > 20 else "")  # noqa: PLR2004  # enough to find one
     return _("Its columns are {names}.").format(names=shown) if columns else _("It has no columns.")

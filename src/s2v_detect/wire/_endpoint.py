@@ -286,7 +286,7 @@ def _url_of(base_url: str) -> httpx.URL:
         return httpx.URL(base_url + CHECK_PATH)
     except httpx.InvalidURL as error:  # a host that is no name in any alphabet, or too long
         raise ConfigurationError(
-            "the base URL can't be used.", do=f"It looks like {BASE_URL}."
+            "the base URL can't be used.", do=f"Give one such as {BASE_URL}."
         ) from bare(error)
 
 
