@@ -70,7 +70,7 @@ class DetectClient(AsyncOnly):
             `cost_at_most`; `"keep"` leaves it `OutcomeUnknown`.
         ledger: a `Ledger` or `PostgresLedger`, or its place: every request is recorded there first,
             and every answer before it is told, and what was answered before costs nothing.
-        max_cost: CNY that may be spent, to the fen; or a `Budget`, for a day and a month too. What
+        max_cost: CNY that may be spent, exact; or a `Budget`, for a day and a month too. What
             is in flight or unknown counts in full; `BudgetSpent` is raised rather than pass it. It
             spans all runs of a ledger that has a name, else this client since it was made.
         max_outage_s: seconds that a stream waits for the end of an outage of the service or store;

@@ -215,7 +215,7 @@ def test_a_state_folder_that_is_none(
     ("line", "code", "words"),
     [
         ("process", 0, "Each process has its own"),
-        ("machine", 0, "0 other processes share"),
+        ("machine", 0, "no other process shares"),
         ("proces", 4, "says neither"),
         ("redis://me:S3CR3T@127.0.0.1:{dead}/0", 2, "redis://127.0.0.1"),
         ("redis://127.0.0.1:notaport/S3CR3T", 4, "no URL of a Redis"),

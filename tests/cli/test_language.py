@@ -20,6 +20,7 @@ from s2v_detect import Event, NotSent, Spend
 from s2v_detect.bulk import RunSummary, Sample, Tally
 from s2v_detect.cli import main
 from s2v_detect.cli._exits import Exit, meaning_of
+from s2v_detect.cli._findings import Heard, of_key, of_line, of_service
 from s2v_detect.cli._language import usual_language
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._summary import print_summary
@@ -219,9 +220,52 @@ def test_the_estimate_loses_nothing_at_any_width(
         assert "…" not in told
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_statement_has_each_date_in_one_line(
+    language: str,
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """However narrow the terminal is; a bill that is unknown is called so."""
+    async with emulator.client(ledger=tmp_path / "books.db") as client:
+        await client.check("http://a.example/1.jpg")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    told = ""
+    for width in (40, 60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main(["ledger", "statement", "books.db", "--lang", language]) == 0
+        told = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+        assert re.search(r"^20\d\d-\d\d-\d\d ", told, re.MULTILINE), told
+        assert max(map(cell_len, told.splitlines())) <= width
+    assert {"en": "unknown", "zh": "计费不明"}[language] in told
+
+
+@pytest.mark.parametrize("source", ["模拟服务自身", "DASHSCOPE_API_KEY"])
+@pytest.mark.parametrize("others", range(3))
+def test_no_space_stands_between_two_chinese_words(source: str, others: int) -> None:
+    """Where a name that is put in may be a Chinese one."""
+    place = "服务（经由代理）"
+    heard = [
+        Heard(status, is_credential, is_answer, None, place, 0.1)
+        for status, is_credential, is_answer in (
+            (200, True, True), (400, False, True), (404, False, False), (502, False, False)
+        )
+    ]  # fmt: skip
+    with speaking("zh"):
+        findings = [of_key(source, each) for each in (None, *heard)]
+        findings += [of_service(each) for each in heard]
+        findings.append(of_line("/a", others + 1, None))
+    wide = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+    assert not [each.found for each in findings if re.search(f"{wide} {wide}", each.found)]
+    assert ("没有其他进程" in findings[-1].found) is (others == 0)
+    assert " 0 " not in findings[-1].found
+
+
 def test_the_figures_of_the_summary_stand_below_each_other() -> None:
     """However wide the words before them are."""
-    for language, words in (("zh", ("花费", "合计", "输出")), ("en", ("cost", "in all", "output"))):
+    for language, words in (("zh", ("费用", "合计", "输出")), ("en", ("cost", "in all", "output"))):
         lines = [line for line in printed(120, language).splitlines() if line.startswith("  ")]
         of = {word: line for line in lines for word in words if line.strip().startswith(f"{word} ")}
         begins = {

@@ -5,10 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+TEXTS = {"README.md": ENGLISH, "README.zh-CN.md": CHINESE}
 
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -47,6 +51,54 @@ def links(text: str) -> Counter[str]:
 def rows(text: str) -> list[int]:
     """Return the cells of each row of a table."""
     return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
+def rendered(text: str) -> str:
+    """Return what a reader sees of the prose, as CommonMark and the tables of GitHub have it.
+
+    A line that ends within a paragraph is a newline here. GitHub shows it as a space.
+    """
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    return "\n\n".join(seen(token) for token in tokens if token.type == "inline")
+
+
+def seen(token: Token) -> str:
+    """Return the words of a paragraph, without its code and what marks emphasis and links."""
+    if token.children is not None:
+        return "".join(seen(child) for child in token.children)
+    return "\n" if token.type == "softbreak" else token.content * (token.type == "text")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_mark_of_emphasis_is_left_to_be_read(name: str) -> None:
+    """A mark that closes nothing stays: such as one between a full stop and a Chinese character."""
+    assert not re.findall(r".*\*.*", rendered(TEXTS[name]))
+
+
+def test_no_line_ends_between_two_chinese_characters() -> None:
+    """GitHub would show a space there, which Chinese has not."""
+    wide = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+    assert not re.findall(rf".*{wide}\n{wide}.*", rendered(CHINESE))
+    assert re.search(wide, rendered(CHINESE))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("**甲。**乙", "**甲。**乙"),
+        ("**甲**。乙", "甲。乙"),
+        ("*甲：*乙", "*甲：*乙"),
+        ("*甲：*`x`", "甲："),
+        ("**甲。** 乙", "甲。 乙"),
+        ("- 甲\n  乙", "甲\n乙"),
+        ("|甲|\n|-|\n|*乙*|", "甲\n\n乙"),
+        ("```\n**\n```\n`*`", ""),
+        ("[*甲*](x)![乙](y)", "甲乙"),
+    ],
+)
+def test_a_text_is_rendered_as_a_reader_sees_it(text: str, told: str) -> None:
+    """Code may have any mark, and no other text may have one."""
+    assert rendered(text) == told
 
 
 @pytest.mark.parametrize("part", [headings, programs, names, figures, links, rows])

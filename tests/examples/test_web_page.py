@@ -124,7 +124,7 @@ def test_a_rejected_address_is_told_with_its_reason_in_both_languages(
     expect(page.locator("h1")).to_contain_text("这张人像能开口说话吗")
     card = ask(page, f"{base}/photographs/coffee.jpg?signature=secret")
     expect(card).to_have_attribute("data-state", "rejected")
-    expect(card).to_contain_text("未检测到人。")
+    expect(card).to_contain_text("没有检测到人。")
     assert card.locator("img").evaluate("image => image.naturalWidth") == 600
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     page.click("#language")

@@ -37,7 +37,7 @@ NAMES = ("total", "per_day", "per_month")
 def test_an_amount_is_kept_as_it_was_meant(
     name: str, given: Any, kept: Decimal, requests: int
 ) -> None:
-    """To the fen, however it is written; what is beyond all money is counted too."""
+    """Exact, however it is written; what is beyond all money is counted too."""
     budget = Budget(**{name: given})
     found = getattr(budget, name)
     assert isinstance(found, Decimal)

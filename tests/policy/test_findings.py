@@ -226,7 +226,7 @@ def test_the_settings_of_the_network_in_force(
 
 @pytest.mark.parametrize(
     ("processes", "given", "words"),
-    [(1, None, "0 other processes share"), (2, None, "1 other process shares"), (9, 3.5, "3.5 a")],
+    [(1, None, "no other process shares"), (2, None, "1 other process shares"), (9, 3.5, "3.5 a")],
 )
 def test_a_line_tells_who_shares_it(processes: int, given: float | None, words: str) -> None:
     """And what the account gives, where that is less than the rate."""

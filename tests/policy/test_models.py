@@ -113,7 +113,7 @@ def test_a_model_of_the_user_s_own_holds_outcomes() -> None:
     assert (told["outcome"]["kind"], told["first"]["kind"]) == ("skipped", "checked")
 
 
-def test_the_spend_counts_to_the_fen() -> None:
+def test_the_spend_is_exact() -> None:
     """A thousand and three are 4.012, not 4.0120000000000005."""
     spend = Spend(billed=1003, unknown=2, shared=5, known=1)
     assert (spend.cost, spend.cost_at_most) == (Decimal("4.012"), Decimal("4.020"))

@@ -23,6 +23,7 @@ from s2v_detect.report._sample import Kept, Row
 from s2v_detect.report._tally import SHOWN, Tally
 from s2v_detect.report._words import ENGLISH, FIELDS, fields_in, words_in
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "web_page" / "static" / "words.js"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 SKIPPED = {
     "it is 300 x 200 pixels; both sides must have 400 to 7000": "Size in pixels",
@@ -219,6 +220,15 @@ def test_the_vendors_facts_are_in_the_advice_of_both_languages() -> None:
     assert "免费额度" in " ".join(advice_for("failed", "", "OutOfCredit", "zh"))
     assert "业务空间" in " ".join(advice_for("failed", "", "AccessDenied", "zh"))
     assert "限流" in " ".join(advice_for("failed", "", "RateLimited", "zh"))
+
+
+def test_the_web_example_gives_the_same_advice() -> None:
+    """A reader who has seen the report page meets no second sentence for one reason."""
+    example = EXAMPLE.read_text(encoding="utf-8")
+    pairs = dict(re.findall(r'\{\s*en: "([^"]*)",\s*zh: "([^"]*)",?\s*\}', example))
+    for code in REJECT_CODES:
+        english, chinese = (advice_for("checked", code, None, language) for language in LANGUAGES)
+        assert [pairs.get(text) for text in english] == list(chinese), code
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

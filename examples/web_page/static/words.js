@@ -2,51 +2,54 @@
 
 const person = {
   en: "Use a portrait of one person, alone in the picture.",
-  zh: "请使用只有一个人的人像照片。",
+  zh: "请使用单人照，画面中只能有一个人。",
 };
 const front = {
   en: "Use a picture taken from the front, the whole face free and turned to the camera.",
-  zh: "请使用正面照片：面部完整、无遮挡、正对镜头。",
+  zh: "请使用正面拍摄的照片：正对镜头，面部完整、没有遮挡。",
 };
 const size = {
   en: "Scale or crop it: each side from 400 to 7,000 pixels.",
-  zh: "请缩放或裁剪：每边 400 至 7000 像素。",
+  zh: "请缩放或裁剪：长和宽都在 400 到 7,000 像素之间。",
 };
-const format = { en: "Save it as JPEG, PNG, BMP or WEBP.", zh: "请另存为 JPEG、PNG、BMP 或 WEBP。" };
-const another = { en: "Use another picture.", zh: "请换一张照片。" };
+const format = { en: "Save it as JPEG, PNG, BMP or WEBP.", zh: "请另存为 JPEG、PNG、BMP 或 WEBP 格式。" };
+const another = { en: "Use another picture.", zh: "请换一张图片。" };
 
 // Of a rejected portrait, by the service's code: what was seen, and what to do.
 const REASONS = {
-  NoHuman: [{ en: "No person was found.", zh: "未检测到人。" }, person],
-  NoHumanFace: [{ en: "No face was found.", zh: "未检测到人脸。" }, person],
-  InvalidPerson: [{ en: "No person that can be used was found.", zh: "未检测到可用的人物。" }, person],
-  MultiHuman: [{ en: "More than one person is in the picture.", zh: "照片中不止一个人。" }, person],
+  NoHuman: [{ en: "No person was found.", zh: "没有检测到人。" }, person],
+  NoHumanFace: [{ en: "No face was found.", zh: "没有检测到人脸。" }, person],
+  InvalidPerson: [{ en: "No person that can be used was found.", zh: "没有检测到符合要求的人像。" }, person],
+  MultiHuman: [{ en: "More than one person is in the picture.", zh: "画面中不止一个人。" }, person],
   BodyProportion: [
-    { en: "The person takes up too much or too little of the picture.", zh: "人物在画面中的占比过大或过小。" },
+    { en: "The person takes up too much or too little of the picture.", zh: "人物在画面中占得太多或太少。" },
     { en: "Crop it anew.", zh: "请重新裁剪。" },
   ],
-  FacePose: [{ en: "The face is turned away.", zh: "面部朝向不正。" }, front],
-  FullFace: [{ en: "The face is not whole, or something covers it.", zh: "面部不完整或有遮挡。" }, front],
+  FacePose: [{ en: "The face is turned away.", zh: "脸没有正对镜头。" }, front],
+  FullFace: [{ en: "The face is not whole, or something covers it.", zh: "面部不完整，或者有遮挡。" }, front],
   FrontBody: [{ en: "The body is not seen from the front.", zh: "身体不是正面。" }, front],
   FullBody: [
-    { en: "The body is not whole.", zh: "身体不完整。" },
-    { en: "Use a picture that shows more of the person.", zh: "请使用展示更多身体部分的照片。" },
+    { en: "The body is not whole.", zh: "身体没有拍全。" },
+    { en: "Use a picture that shows more of the person.", zh: "请使用人物拍得更完整的照片。" },
   ],
   BodyPose: [
-    { en: "The pose can't be used.", zh: "姿势不可用。" },
-    { en: "Use an upright, quiet pose.", zh: "请使用端正、自然的姿势。" },
+    { en: "The pose can't be used.", zh: "姿势不符合要求。" },
+    { en: "Use an upright, quiet pose.", zh: "请使用身体端正、姿势自然的照片。" },
   ],
-  Value: [{ en: "It is too dark.", zh: "照片太暗。" }, { en: "Use a brighter picture.", zh: "请使用更亮的照片。" }],
-  Content: [{ en: "Its content can't be used.", zh: "内容不可用。" }, another],
-  Resolution: [{ en: "Its size in pixels is out of bounds.", zh: "像素尺寸超出范围。" }, size],
-  ImageSize: [{ en: "Its size is out of bounds.", zh: "尺寸超出范围。" }, size],
-  Size: [{ en: "The file is too large.", zh: "文件太大。" }, { en: "Save it smaller: at most 5 MB.", zh: "请缩小到 5 MB 以内。" }],
-  AspectRatio: [{ en: "It is too wide or too tall.", zh: "画面过宽或过高。" }, { en: "Crop it.", zh: "请裁剪。" }],
-  Format: [{ en: "The format can't be read.", zh: "无法识别的格式。" }, format],
-  FileFormat: [{ en: "The format can't be read.", zh: "无法识别的格式。" }, format],
-  Openerror: [{ en: "The file can't be opened.", zh: "文件无法打开。" }, format],
+  Value: [{ en: "It is too dark.", zh: "照片太暗。" }, { en: "Use a brighter picture.", zh: "请换一张明亮些的照片。" }],
+  Content: [{ en: "Its content can't be used.", zh: "图片内容不符合要求。" }, another],
+  Resolution: [{ en: "Its size in pixels is out of bounds.", zh: "图片的分辨率超出范围。" }, size],
+  ImageSize: [{ en: "Its size is out of bounds.", zh: "图片尺寸超出范围。" }, size],
+  Size: [{ en: "The file is too large.", zh: "文件太大。" }, { en: "Save it smaller: at most 5 MB.", zh: "请压缩到 5 MB 以内再保存。" }],
+  AspectRatio: [{ en: "It is too wide or too tall.", zh: "图片太宽或太高。" }, { en: "Crop it.", zh: "请裁剪一下。" }],
+  Format: [{ en: "The format can't be read.", zh: "无法识别图片格式。" }, format],
+  FileFormat: [{ en: "The format can't be read.", zh: "无法识别图片格式。" }, format],
+  Openerror: [
+    { en: "The file can't be opened.", zh: "文件打不开。" },
+    { en: "Save it anew; it may be damaged.", zh: "文件可能已损坏，请重新保存一份。" },
+  ],
 };
-const OTHER_REASON = [{ en: "The service gave no reason that is known here.", zh: "服务未给出已知原因。" }, another];
+const OTHER_REASON = [{ en: "The service gave no reason that is known here.", zh: "未通过，原因不在已知之列。" }, another];
 
 // Of a check that gave no verdict, by the last part of its problem's type.
 const PROBLEMS = {
@@ -54,14 +57,14 @@ const PROBLEMS = {
     { en: "This can't be checked", zh: "无法检测这张图片" },
     {
       en: "It was not sent.",
-      zh: "图片未发送。请使用 JPEG、PNG、BMP 或 WEBP 图片，每边 400 至 7000 像素；或使用以 http(s) 开头的公网地址。",
+      zh: "图片未发送。请使用 JPEG、PNG、BMP 或 WEBP 图片，长和宽都在 400 到 7,000 像素之间；或使用以 http(s) 开头的公网地址。",
     },
   ],
   "image-unusable": [
     { en: "The picture could not be fetched", zh: "无法获取这张图片" },
     {
       en: "See that the address opens without a login, from China too, and shows a picture; or choose the file itself.",
-      zh: "请确认该地址无需登录即可在中国大陆打开且指向一张图片，或直接选择文件。",
+      zh: "请确认这个地址在中国大陆不用登录就能打开，而且是一张图片；也可以直接选择文件。",
     },
   ],
   "image-refused": [
@@ -81,7 +84,7 @@ const PROBLEMS = {
     { en: "Try again later.", zh: "请稍后重试。" },
   ],
   "outcome-unknown": [
-    { en: "No answer came", zh: "未收到结果" },
+    { en: "No answer came", zh: "没有收到结果" },
     { en: "The picture was sent, and its answer was lost. Try again.", zh: "图片已发送，但结果丢失，请重试。" },
   ],
   unavailable: [
@@ -94,7 +97,7 @@ const PROBLEMS = {
   ],
   lost: [
     { en: "The connection was lost", zh: "连接中断" },
-    { en: "A portrait that was checked meanwhile is known: try again.", zh: "若期间已完成检测，结果会保留，请重试。" },
+    { en: "A portrait that was checked meanwhile is known: try again.", zh: "如果期间已经检测完，结果会保留，请重试。" },
   ],
 };
 
@@ -145,9 +148,9 @@ const WORDS = {
     samples: "或试试这些：",
     samplePortrait: "检测示例：人像",
     sampleCoffee: "检测示例：一杯咖啡",
-    sampleCat: "检测示例：一只猫，尺寸过小",
-    rules: "单人、正面。JPEG、PNG、BMP 或 WEBP，每边 400 至 7000 像素，最大 5 MB。",
-    footer: "图片会发送给检测服务。排队时可随时离开：离开后不会发送任何内容。",
+    sampleCat: "检测示例：一只猫，分辨率太低",
+    rules: "单人、正面。JPEG、PNG、BMP 或 WEBP，长和宽都在 400 到 7,000 像素之间，最大 5 MB。",
+    footer: "图片会发送给检测服务。排队时可以随时离开，离开后什么都不会发送。",
     checks: "检测记录，最新的在前",
     noAddress: "请输入以 https:// 或 http:// 开头的地址",
     held: "等待您的其他图片",

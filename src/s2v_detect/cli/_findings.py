@@ -209,12 +209,16 @@ def of_network(
 
 def of_line(where: str, processes: int, given_per_s: float | None) -> Finding:
     """Return who shares a line that can be had."""
-    facts: dict[str, Any] = {"where": where, "others": processes - 1, "given_per_s": given_per_s}
+    others = processes - 1
+    facts: dict[str, Any] = {"where": where, "others": others, "given_per_s": given_per_s}
     found = ngettext(
         "Kept in {where}; {count:,} other process shares it now.",
         "Kept in {where}; {count:,} other processes share it now.",
-        processes - 1,
-    ).format(where=where, count=processes - 1)
+        others,
+    )
+    if not others:
+        found = _("Kept in {where}; no other process shares it now.")
+    found = found.format(where=where, count=others)
     if given_per_s is None:
         return well("line", found, **facts)
     gives = _("The account gives {rate:g} a second.").format(rate=given_per_s)

@@ -32,15 +32,16 @@ from s2v_detect.cli._terminal import (
     stderr_console,
     why,
 )
-from s2v_detect.languages import N_, _, ngettext
+from s2v_detect.languages import N_, _, ngettext, pgettext
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
 
 _STATES = (
     *(N_("asked"), N_("sent"), N_("answered"), N_("skipped"), N_("failed")),
-    *(N_("unknown"), N_("not sent")),
+    *("unknown", N_("not sent")),
 )
-_OUTCOMES = (N_("sent"), N_("billed"), N_("free"), N_("unknown"), N_("not sent"))
+_OUTCOMES = (N_("sent"), N_("billed"), N_("free"), "unknown", N_("not sent"))
+"""`unknown` is said of the bill: the word is not the one for what is unknown of a set-up."""
 _FLAG = Parameter(negative=(), show_default=False)
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
@@ -113,8 +114,9 @@ def statement(
         for spend in spends:
             _print_json(_spend_fields(spend))
         return Exit.DONE
-    words = (_("day (Beijing)"), _("run"), _("requests"), _("billed"), _("unknown"))
+    words = (_("day (Beijing)"), _("run"), _("requests"), _("billed"), _name_of("unknown"))
     table = _table(*words, _("CNY"), _("CNY at most"))
+    table.columns[0].no_wrap = True  # in a narrow terminal a date in two lines is none
     total = LedgerSpend(
         "",
         _("in all"),
@@ -253,7 +255,7 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
         return Exit.DONE
     table = _table(_("state"), _("images"))
     for state, count in counts.items():
-        table.add_row(_(state), f"{count:,}")
+        table.add_row(_name_of(state), f"{count:,}")
     _stdout().print(table)
     return Exit.DONE
 
@@ -261,15 +263,20 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
 def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
     console = _stdout()
     console.print(Text(shown_image(entry.image), style="bold"))
-    for name, value in (_entry_fields(entry) | {"state": _(entry.state)}).items():
+    for name, value in (_entry_fields(entry) | {"state": _name_of(entry.state)}).items():
         if name != "image" and (value is False or value not in (None, "", 0)):
             console.print(Text(f"  {name:<13} {printable(str(value))}"))
     words = (_("sent at (UTC)"), _("ended at"), _("outcome"), _("error"), _("code"))
     table = _table(*words, _("request id"), _("run"))
     for attempt in attempts:
-        fields = _attempt_fields(attempt) | {"outcome": _(attempt.outcome)}
+        fields = _attempt_fields(attempt) | {"outcome": _name_of(attempt.outcome)}
         table.add_row(*(printable(str(fields[name] or "")) for name in list(fields)[:7]))
     console.print(table)
+
+
+def _name_of(state: str) -> str:
+    """Return what a state or an outcome is called, in the language that is spoken."""
+    return pgettext("of a bill", "unknown") if state == "unknown" else _(state)
 
 
 def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _BY_CODE = {
     "InvalidPerson": Advice(N_("No person that can be used was found."), _ONE_PERSON),
     "MultiHuman": Advice(N_("More than one person is in the picture."), _ONE_PERSON),
     "BodyProportion": Advice(
-        N_("The person takes up too much or too little of it."), N_("Crop it anew.")
+        N_("The person takes up too much or too little of the picture."), N_("Crop it anew.")
     ),
     "FacePose": Advice(N_("The face is turned away."), _FACING),
     "FullFace": Advice(N_("The face is not whole, or something covers it."), _FACING),
