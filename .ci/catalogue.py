@@ -13,10 +13,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src" / "s2v_detect"
-FOLDER = SOURCE / "languages"
-LANGUAGES = ("zh",)
+import s2v_detect.languages
+
+FOLDER = Path(s2v_detect.languages.__file__).parent
+SOURCE = FOLDER.parent
+LANGUAGES = [language for language in s2v_detect.languages.LANGUAGES if language != "en"]
 
 
 class _Plain(Catalog):
@@ -53,7 +54,8 @@ def source_of(catalog: Catalog) -> bytes:
     """Return the text of a catalogue."""
     file = io.BytesIO()
     write_po(file, catalog, width=100, sort_by_file=True, include_lineno=False, omit_header=True)
-    return _HEADER.encode() + file.getvalue()
+    header = _HEADER.format(language=catalog.locale, plural_forms=catalog.plural_forms)
+    return header.encode() + file.getvalue()
 
 
 def compiled(catalog: Catalog) -> bytes:
@@ -81,11 +83,11 @@ _HEADER = """\
 # The sentences of s2v-detect in another language, kept by .ci/catalogue.py.
 msgid ""
 msgstr ""
-"Language: zh\\n"
+"Language: {language}\\n"
 "MIME-Version: 1.0\\n"
 "Content-Type: text/plain; charset=utf-8\\n"
 "Content-Transfer-Encoding: 8bit\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
+"Plural-Forms: {plural_forms}\\n"
 
 """
 

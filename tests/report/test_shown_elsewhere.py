@@ -88,7 +88,7 @@ def test_the_rate_stands_against_the_one_that_was_asked_for(
 ) -> None:
     """It was always five; the line of a rate that is not reached is in the chart all the same."""
     images = [f"oss://b/{n}.jpg" for n in range(50)]
-    page = shown(page_of(images, tmp_path, line_per_s=rate)).page
+    page = shown(page_of(images, tmp_path, line_per_s=rate, sent_at=range(50))).page
     assert told in page.inner_text(".facts")
     assert page.inner_text(".plot .limit") == line
     frame, drawn = page.locator("svg.share + dl"), page.locator(".plot line.limit")
@@ -102,11 +102,21 @@ def test_the_rate_stands_against_the_one_that_was_asked_for(
 def test_a_lifted_rate_has_no_line(shown: Callable[..., Shown], tmp_path: Path) -> None:
     """And no "of inf"."""
     page = shown(
-        page_of(["oss://b/1.jpg", "oss://b/2.jpg"], tmp_path, line_per_s=float("inf"))
+        page_of(
+            ["oss://b/1.jpg", "oss://b/2.jpg"], tmp_path, line_per_s=float("inf"), sent_at=[0, 1]
+        )
     ).page
     assert page.locator(".limit").count() == 0
     assert "inf" not in page.inner_text("main")
     assert "1.00/s" in page.inner_text(".facts")
+
+
+def test_times_of_answers_are_no_rate(shown: Callable[..., Shown], tmp_path: Path) -> None:
+    """Answers that come at once are no breach of the line: only a ledger knows the requests."""
+    page = shown(page_of(["oss://b/1.jpg", "oss://b/2.jpg"], tmp_path)).page
+    assert page.locator("#chart h2").inner_text() == "Answers a second"
+    assert page.locator(".limit").count() == 0
+    assert "/s" not in page.inner_text(".facts")
 
 
 ENDS = """[...document.querySelectorAll(".ticks span")]

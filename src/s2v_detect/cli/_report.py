@@ -48,6 +48,7 @@ def write_page(
     try:
         # An open ledger is not opened again.
         is_ledger = isinstance(source, str) or source == ledger or is_database(source)
+        ledger = ledger or _ledger_beside(source)
         books = source if is_ledger else ledger
         records = _ledger_records(source) if is_ledger else read_records(Path(source))
         sent_at = _request_times(books, name) if books else None
@@ -75,6 +76,12 @@ def write_page(
     told = _("Report: {name}").format(name=printable(str(page)))
     stderr_console().print(told, markup=False)
     return Exit.DONE
+
+
+def _ledger_beside(source: Path | str) -> Path | None:
+    """Return the ledger that a run makes beside its output: it knows when requests were sent."""
+    place = Path(f"{source}.ledger")
+    return place if is_database(place) else None
 
 
 def _request_times(ledger: Path | str, source: str) -> Iterator[float]:

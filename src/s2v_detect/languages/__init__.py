@@ -3,7 +3,8 @@
 Here are the languages that there are, the choice of one, and the look-up of a sentence. Whoever
 shows a sentence marks it with `_`, or with `N_` where it stands in a table and is looked up as it
 is shown; names in braces are put in afterwards. This room knows no command, no page and no image.
-What the library raises and logs stays English: programs, logs and searches hold on to it.
+What the library raises and logs stays English, for programs, logs and searches hold on to it; what
+the rooms of lists and files (`tables`, `bulk`) refuse is read by whoever typed the command.
 
 The sentences of `zh.po` are kept and compiled by `.ci/catalogue.py`; a test fails when one has no
 translation, or another one than was compiled.

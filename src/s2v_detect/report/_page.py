@@ -101,6 +101,7 @@ class Page:
     ) -> dict[str, Any]:
         done = sum(figures.counts.values())
         span_s, gaps = figures.timeline.busy_s()
+        of_answers = figures.is_of_answers
         say = words_in(self.language)
         return {
             "say": say,
@@ -120,8 +121,10 @@ class Page:
             "cost": f"{figures.cost:.3f}",
             "cost_at_most": f"{figures.cost_at_most:.3f}",
             "requests": figures.requests,
-            "rate": f"{gaps / span_s:.2f}" if span_s else None,
-            "line": "" if isinf(self.line_per_s) else f"{self.line_per_s:g}",
+            # Answers come as they come: five a second is a bound on requests.
+            "rate": f"{gaps / span_s:.2f}" if span_s and not of_answers else None,
+            "line": "" if isinf(self.line_per_s) or of_answers else f"{self.line_per_s:g}",
+            "drawn": "answers" if of_answers else "requests",
             "groups": _reasons(figures, self.language),
             "chart": chart_of(figures.timeline, self.line_per_s, say["day"]),
             "width": WIDTH,

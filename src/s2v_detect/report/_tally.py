@@ -51,6 +51,8 @@ class Figures:
     cost: float
     cost_at_most: float
     timeline: Timeline
+    is_of_answers: bool
+    """The timeline is that of the answers: nobody knows when the requests were sent."""
 
 
 class Tally:
@@ -95,6 +97,7 @@ class Tally:
             cost=self._cost,
             cost_at_most=self._cost_at_most,
             timeline=self.timeline.copy(),
+            is_of_answers=not self._is_timed,
         )
 
     def _count_time(self, at: str) -> None:
