@@ -139,6 +139,7 @@ async def test_another_process_can_script_it(
     ("script", "message"),
     [
         ({}, "rules"),
+        ({"rules": []}, "rules"),
         ({"rules": [{"pattern": "*", "answers": []}]}, "answers"),
         ({"rules": [{"pattern": "*", "answers": [{"kind": "Fail"}]}]}, "kind must be one of Pass"),
         ({"rules": [{"pattern": "*", "answers": [{}]}]}, "kind must be one of Pass"),
@@ -153,7 +154,7 @@ async def test_a_script_that_is_none_is_refused_whole(
 ) -> None:
     """The answer says what is wrong, and no rule of it is followed."""
     first = {"pattern": "*", "answers": [{"kind": "Throttle"}]}
-    if "rules" in script:
+    if script.get("rules"):
         script = {"rules": [first, *script["rules"]]}
     refused = await http.post("/emulator/script", json=script)
     assert refused.status_code == 400

@@ -41,7 +41,7 @@ class _Rule(BaseModel):
 class _Rules(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    rules: list[_Rule]
+    rules: list[_Rule] = Field(min_length=1)  # rules add up: to have none is a reset
 
 
 def follow(script: Script, body: bytes) -> None:
