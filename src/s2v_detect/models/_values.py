@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from inspect import Signature
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast
 
@@ -39,6 +40,16 @@ ItemT = TypeVar("ItemT", default=Any)
 LANES: tuple[Lane, ...] = ("open", "interactive", "bulk")
 
 
+class _Signature:
+    """What `help` and a notebook show as arguments: the fields, also before the first use."""
+
+    def __get__(self, made: object, kind: type[BaseModel]) -> Signature:
+        if made is not None:
+            raise AttributeError("__signature__")
+        kind.model_rebuild()  # pydantic puts its own in this place
+        return cast("Signature", vars(kind)["__signature__"].__get__(None, kind))
+
+
 class Value(BaseModel):
     """A frozen model. Its repr shows a URL's query as `?…`."""
 
@@ -48,6 +59,12 @@ class Value(BaseModel):
         arbitrary_types_allowed=True,
         defer_build=True,  # at a model's first use: all of them at import would take 40 ms
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        if not cls.__pydantic_complete__:  # each its own: that of a parent may be built
+            type.__setattr__(cls, "__signature__", _Signature())
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
