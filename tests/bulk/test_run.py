@@ -60,6 +60,8 @@ async def test_every_line_is_counted_once(emulator: Emulator) -> None:
     assert tally.unknown == 1
     assert tally.rejected_by_code == {"InvalidFile.NoHuman": 1, "": 1}
     assert tally.failed_by_error == {"OutcomeUnknown": 1, "ImageUnusable": 1}
+    assert sorted(each.count for each in tally.failures.ranked) == [1, 1]
+    assert all(each.reason for each in tally.failures.ranked)
     assert (tally.sent, tally.awaited, tally.throttled) == (9, 0, 1)
     assert run.summary.spend.billed == emulator.billed - 1
     assert run.summary.spend.unknown == 1

@@ -280,9 +280,10 @@ def test_the_summary_and_an_estimate_say_why_rows_are_skipped(
         {"reason": "the address names no host", "count": 1, "first_line": 5},
         {"reason": "the oss address names no object", "count": 1, "first_line": 6},
     ]
-    told = "3 x it is no http, https or oss URL (first in line 2)"
+    hint = "for files beside the list, give --files"
+    told = f"3 x it is no http, https or oss URL; {hint} (first in line 2)"
     run = called("run", "in.txt", "-o", "out.jsonl", "--summary", "s.json", *FAST)
-    assert told in run.stderr
+    assert told in " ".join(run.stderr.split())
     assert "1 x the address names no host (line 5)" in run.stderr
     assert json.loads((tmp_path / "s.json").read_text())["skipped_by_reason"] == counts
     estimate = called("estimate", "in.txt", "-o", "out.jsonl")

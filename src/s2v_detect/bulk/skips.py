@@ -1,4 +1,4 @@
-"""Why rows were skipped: each reason once, how often, and where it was met first."""
+"""Why rows were skipped, or failed: each reason once, how often, and where it was met first."""
 
 import re
 from dataclasses import dataclass

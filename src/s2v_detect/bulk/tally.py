@@ -42,6 +42,8 @@ class Tally:
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     failed_by_error: Counter[str] = field(default_factory=Counter)
     skips: Skips = field(default_factory=Skips)
+    failures: Skips = field(default_factory=Skips)
+    """Why images failed, by the same rules."""
 
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
@@ -88,6 +90,8 @@ class Tally:
         else:
             self.failed += 1
             self.failed_by_error[record["error"]] += 1
+            why = record["message"] or record["error"]
+            self.failures.add(why, line=record.get("line"), image=record["image"])
 
     def add_known(self, records: Sequence[Record]) -> None:
         """Count records that needed no asking."""

@@ -96,7 +96,8 @@ def refuse_no_items(items: object, image: object = None) -> None:
     kind = type(items).__name__
     if isinstance(items, str | bytes | bytearray | memoryview | os.PathLike):
         raise TypeError(
-            f"items is a single {kind}. A stream takes many: give one to `check`, or in a list."
+            f"items is a single {kind}. A stream takes many: give one to `check` or `check_one`, or"
+            " in a list."
         )
     if isinstance(items, Mapping):
         raise TypeError(

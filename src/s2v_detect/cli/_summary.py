@@ -96,6 +96,7 @@ def _of_outcomes(summary: RunSummary) -> list[Line]:
     if tally.failed:
         failed = Text(f"{tally.failed:,}", style="red")
         lines.append((_("failed"), failed, _listed(tally.failed_by_error, "")))
+        lines += [("", "", Text(told, style="dim")) for told in skips_told(tally.failures)]
     if tally.known:
         known = Text(f"{tally.known:,}", style="cyan")
         lines.append((_("known"), known, _("of these: cost nothing now")))

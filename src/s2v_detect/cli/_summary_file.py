@@ -55,6 +55,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "unseen": tally.unseen,
         "rejected_by_code": dict(tally.rejected_by_code),
         "failed_by_error": dict(tally.failed_by_error),
+        "failed_by_reason": skips_as_json(tally.failures),
         "skipped_by_reason": skips_as_json(tally.skips),
         "requests": tally.sent,
         "requests_per_s": round(tally.sent_per_s, 3),

@@ -189,7 +189,10 @@ _ERRORS: dict[Meaning, tuple[type[ServiceError], str]] = {
         AccessDenied,
         "Check the API key, its region (Beijing) and what it may use; no image can be checked.",
     ),
-    Meaning.CREDIT: (OutOfCredit, "Pay or top up the account; no image can be checked until then."),
+    Meaning.CREDIT: (
+        OutOfCredit,
+        "Pay, top up, or let the account go on behind its free images: until then none is checked.",
+    ),
     Meaning.UNUSABLE: (ImageUnusable, "Give an image that the service can fetch and may accept."),
     Meaning.UNREACHED: (
         ImageUnusable,
