@@ -4,6 +4,7 @@ import functools
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import certifi
 import httpcore
 import pytest
 import redis
-from hypothesis import settings
 from tests.ledgers import Place
 from tests.redis_servers import redis_server
 
 from _postgres_server import PostgresServer, postgres_server
 from s2v_detect.emulator import Emulator, Pass
 
-settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
-settings.load_profile("any machine")
+with suppress(ModuleNotFoundError):  # which the environments of the engines have not
+    from hypothesis import settings
+
+    settings.register_profile("any machine", deadline=None)  # an example's time says nothing
+    settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")
