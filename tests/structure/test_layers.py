@@ -49,6 +49,7 @@ PURE = [
     "_columns",
     "_redaction",
     "errors",
+    "models/_value",
     "models/_values",
     "models/_statistics",
     "options",

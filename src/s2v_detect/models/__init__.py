@@ -10,6 +10,7 @@ from s2v_detect.models._statistics import (
     OutageStatistics,
     Statistics,
 )
+from s2v_detect.models._value import Value
 from s2v_detect.models._values import (
     LANES,
     Checked,
@@ -22,7 +23,6 @@ from s2v_detect.models._values import (
     Outcome,
     Skipped,
     Spend,
-    Value,
     Verdict,
 )
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from s2v_detect.models._values import Spend, Value
+from s2v_detect.models._value import Value
+from s2v_detect.models._values import Spend
 
 
 class LaneStatistics(Value):
