@@ -35,8 +35,8 @@ def requirement(source: Mapping[str, Any], *extras: str) -> str:
     """Return what stands behind `pip install`: this package, from a source, with these extras.
 
     Example:
-        >>> requirement({}, "cli"), requirement({"url": "file:///work/s2v-detect"}, "cli", "s3")
-        ('"s2v-detect[cli]"', '"/work/s2v-detect[cli,s3]"')
+        >>> requirement({}, "cli"), requirement({"url": "file:///srv/s2v-detect"}, "cli", "s3")
+        ('"s2v-detect[cli]"', '"/srv/s2v-detect[cli,s3]"')
     """
     address, with_extras = _without_user(str(source.get("url") or "")), f"[{','.join(extras)}]"
     if not address:

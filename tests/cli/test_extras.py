@@ -70,8 +70,8 @@ WHEEL = "s2v_detect-0.1.0-py3-none-any.whl"
     [
         ({}, '"s2v-detect[cli,s3]"'),
         ({"url": ""}, '"s2v-detect[cli,s3]"'),
-        ({"url": "file:///work/clone", "dir_info": {}}, '"/work/clone[cli,s3]"'),
-        ({"url": "file:///work/clone"}, '"/work/clone[cli,s3]"'),
+        ({"url": "file:///srv/clone", "dir_info": {}}, '"/srv/clone[cli,s3]"'),
+        ({"url": "file:///srv/clone"}, '"/srv/clone[cli,s3]"'),
         (
             {"url": "file:///a%20b/%E5%85%8B", "dir_info": {"editable": True}},
             '-e "/a b/克[cli,s3]"',
