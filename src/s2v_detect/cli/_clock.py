@@ -124,10 +124,10 @@ class Ends:
             await asyncio.wait([watching])
 
     async def _watch(self, stop: Callable[[Bound], None]) -> None:
-        while (bound := self.reached) is None:  # a time, no event
-            left_s = min(_LOOK_EVERY_S, *self.left_s.values())
-            await asyncio.sleep(max(left_s, _SHORTEST_S))
-        with Harmless("The clock of the run"):  # what is told costs the run no summary
+        with Harmless("The clock of the run"):  # no fault of it costs the run its summary
+            while (bound := self.reached) is None:  # a time, no event
+                left_s = min(_LOOK_EVERY_S, *self.left_s.values())
+                await asyncio.sleep(max(left_s, _SHORTEST_S))
             stop(bound)
 
 
