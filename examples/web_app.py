@@ -11,6 +11,7 @@ costs nothing then. One that was sent is finished and recorded: it is free for t
 
 import argparse
 import asyncio
+import gc
 import os
 from collections import deque
 from collections.abc import AsyncIterator
@@ -177,6 +178,9 @@ async def page() -> FileResponse:
 
 app.mount("/static", StaticFiles(directory=HERE / "web_page" / "static"))
 app.mount("/photographs", StaticFiles(directory=HERE / "photographs"))
+
+# What was imported is never garbage. Each full look through it would hold up the loop for 100 ms.
+gc.freeze()
 
 
 async def portrait_of(
