@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -496,8 +497,21 @@ async def test_arguments_of_the_client_are_checked_as_ever(*, is_async: bool) ->
             trace = trace.tb_next
         assert "options" in seen
         assert "sk-secret" not in seen.replace(repr(options), "")
-    with pytest.raises(TypeError, match="has no argument 'tineout'"):
-        check_frame(frame, tineout=3, api_key="sk-x")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("prefx", "prefix"), ("timeout", "timeout_s")])
+async def test_a_wrong_argument_is_one_of_the_function_that_was_called(
+    wrong: str, right: str
+) -> None:
+    """Whatever is called inside: the user called that one."""
+    frame: Any = pl.DataFrame({"url": URLS[:1]})
+    given: dict[str, Any] = {wrong: 3, "api_key": "sk-x"}
+    told = f"has no argument '{wrong}'. Give {right}, "
+    for call in (partial(check_frame, frame), frame.s2v.check):
+        with pytest.raises(TypeError, match=f"^check_frame {told}"):
+            call(**given)
+    with pytest.raises(TypeError, match=f"^acheck_frame {told}"):
+        await acheck_frame(frame, **given)
 
 
 class Terminal(io.StringIO):

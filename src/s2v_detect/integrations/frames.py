@@ -20,12 +20,14 @@ prefix `s2v_`. Rows, their order and the index stay as they are.
 Importing this module gives frames of pandas and polars their `s2v`, where these are installed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from inspect import signature
 from typing import Any, Generic, Unpack
 
 from s2v_detect import ClientOptions, DetectClient, check_all
 from s2v_detect._redaction import seal
+from s2v_detect._settings import refuse_unknown
 from s2v_detect._version import missing
 from s2v_detect.integrations._bar import bar_of
 from s2v_detect.integrations._screening import Screening, by_row
@@ -77,7 +79,7 @@ def check_frame(
         ...     checked = check_frame(frame, "portrait", ledger="screening.db")
         ...     return checked[checked["s2v_check_pass"].fillna(False)]
     """
-    seal(options)
+    _refuse_unknown(check_frame, options)
     framed = Framed(frame, column, identity=identity, prefix=prefix)
     screening = Screening(framed.images, framed.identities, options)
     with (
@@ -106,7 +108,7 @@ async def acheck_frame(
     Cancelling sends no more; what was sent is finished, and counted in the ledger. So a bound on
     the whole is `async with asyncio.timeout(…)`.
     """
-    seal(options)
+    _refuse_unknown(acheck_frame, options)
     framed = Framed(frame, column, identity=identity, prefix=prefix)
     screening = Screening(framed.images, framed.identities, options)
     outcomes: list[Any] = []
@@ -124,6 +126,12 @@ async def acheck_frame(
                 screening.take(outcome)
         bar.fill()
     return framed.with_columns(screening.columns)
+
+
+def _refuse_unknown(call: Callable[..., object], options: Any) -> None:
+    seal(options)
+    own = [*signature(call).parameters][:-1]  # without `options`
+    refuse_unknown(call.__name__, options, [*own, *ClientOptions.__annotations__])
 
 
 @contextmanager
