@@ -30,7 +30,7 @@ _TOLD_EVERY_S = 1.0
 _LONGEST_PIECE_S = 5.0
 """A piece of the times is read in milliseconds."""
 _AT_ONCE = 100
-"""Records: counting them takes some 2 ms, in which no request leaves."""
+"""Records, or times: counting them takes some 2 ms, in which no request leaves."""
 
 
 def note_of(screening: Screening) -> str:
@@ -83,6 +83,8 @@ class Live:
         self._screening = screening
         self._place = place
         self._earlier: EarlierTimes | None = None
+        self._sent: list[float] = []
+        """Times of requests that the page is told of together: one by one they cost twice."""
 
     @property
     def shown(self) -> Screening:
@@ -97,6 +99,7 @@ class Live:
     def end(self, summary: RunSummary, output: str) -> None:
         """Tell the page how the run has ended. No fault of the ledger keeps anybody from that."""
         self.close()
+        self._tell_of_requests()
         told = [meaning_of(exit_of(summary)), *problems_of(summary, output)]
         if ledger := self._screening.ledger:
             with self._page.harmless, suppress(LedgerError):
@@ -110,7 +113,9 @@ class Live:
 
     def _watch(self, event: Event) -> None:
         if event.kind == "sent":
-            self._page.sent([event.at.timestamp()])
+            self._sent.append(event.at.timestamp())
+            if len(self._sent) >= _AT_ONCE:
+                self._tell_of_requests()
         if self._screening.on_event:
             self._screening.on_event(event)
 
@@ -127,10 +132,15 @@ class Live:
         progress = Progress(watched, console, rate=rate, quiet=True)
         return TaskOfBlock(self._follow(watched, progress), "The live page")
 
+    def _tell_of_requests(self) -> None:
+        sent, self._sent = self._sent, []
+        self._page.sent(sent)
+
     async def _follow(self, watched: Watched, progress: Progress) -> None:
         from s2v_detect.report import Going  # noqa: PLC0415  # as above
 
         while True:
+            self._tell_of_requests()
             self._page.show(Going(watched.tally.done, watched.total, progress.sentences()))
             await asyncio.sleep(_TOLD_EVERY_S)
 
