@@ -1,4 +1,4 @@
-"""Ways to wait: for a delay, deaf to cancellation, for a thread; our own tasks, and their faults.
+"""Ways to wait: for a delay, a thread or a lock, deaf to cancellation; our tasks, and their faults.
 
 Threads are for what blocks and may never return: a disk, a resolver, a silent pipe. The
 interpreter's exit does not wait for them, and asyncio's own few threads stay free: those resolve
@@ -11,6 +11,7 @@ our tasks are made past the factory.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -115,6 +116,71 @@ def _started(work: Callable[[], T], *, on_end: Callable[[], None]) -> "asyncio.F
     work_here = copy_context().run
     threading.Thread(target=work_here, args=(run,), name="s2v-detect", daemon=True).start()
     return done
+
+
+class Mutex:
+    """A lock, and work that is done under it without ever waiting for it.
+
+    The garbage collector closes what was left suspended, in any thread and between any two steps:
+    also in a thread that holds this lock, or another one that the lock's holder waits for. Who must
+    tell something then would wait for ever, or find what it changes half changed. So `do` waits for
+    nobody: where the lock is held, its holder does the work as it lets go, and nobody else holds it
+    before that is done.
+
+    Who holds it may take it again by `with`: a handler of our logs may ask what it protects. Work
+    raises nothing: another one may do it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._holder: int | None = None
+        self._depth = 0
+        self._to_do: deque[Callable[[], object]] = deque()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._holder = threading.get_ident()  # before all else: what comes now waits for the end
+        self._depth += 1
+        if self._depth == 1:
+            try:
+                self._catch_up()
+            except BaseException:
+                self._let_go()
+                raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._depth > 1:
+            self._let_go()
+            return
+        try:
+            self._catch_up()
+        finally:
+            self._let_go()
+        self._catch_up_if_free()  # what came since then found the lock held
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Do the work now; or its holder does, where the lock is held."""
+        self._to_do.append(work)
+        if self._holder != threading.get_ident():
+            self._catch_up_if_free()
+
+    def _catch_up_if_free(self) -> None:
+        while self._to_do and self._lock.acquire(blocking=False):
+            try:
+                with self:  # whoever enters catches up
+                    pass
+            finally:
+                self._lock.release()
+
+    def _catch_up(self) -> None:
+        while self._to_do:
+            self._to_do.popleft()()
+
+    def _let_go(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._holder = None
+        self._lock.release()
 
 
 def task_of(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":

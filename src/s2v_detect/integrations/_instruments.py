@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple
 
 from opentelemetry import metrics
@@ -53,7 +53,9 @@ class Instruments:
     """The histograms of an SDK, and the sums that it reads here."""
 
     def __init__(self, meter: metrics.Meter) -> None:
-        self._lock = Lock()  # clients of several threads may share it, and the SDK has its own
+        # Clients of several threads may share it, and the SDK has its own. Its holder may be asked
+        # again: the garbage collector may end a check in the middle of anything.
+        self._lock = RLock()
         self._waiting: Counter[str] = Counter()
         self._ended: dict[Ending, Sums] = {}
         self._throttled = 0

@@ -9,6 +9,7 @@ from s2v_detect.limiters._accounts import (
     account_name,
     default_limiter,
     line_of,
+    refuse_no_limiter,
     shared_line,
 )
 from s2v_detect.limiters._folder import LINE_VARIABLE, state_folder, wanted_line
@@ -16,7 +17,7 @@ from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._pacing import GRACE_S
 from s2v_detect.limiters._redis import AskedRedisLimiter, RedisLimiter
-from s2v_detect.limiters._turns import Limiter, SharedLine, Sharing, Turn, refuse_no_limiter
+from s2v_detect.limiters._turns import Limiter, SharedLine, Sharing, Turn
 
 __all__ = [
     "GRACE_S",

@@ -15,6 +15,7 @@ from s2v_detect.limiters._host import HostLimiter
 from s2v_detect.limiters._local import LocalLimiter
 from s2v_detect.limiters._redis import RedisLimiter
 from s2v_detect.limiters._turns import Limiter
+from s2v_detect.options import is_number
 
 _WORKSPACE_HOST = re.compile(
     r"https://[a-z0-9_-]+\.cn-beijing\.maas\.aliyuncs\.com/api/v1", re.IGNORECASE
@@ -35,6 +36,22 @@ def account_name(base_url: str, model: str, api_key: str | SecretStr) -> str:
     if _WORKSPACE_HOST.fullmatch(where) or where.lower() == BASE_URL:
         where = BASE_URL
     return sha256(f"{where}\0{model}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def refuse_no_limiter(value: object) -> None:
+    """Raise `ConfigurationError` for what is neither None nor a limiter; say what one has."""
+    if value is None:
+        return
+    names = [name for name in vars(Limiter) if not name.startswith("_")]
+    missing = [name for name in names if not hasattr(value, name)]
+    do = f"Give HostLimiter(2.5), say, or an object with {', '.join(names[:-1])} and {names[-1]}."
+    if missing:
+        what = f"limiter is of type {type(value).__name__}, without {', '.join(missing)}."
+        raise ConfigurationError(what, do=do)
+    for name in ("rate", "per_s"):
+        amount = getattr(value, name)
+        if not is_number(amount) or not amount > 0:
+            raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)
 
 
 def line_of(

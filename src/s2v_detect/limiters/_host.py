@@ -83,10 +83,10 @@ class HostLimiter(SharedLine):
         """Slow the line of all processes once; further 429s of the same episode change nothing."""
         if math.isinf(self.rate):
             return
-        now = self._clock()
         with self._mutex:
-            self._list.alone.own.throttled(now, retry_after_s)
-        self._list.tell(lambda line: line.throttled(now, retry_after_s))
+            now, shared = self._clock(), self._list
+            shared.alone.own.throttled(now, retry_after_s)
+            shared.tell(lambda line: line.throttled(now, retry_after_s))
 
     @property
     def lost(self) -> str:
@@ -119,14 +119,13 @@ class HostLimiter(SharedLine):
 
     @property
     def _list(self) -> SharedList:
-        with self._opening:
-            if self._shared is None:
-                name = "" if self.name is None else self.name
-                pace = self.rate, self.per_s
-                self._shared = SharedList(
-                    name, self._directory, *pace, self._clock, mutex=self._mutex
-                )
-            return self._shared
+        if self._shared is None:  # no turn was granted yet: nothing has to be told meanwhile
+            with self._opening:
+                if self._shared is None:
+                    name = "" if self.name is None else self.name
+                    pace = self.rate, self.per_s
+                    self._shared = SharedList(name, self._directory, *pace, self._clock)
+        return self._shared
 
     async def _look(self, lane: Lane, who: object) -> Claim | None:
         """Look at the list, as soon as its lock is to be had; after a while, look alone."""
@@ -167,16 +166,13 @@ class HostLimiter(SharedLine):
         return start, None
 
     def _leave(self, lane: Lane) -> None:
-        with self._mutex:
-            wish, self._wishes[lane] = self._wishes[lane], None
+        wish, self._wishes[lane] = self._wishes[lane], None
         if wish is not None:
             self._list.tell(lambda line: line.leave(wish))
 
-    def _tell_left(self, claim: Claim) -> None:
-        at, shared = self._clock(), self._list
-        with self._mutex:
-            shared.alone.left(at)
-            shared.tell(lambda line: line.left(claim, at))
+    def _tell_left(self, claim: Claim, at: float) -> None:
+        self._list.alone.left(at)
+        self._list.tell(lambda line: line.left(claim, at))
 
     def _tell_withdrawn(self, claim: Claim) -> None:
         self._list.tell(lambda line: line.withdrawn(claim))

@@ -14,13 +14,13 @@ that hangs stops the line.
 
 import asyncio
 import math
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
 from s2v_detect._service import REQUESTS_PER_S
+from s2v_detect._waiting import Mutex
 from s2v_detect.limiters._pacing import Pacer
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._turns import (
@@ -60,9 +60,8 @@ class LocalLimiter:
         self.per_s = per_s
         self._clock = clock
         self._semaphore = LaneSemaphore()
-        self._lock = threading.Lock()  # a 429 may be told from any thread
+        self._mutex = Mutex()  # a 429 may be told from any thread
         self._pacer = None if math.isinf(rate) else Pacer(rate, per_s)
-        self._turn = _LocalTurn(self)  # all turns are alike, and one is held at a time
 
     def __repr__(self) -> str:
         return f"LocalLimiter({self.rate:g}, per_s={self.per_s:g})"
@@ -83,20 +82,20 @@ class LocalLimiter:
         refuse_no_lane(lane, LANES)
         if self._pacer is None:
             return UNLIMITED
-        await self._semaphore.acquire(lane)
+        release = await self._semaphore.acquire(lane)
         try:
             # Asked again after each sleep: a 429 may have moved the start meanwhile.
             while (wait_s := self._wait_s(self._pacer)) > TICK_S:  # noqa: ASYNC110  # a time, no event
                 await asyncio.sleep(wait_s)
-        except asyncio.CancelledError:
-            self._semaphore.release()
+        except BaseException:
+            release()
             raise
-        return self._turn
+        return _LocalTurn(self, release)
 
     def throttled(self, retry_after_s: float | None = None) -> None:
         """Slow the whole line once; further 429s of the same episode change nothing."""
         if self._pacer is not None:
-            with self._lock:
+            with self._mutex:
                 self._pacer.throttled(self._clock(), retry_after_s)
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
@@ -105,7 +104,7 @@ class LocalLimiter:
         if self._pacer is None:
             return 0.0
         ahead = self._semaphore.ahead_of(lane)
-        with self._lock:
+        with self._mutex:
             pause_s = max(0.0, self._pacer.start_at(self._clock()) - self._clock())
             return pause_s + ahead * self._pacer.gap_s
 
@@ -119,29 +118,27 @@ class LocalLimiter:
         """By how much the line is slower than its rate, as a part of it: what it has learnt."""
         if self._pacer is None:
             return 0.0
-        with self._lock:
+        with self._mutex:
             return margin_of(self._pacer, is_whole=self._pacer.share >= 1)
 
     def _wait_s(self, pacer: Pacer) -> float:
         now = self._clock()
-        with self._lock:
+        with self._mutex:
             return pacer.start_at(now) - now
 
     def _left(self) -> None:
-        if self._pacer is not None:
-            with self._lock:
-                self._pacer.left(self._clock())
-        self._semaphore.release()
+        at, pacer = self._clock(), self._pacer
+        if pacer is not None:
+            self._mutex.do(lambda: pacer.left(at))
 
 
 class _LocalTurn:
-    __slots__ = ("_limiter",)
+    __slots__ = ("_limiter", "withdrawn")
 
-    def __init__(self, limiter: LocalLimiter) -> None:
+    def __init__(self, limiter: LocalLimiter, release: Callable[[], None]) -> None:
         self._limiter = limiter
+        self.withdrawn = release
 
     def left(self) -> None:
         self._limiter._left()  # noqa: SLF001  # a turn is its limiter's other half
-
-    def withdrawn(self) -> None:
-        self._limiter._semaphore.release()  # noqa: SLF001  # as above
+        self.withdrawn()

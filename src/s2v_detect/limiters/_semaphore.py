@@ -4,80 +4,81 @@ asyncio's and anyio's semaphores belong to one loop and know no lanes; a process
 """
 
 import asyncio
-import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
+from s2v_detect._waiting import Mutex
 from s2v_detect.models import LANES, Lane
 
 
 class LaneSemaphore:
     """First come, first served within a lane; lanes in the order of `LANES`.
 
-    A release wakes exactly one waiter, however many there are. A waiter that is cancelled leaves at
-    no cost; one that was cancelled as the permit reached it passes it on.
+    A release wakes exactly one waiter, however many there are, and waits for nobody. A waiter that
+    is cancelled leaves at no cost; one that was cancelled as the permit reached it passes it on.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._mutex = Mutex()
         # An OrderedDict is a queue whose members can leave from the middle at no cost.
         self._lanes: dict[Lane, OrderedDict[_Waiter, None]] = {
             lane: OrderedDict() for lane in LANES
         }
         self._holder: asyncio.AbstractEventLoop | None = None
 
-    async def acquire(self, lane: Lane) -> None:
-        """Return holding the permit."""
+    async def acquire(self, lane: Lane) -> Callable[[], None]:
+        """Return holding the permit; what is returned passes it on, and is called once.
+
+        A loop that was closed holds it no longer, once another has taken it.
+        """
         loop = asyncio.get_running_loop()
-        with self._lock:
+        release = partial(self._mutex.do, partial(self._pass_on, loop))
+        with self._mutex:
             # A loop that was closed with the permit in its hands will not bring it back.
             if self._holder is None or self._holder.is_closed():
                 self._holder = loop
-                return
+                return release
             waiter = loop.create_future()
             self._lanes[lane][waiter] = None
         try:
             await waiter
-        except asyncio.CancelledError:
-            self._leave(waiter, lane)
+        except BaseException:  # cancelled, or closed
+            self._mutex.do(partial(self._leave, waiter, lane))
             raise
-
-    def release(self) -> None:
-        """Pass the permit on to the first of the best lane that has one."""
-        with self._lock:
-            while (waiter := self._next()) is not None:
-                loop = waiter.get_loop()
-                if not loop.is_closed():
-                    self._holder = loop
-                    break
-            else:
-                self._holder = None
-                return
-        _wake(waiter)
+        return release
 
     def ahead_of(self, lane: Lane) -> int:
         """Return how many would go before one that joined `lane` now, the holder included."""
-        with self._lock:
+        with self._mutex:
             better = LANES[: LANES.index(lane) + 1]
             return sum(len(self._lanes[each]) for each in better) + (self._holder is not None)
 
-    def _next(self) -> "_Waiter | None":
+    def _pass_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the first of the best lane hold what this loop holds."""
+        if self._holder is loop:
+            self._holder = self._woken()
+
+    def _woken(self) -> asyncio.AbstractEventLoop | None:
+        """Return the loop of the next waiter, who has the permit; None where nobody waits."""
         for lane in self._lanes.values():
-            if lane:
-                return lane.popitem(last=False)[0]
+            while lane:
+                waiter, _ = lane.popitem(last=False)
+                if _is_granted(waiter):
+                    return waiter.get_loop()
         return None
 
     def _leave(self, waiter: "_Waiter", lane: Lane) -> None:
-        with self._lock:
-            waited = self._lanes[lane].pop(waiter, _GONE) is not _GONE
-        if not waited:  # the permit was on its way
-            self.release()
+        if self._lanes[lane].pop(waiter, _GONE) is _GONE:  # the permit was on its way
+            self._pass_on(waiter.get_loop())
 
 
 _Waiter = asyncio.Future[None]
 _GONE = object()
 
 
-def _wake(waiter: _Waiter) -> None:
+def _is_granted(waiter: _Waiter) -> bool:
+    """Wake a waiter, unless its loop was closed."""
     loop = waiter.get_loop()
     try:
         same_loop = asyncio.get_running_loop() is loop
@@ -85,8 +86,12 @@ def _wake(waiter: _Waiter) -> None:
         same_loop = False
     if same_loop:
         _grant(waiter)
-    else:
+        return True
+    try:
         loop.call_soon_threadsafe(_grant, waiter)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _grant(waiter: _Waiter) -> None:

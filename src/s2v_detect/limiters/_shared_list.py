@@ -10,7 +10,6 @@ the last start that all of them know, and says so once. Every further look tries
 
 import math
 import os
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -35,7 +34,7 @@ Change = Callable[[WaitingList], None]
 
 
 class SharedList:
-    """One process's way to the list. Hold the mutex around everything but `tell`.
+    """One process's way to the list. Hold a mutex around everything.
 
     Raises `ConfigurationError` where the folder can't be used.
     """
@@ -47,8 +46,6 @@ class SharedList:
         rate: float,
         per_s: float,
         clock: Callable[[], float],
-        *,
-        mutex: threading.RLock,
     ) -> None:
         stem = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         folder = usable_folder(directory)
@@ -60,7 +57,6 @@ class SharedList:
             raise _unusable(error) from error
         self._is_given = directory is not None
         self._end = weakref.finalize(self, _end, self._file, self._life)
-        self._mutex = mutex
         self._rate, self._per_s = rate, per_s
         self._clock = clock
         self._boot = boot()
@@ -111,9 +107,8 @@ class SharedList:
 
     def tell(self, change: Change) -> None:
         """Change the list now, or with the next transaction: this never waits."""
-        with self._mutex:
-            self._kept.append(change)
-            self.changed(lambda _: None)
+        self._kept.append(change)
+        self.changed(lambda _: None)
 
     def changed(self, work: Callable[[WaitingList], Result]) -> tuple[bool, Result | None]:
         """Do the work on the list, and return True with its result.

@@ -11,13 +11,13 @@ the same look. Where the list is, and how one looks at it, is the limiter's (`_h
 import asyncio
 import math
 import os
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol, Self
 
+from s2v_detect._waiting import Mutex
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.limiters._semaphore import LaneSemaphore
 from s2v_detect.limiters._waiting_list import EARLY_S, Claim, WaitingList, Wish, margin_of
@@ -75,22 +75,6 @@ class Sharing(NamedTuple):
         """Return what a limiter says of its line; one that says nothing shares none."""
         sharing: Self = getattr(limiter, "sharing", cls)()
         return sharing
-
-
-def refuse_no_limiter(value: object) -> None:
-    """Raise `ConfigurationError` for what is neither None nor a limiter; say what one has."""
-    if value is None:
-        return
-    names = [name for name in vars(Limiter) if not name.startswith("_")]
-    missing = [name for name in names if not hasattr(value, name)]
-    do = f"Give HostLimiter(2.5), say, or an object with {', '.join(names[:-1])} and {names[-1]}."
-    if missing:
-        what = f"limiter is of type {type(value).__name__}, without {', '.join(missing)}."
-        raise ConfigurationError(what, do=do)
-    for name in ("rate", "per_s"):
-        amount = getattr(value, name)
-        if not is_number(amount) or not amount > 0:
-            raise ConfigurationError(f"limiter.{name} is {amount!r}, no number above 0.", do=do)
 
 
 class _Unlimited:
@@ -160,20 +144,16 @@ class SharedLine(ABC):
         with self._mutex:
             self._waiting[lane][who] = self._clock() - waited_s
         try:
-            await self._heads[lane].acquire(lane)
+            release = await self._heads[lane].acquire(lane)
             try:
                 claim = await self._claim(lane, who)
             except BaseException:
-                self._heads[lane].release()
+                release()
                 raise
         except BaseException:
-            with self._mutex:
-                self._waiting[lane].pop(who, None)
-                is_last = not self._waiting[lane]
-            if is_last:
-                self._leave(lane)
+            self._mutex.do(partial(self._go, lane, who))
             raise
-        return _SharedTurn(self, lane, claim)
+        return _SharedTurn(self, lane, claim, release)
 
     def forecast_s(self, lane: Lane = "bulk") -> float:
         """Return the seconds that a request joining `lane` now would wait, as far as known."""
@@ -225,17 +205,19 @@ class SharedLine(ABC):
     async def _look(self, lane: Lane, who: object) -> Claim | None:
         """Return a granted turn; else the lane's wish says when to look again."""
 
-    @abstractmethod
-    def _leave(self, lane: Lane) -> None:
-        """Take the lane's wish from the list: nobody waits in it any more. This never waits."""
+    # These never wait, and the caller holds the mutex.
 
     @abstractmethod
-    def _tell_left(self, claim: Claim) -> None:
-        """Count a turn at this instant. This never waits."""
+    def _leave(self, lane: Lane) -> None:
+        """Take the lane's wish from the list: nobody waits in it any more."""
+
+    @abstractmethod
+    def _tell_left(self, claim: Claim, at: float) -> None:
+        """Count a turn at the instant when its bytes left, on the list's clock."""
 
     @abstractmethod
     def _tell_withdrawn(self, claim: Claim) -> None:
-        """Give a turn back to the list. This never waits."""
+        """Give a turn back to the list."""
 
     def _forget(self) -> None:
         """Be a process of its own, in the child of a fork."""
@@ -243,7 +225,7 @@ class SharedLine(ABC):
 
     def _begin(self) -> None:
         """Have nobody in line, as a new process has."""
-        self._mutex = threading.RLock()  # what ended at once is heard by whoever asked
+        self._mutex = Mutex()
         self._heads = {lane: LaneSemaphore() for lane in LANES}
         self._waiting: dict[Lane, dict[object, float]] = {lane: {} for lane in LANES}
         self._expected: dict[Lane, weakref.WeakKeyDictionary[object, int]] = {
@@ -312,28 +294,43 @@ class SharedLine(ABC):
             return None
         return Wish(owner, LANES.index(lane), 1, now, max(start, now))
 
+    def _go(self, lane: Lane, who: object) -> None:
+        """Have one wait no more. The caller holds the mutex."""
+        self._waiting[lane].pop(who, None)
+        if not self._waiting[lane]:
+            self._leave(lane)
+
+    def _leave_now(self, claim: Claim) -> None:
+        self._mutex.do(partial(self._tell_left, claim, self._now()))
+
     def _withdraw(self, lane: Lane, claim: Claim) -> None:
         """Give a turn back; the next of the lane looks at once, and may have it."""
-        self._tell_withdrawn(claim)
-        with self._mutex:
+        now = self._now()
+
+        def give_back() -> None:
+            self._tell_withdrawn(claim)
             wish = self._wishes[lane]
             if wish is not None:
-                self._wishes[lane] = wish._replace(due=self._now())
+                self._wishes[lane] = wish._replace(due=now)
+
+        self._mutex.do(give_back)
 
 
 class _SharedTurn:
-    __slots__ = ("_claim", "_lane", "_line")
+    __slots__ = ("_claim", "_lane", "_line", "_release")
 
-    def __init__(self, line: SharedLine, lane: Lane, claim: Claim) -> None:
-        self._line, self._lane, self._claim = line, lane, claim
+    def __init__(
+        self, line: SharedLine, lane: Lane, claim: Claim, release: Callable[[], None]
+    ) -> None:
+        self._line, self._lane, self._claim, self._release = line, lane, claim, release
 
     def left(self) -> None:
-        self._line._tell_left(self._claim)  # noqa: SLF001  # a turn is its limiter's half
-        self._line._heads[self._lane].release()  # noqa: SLF001  # as above
+        self._line._leave_now(self._claim)  # noqa: SLF001  # a turn is its limiter's half
+        self._release()
 
     def withdrawn(self) -> None:
         self._line._withdraw(self._lane, self._claim)  # noqa: SLF001  # as above
-        self._line._heads[self._lane].release()  # noqa: SLF001  # as above
+        self._release()
 
 
 _lines: "weakref.WeakSet[SharedLine]" = weakref.WeakSet()

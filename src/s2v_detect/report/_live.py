@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -122,7 +122,9 @@ class _State:
         self._harmless = harmless
         self._page = page
         self._tally = tally
-        self._lock = Lock()
+        self._lock = (
+            RLock()
+        )  # the garbage collector may end a check, which is told here, in its holder
         self._fresh: deque[Kept] = deque(maxlen=_MOST_ROWS)
         self._pictures = Pictures()
         self._records: list[Mapping[str, Any]] = []

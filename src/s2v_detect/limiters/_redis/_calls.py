@@ -6,11 +6,14 @@ call to a frozen server can take 50 s; so our own client is told to try once.
 
 import asyncio
 import re
+import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from hashlib import sha1
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -136,7 +139,12 @@ def _refuse_no_database(url: str) -> None:
 
 
 class _Own:
-    """A client of our own, in a thread of our own: for any event loop and thread."""
+    """A client of our own, in a thread of our own: for any event loop and thread.
+
+    An executor of the standard library takes locks as it is handed work, one of them shared by all
+    executors of the process. The garbage collector may have work for us while its thread holds
+    that: a `SimpleQueue` is made to be put into even then.
+    """
 
     def __init__(self, url: str) -> None:
         from redis import Redis  # noqa: PLC0415  # as above
@@ -156,23 +164,58 @@ class _Own:
                 "redis is no URL of a Redis.",
                 do='Give "redis://host:6379/0", say, or rediss:// for TLS.',
             ) from error
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="s2v-detect-redis")
+        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._has_thread = False
+        weakref.finalize(self, self._asked.put, None)
 
     def call(self, key: str, said: list[str], clock: Callable[[], float]) -> Answers:
+        asked = _Asked(Future(), key, said, clock)
         try:
-            return self._thread.submit(self._answer, key, said, clock)
+            self._have_thread()
         except RuntimeError as error:  # the interpreter ends
             return _failed(error)
+        self._asked.put(asked)
+        return asked.answer
 
-    def _answer(self, key: str, said: list[str], clock: Callable[[], float]) -> Answer:
-        from redis.exceptions import NoScriptError  # noqa: PLC0415  # as above
+    def _have_thread(self) -> None:
+        if not self._has_thread:
+            given = (
+                self._client,
+                self._asked,
+            )  # not ourselves: the thread ends when we are let go of
+            Thread(target=_answer_all, args=given, name="s2v-detect-redis", daemon=True).start()
+            self._has_thread = True
 
-        began = clock()
+
+class _Asked(NamedTuple):
+    """A call that is to be made."""
+
+    answer: Future[Answer]
+    key: str
+    said: list[str]
+    clock: Callable[[], float]
+
+
+def _answer_all(client: Any, asked: "SimpleQueue[_Asked | None]") -> None:
+    """Make the calls one after the other, until there will be no more."""
+    while (one := asked.get()) is not None:
         try:
-            reply: Any = self._client.evalsha(script()[1], 1, key, *said)
-        except NoScriptError:
-            reply = self._client.eval(script()[0], 1, key, *said)
-        return Answer(reply, began, clock())
+            one.answer.set_result(_answer(client, one.key, one.said, one.clock))
+        except Exception as error:  # noqa: BLE001  # whoever asked is told
+            one.answer.set_exception(error)
+        del one  # who has gone is not kept while nobody asks
+    client.close()
+
+
+def _answer(client: Any, key: str, said: list[str], clock: Callable[[], float]) -> Answer:
+    from redis.exceptions import NoScriptError  # noqa: PLC0415  # as above
+
+    began = clock()
+    try:
+        reply = client.evalsha(script()[1], 1, key, *said)
+    except NoScriptError:
+        reply = client.eval(script()[0], 1, key, *said)
+    return Answer(reply, began, clock())
 
 
 class _Given:
@@ -223,6 +266,8 @@ class Call:
 
     def __init__(self, future: Answers, began_at: float, lane: int, *, is_back: bool) -> None:
         self.future = future
+        self.ended: Future[None] = Future()
+        """Done once what it came to is known here, which is a moment after the call itself."""
         self.began_at = began_at
         self.lane = lane
         self.is_back = is_back
@@ -244,5 +289,5 @@ class Call:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(wake)
 
-        self.future.add_done_callback(tell)
+        self.ended.add_done_callback(tell)
         await asyncio.wait([ended], timeout=patience_s)

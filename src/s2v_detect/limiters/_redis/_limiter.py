@@ -18,7 +18,6 @@ know who left meanwhile. The same is so where the server has forgotten the line,
 Killed on any line: the wish is passed over, and a claim counts as left.
 """
 
-import asyncio
 import math
 import secrets
 import time
@@ -122,7 +121,7 @@ class RedisLimiter(SharedLine):
         with self._mutex:
             at = self._now()
             self._alone.own.throttled(at, retry_after_s)
-        self._teach(at, retry_after_s, _TRIES)
+            self._teach(at, retry_after_s, _TRIES)
 
     def _made_of(self, name: str | None) -> "partial[Self]":
         more: dict[str, Any] = {"on_lost": self.on_lost, "clock": self._test_clock}
@@ -162,7 +161,7 @@ class RedisLimiter(SharedLine):
             call = self._call(*self._wanted(lane, who), lane=lane)
         try:
             await call.wait(BOUND_S)
-        except asyncio.CancelledError:
+        except BaseException:
             self._leave_call(call)
             raise
         if call.heard is None:
@@ -214,10 +213,8 @@ class RedisLimiter(SharedLine):
         self._wishes[lane] = None
         self._tell("leave", LANES.index(lane))
 
-    def _tell_left(self, claim: Claim) -> None:
-        with self._mutex:
-            at = self._now()
-            self._alone.left(at)
+    def _tell_left(self, claim: Claim, at: float) -> None:
+        self._alone.left(at)
         if claim.owner != _NOBODY and at - claim.at > _LATE_S:
             self._tell("left", claim.at, at)
 
@@ -226,21 +223,23 @@ class RedisLimiter(SharedLine):
             self._tell("withdrawn", claim.at)
 
     def _tell(self, *work: object) -> None:
-        with self._mutex:
-            if self._seen is not None and not self.lost:
-                self._call(*work)
+        """Say it to the server, where it is there. The caller holds the mutex."""
+        if self._seen is not None and not self.lost:
+            self._call(*work)
 
     def _teach(self, at: float, retry_after_s: float | None, tries: int) -> None:
-        """Have the line know of a 429. Where another process was first, count again after it."""
+        """Have the line know of a 429. Where another process was first, count again after it.
+
+        The caller holds the mutex.
+        """
 
         def again(said: Heard) -> None:
             if said.start is None and tries > 1:
                 self._teach(at, retry_after_s, tries - 1)
 
-        with self._mutex:
-            if self._seen is not None and not self.lost:
-                lesson = lesson_of_a_429(self._me(), self._seen, at, retry_after_s)
-                self._call("learn", lesson).then = again
+        if self._seen is not None and not self.lost:
+            lesson = lesson_of_a_429(self._me(), self._seen, at, retry_after_s)
+            self._call("learn", lesson).then = again
 
     def _call(self, *work: object, lane: Lane = "bulk") -> Call:
         """Make a call, whose answer is heard whoever waits for it. The caller holds the mutex."""
@@ -248,22 +247,21 @@ class RedisLimiter(SharedLine):
         said = arguments(self._me(), self._seen, *work, is_back=bool(self.lost), clock=clock)
         future = self._server.call(self._key, said, self._clock)
         call = Call(future, began_at, LANES.index(lane), is_back=bool(self.lost))
-        future.add_done_callback(lambda _: self._hear(call))
+        # In whichever thread it ends: if it has ended, once the mutex is free.
+        future.add_done_callback(lambda _: self._mutex.do(partial(self._hear, call)))
         return call
 
     def _hear(self, call: Call) -> None:
-        """Know what a call came to, in whichever thread it ended."""
-        with self._mutex:
-            try:
-                self._take(call)
-            except (OtherLayout, ValueError, IndexError) as error:
-                call.fault = error
-        if call.heard is None:
-            return
-        if call.then is not None:
+        """Know what a call came to, and then tell who waits. The caller holds the mutex."""
+        try:
+            self._take(call)
+        except (OtherLayout, ValueError, IndexError) as error:
+            call.fault = error
+        call.ended.set_result(None)
+        if call.is_left:
+            self._give_back(call)
+        elif call.then is not None and call.heard is not None:
             call.then(call.heard)
-        elif call.is_left and call.heard.start is not None:
-            self._tell("withdrawn", call.heard.start)
 
     def _take(self, call: Call) -> None:
         if call.future.cancelled():
@@ -300,11 +298,16 @@ class RedisLimiter(SharedLine):
 
     def _leave_call(self, call: Call) -> None:
         """Give the turn back that a call was granted, or will be: nobody waits for it any more."""
-        with self._mutex:
+
+        def leave() -> None:
             call.is_left = True
-            said = call.heard
-        if said is not None and said.start is not None:
-            self._tell("withdrawn", said.start)
+            self._give_back(call)
+
+        self._mutex.do(leave)
+
+    def _give_back(self, call: Call) -> None:
+        if call.heard is not None and call.heard.start is not None:
+            self._tell("withdrawn", call.heard.start)
 
     def _lose(self, call: Call) -> None:
         """Be alone. Raises `ConfigurationError` for what no waiting mends."""
@@ -325,7 +328,7 @@ class RedisLimiter(SharedLine):
 
     def _try_the_server(self) -> None:
         with self._mutex:
-            if self._trial is None or self._trial.future.done():
+            if self._trial is None or self._trial.ended.done():
                 fault = None if self._trial is None else self._trial.fault
                 refuse_setup_fault(fault, is_known=self._seen is not None)
                 self._trial = self._call("view")
