@@ -139,8 +139,7 @@ class Mutex:
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        self._holder = threading.get_ident()  # before all else: what comes now waits for the end
-        self._depth += 1
+        self._hold()
         if self._depth == 1:
             try:
                 self._catch_up()
@@ -149,32 +148,36 @@ class Mutex:
                 raise
 
     def __exit__(self, *_: object) -> None:
-        if self._depth > 1:
-            self._let_go()
-            return
         try:
-            self._catch_up()
+            if self._depth == 1:
+                self._catch_up()
         finally:
             self._let_go()
-        self._catch_up_if_free()  # what came since then found the lock held
+        if self._to_do:  # what came since then found the lock held
+            self._catch_up_if_free()
 
     def do(self, work: Callable[[], object]) -> None:
         """Do the work now; or its holder does, where the lock is held."""
         self._to_do.append(work)
-        if self._holder != threading.get_ident():
-            self._catch_up_if_free()
+        self._catch_up_if_free()
 
     def _catch_up_if_free(self) -> None:
+        if self._holder == threading.get_ident():
+            return
         while self._to_do and self._lock.acquire(blocking=False):
+            self._hold()
             try:
-                with self:  # whoever enters catches up
-                    pass
+                self._catch_up()
             finally:
-                self._lock.release()
+                self._let_go()
 
     def _catch_up(self) -> None:
         while self._to_do:
             self._to_do.popleft()()
+
+    def _hold(self) -> None:
+        self._holder = threading.get_ident()  # first: what comes from now on waits for the end
+        self._depth += 1
 
     def _let_go(self) -> None:
         self._depth -= 1
