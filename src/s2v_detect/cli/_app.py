@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from s2v_detect import DetectError, __version__
 from s2v_detect._columns import OUTPUT_COLUMNS, as_text
@@ -56,6 +55,7 @@ from s2v_detect.cli._terminal import (
     stdout_read_while_wanted,
     why,
 )
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, Language, _, speaking, spoken
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
@@ -107,7 +107,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _call(called: App, words: Sequence[str]) -> int:
-    console = Console(stderr=True)
+    console = WrappingConsole(stderr=True)
     return int(called(words, exit_on_error=False, error_console=console) or 0)
 
 
