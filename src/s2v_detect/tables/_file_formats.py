@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from s2v_detect.languages import _
+
 Format = Literal["text", "csv", "tsv", "jsonl", "parquet", "xlsx"]
 
 
@@ -58,7 +60,8 @@ def is_list(path: Path) -> bool:
 
 def no_header_row(name: Format) -> str:
     """Return what is said where `--header-row` is given for a format that has no such row."""
-    return (
-        f"--header-row is for CSV and Excel, and {FORMATS[name].words} has no row of names. Leave"
-        " the option out, or give --format csv."
+    told = _(
+        "--header-row is for CSV and Excel, and {format} has no row of names. Leave the option out,"
+        " or give --format csv."
     )
+    return told.format(format=FORMATS[name].words)
