@@ -123,6 +123,23 @@ def test_a_terminal_without_chinese_characters_is_spoken_to_in_english(
     assert usual_language() == language
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("words", [MISSING, ("estimate", "missing.txt"), ("check", "in.csv")])
+def test_chinese_that_can_not_be_shown_is_told_of_and_english(
+    encoding: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; it was escapes, where `--lang zh` was asked for."""
+    told = BytesIO()
+    stderr = TextIOWrapper(told, encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stderr", stderr)
+    main(["--lang", "zh", *words])
+    stderr.flush()
+    text = told.getvalue().decode(encoding)
+    assert "\\u" not in text
+    assert text.count(f"stderr takes {encoding}") == (encoding != "utf-8")
+    assert bool(re.search("[\u4e00-\u9fff]", text)) is (encoding == "utf-8")
+
+
 @pytest.mark.parametrize("command", ["run", "check", "report", "ledger show", "doctor", ""])
 def test_every_help_names_the_option(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Of a command, and of the program."""

@@ -27,6 +27,8 @@ SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
 NOT_OURS = {"missing", "App"}
 """Calls of rooms that know no language; and the help, which is English."""
 NOT_SAID = {
+    " is left out: stderr takes ": "said where nothing but English can be shown",
+    ", as Python is told. Set PYTHONIOENCODING=utf-8.": "as above",
     "Exit codes, the first that fits:\n": "the help",
     "Columns of OUT, behind those of INPUT:\n": "the help",
     "The key is read from DASHSCOPE_API_KEY, else from the file that\nDASHSCOPE_API_KEY_FILE_PATH"

@@ -37,7 +37,7 @@ from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
-from s2v_detect.cli._language import language_first, usual_language
+from s2v_detect.cli._language import language_first, unshown, usual_language
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._optional_values import with_values
@@ -123,7 +123,11 @@ def _in_language(
         lang: The language of messages, summary and report; data stay as they are. Default: that of
             the locale.
     """
-    with speaking(lang or spoken()):
+    language = lang or spoken()
+    if why_not := unshown(language):
+        stderr_console().print(why_not, markup=False)
+        language = "en"
+    with speaking(language):
         return _answered(words)
 
 
