@@ -97,6 +97,9 @@ class _Table:
         """Add rows."""
         for record in records:
             word, style, why = _told(record)
+            if record["source"] == "shared":
+                again = _("the same image again, asked for once")
+                why = f"{why} · {again}" if why else again
             doubt = "≤ " if record["cost_at_most"] != record["cost"] else ""
             self._table.add_row(
                 Text(shown_image(record["image"])),
