@@ -58,7 +58,7 @@ class LineTable:
         if delimiter and not FORMATS[format_].delimiter:
             if format_ != "text":
                 told = _("--delimiter is for CSV, not for {format}.")
-                raise InputError(told.format(format=FORMATS[format_].words))
+                raise InputError(told.format(format=_(FORMATS[format_].words)))
             self._format = "csv"
         if header_row is not None and not FORMATS[self._format].delimiter:
             raise InputError(no_header_row(self._format))

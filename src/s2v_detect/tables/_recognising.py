@@ -49,7 +49,11 @@ _KNOWN: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         (rb"7z\xbc\xaf\x27\x1c", N_("a 7z archive"), _UNPACK),
         (rb"Rar!\x1a\x07", N_("a RAR archive"), _UNPACK),
         (rb"(ARROW1\0\0|FEA1)", N_("an Arrow file"), N_("Give the list as Parquet or CSV.")),
-        (rb"PAR1", N_("Parquet"), N_("Give the name of a file, not packed, and not a pipe.")),
+        (
+            rb"PAR1",
+            N_("a Parquet file"),
+            N_("Give the name of a file, not packed, and not a pipe."),
+        ),
         (rb"\{[\s]*[\r\n]", N_("one JSON object over several lines"), _AS_LINES),
     )
 )
