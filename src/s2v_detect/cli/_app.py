@@ -123,11 +123,9 @@ def _in_language(
         lang: The language of messages, summary and report; data stay as they are. Default: that of
             the locale.
     """
-    language = lang or spoken()
-    if why_not := unshown(language):
+    if why_not := unshown(lang or spoken()):
         stderr_console().print(why_not, markup=False)
-        language = "en"
-    with speaking(language):
+    with speaking("en" if why_not else lang or spoken()):
         return _answered(words)
 
 
