@@ -27,8 +27,13 @@ def missing(what: str, *extras: str) -> str:
         >>> missing("Parquet", "cli", "parquet").partition(":")[0]
         'Parquet needs an extra. Install it'
     """
+    return f"{what} needs an extra. Install it: {install_line(*extras)}"
+
+
+def install_line(*extras: str) -> str:
+    """Return the line of a shell that installs extras of this package."""
     installer = "pip install" if find_spec("pip") else "uv pip install"  # uv makes them without
-    return f"{what} needs an extra. Install it: {installer} {requirement(_source(), *extras)}"
+    return f"{installer} {requirement(_source(), *extras)}"
 
 
 def requirement(source: Mapping[str, Any], *extras: str) -> str:

@@ -1,13 +1,14 @@
 """`s2v-detect check`: a table or JSON lines, and what the exit code says."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from s2v_detect.emulator import Cut, Emulator, Error, Reject
+from s2v_detect.emulator import Cut, Emulator, Error, Pass, Reject
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -68,6 +69,20 @@ def test_an_unknown_bill_shows_in_the_cost(called: Command, emulator: Emulator) 
     done = called("check", ONE, "--on-unknown", "keep")
     assert "≤ 0.004" in done.stdout
     assert "OutcomeUnknown" in done.stdout
+
+
+@pytest.mark.parametrize("answer", [Pass(), Reject()])
+def test_what_costs_nothing_says_why(
+    called: Command, emulator: Emulator, answer: Pass | Reject
+) -> None:
+    """An image that is given twice is asked for once."""
+    emulator.when("*", answer)
+    first, second = called("check", ONE, ONE).stdout.splitlines()[1:]
+    assert first.endswith("0.004")
+    assert "again" not in first
+    assert re.search("the same image again, asked for once +0.000$", second)
+    assert (" · " in second) is isinstance(answer, Reject)
+    assert emulator.billed == 1
 
 
 def test_resend_asks_once_more_and_counts_both(called: Command, emulator: Emulator) -> None:

@@ -48,6 +48,23 @@ def test_the_emulator_without_its_extra(arguments: tuple[str, ...]) -> None:
     assert '[cli,emulator]"' in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "extra", "head"),
+    [("pyarrow", "parquet", b"PAR1"), ("python_calamine", "excel", b"PK\x03\x04")],
+)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_extra_is_asked_for_in_the_language_that_is_spoken(
+    module: str, extra: str, head: bytes, language: str, tmp_path: Path
+) -> None:
+    """The line that installs it is the same."""
+    (tmp_path / "in").write_bytes(head)
+    done = without(module, "estimate", str(tmp_path / "in"), "--lang", language)
+    assert done.returncode == 2
+    said = {"en": " needs an extra. Install it: ", "zh": "：需要可选依赖，请安装："}[language]
+    assert said in done.stderr
+    assert done.stderr.endswith(f'[cli,{extra}]"\n')
+
+
 def test_every_extra_that_a_sentence_names_is_there() -> None:
     """And no module has a sentence of its own, which would go on naming what is no more."""
     there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -56,7 +73,11 @@ def test_every_extra_that_a_sentence_names_is_there() -> None:
         text = path.read_text(encoding="utf-8")
         own = re.findall(r'pip install "?(?!"?httpx)', text)  # but for another project's extra
         assert not own or path.name == "_version.py", path
-        calls += re.findall(r"missing\(([^)]*)\)", text) if path.name != "_version.py" else []
+        calls += (
+            re.findall(r"(?:missing|needs_extra)\((.*)\)", text)
+            if path.name != "_version.py"
+            else []
+        )
     named = {extra for call in calls for extra in re.findall(r'"([a-z0-9]+)"', call)}
     assert named == set(there["optional-dependencies"]) - {"all"}
     assert named <= set(there["optional-dependencies"])

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 from tests.cli.test_ignores_no_option import IDLE
 from tests.cli.test_progress import Clock, Watched
 
@@ -24,6 +23,7 @@ from s2v_detect.cli._findings import Heard, of_key, of_line, of_service
 from s2v_detect.cli._language import usual_language
 from s2v_detect.cli._progress import Progress
 from s2v_detect.cli._summary import print_summary
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.emulator import Emulator, Reject
 from s2v_detect.languages import speaking
 from s2v_detect.tables import Row, read_records
@@ -123,6 +123,23 @@ def test_a_terminal_without_chinese_characters_is_spoken_to_in_english(
     assert usual_language() == language
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("words", [MISSING, ("estimate", "missing.txt"), ("check", "in.csv")])
+def test_chinese_that_can_not_be_shown_is_told_of_and_english(
+    encoding: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; it was escapes, where `--lang zh` was asked for."""
+    told = BytesIO()
+    stderr = TextIOWrapper(told, encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stderr", stderr)
+    main(["--lang", "zh", *words])
+    stderr.flush()
+    text = told.getvalue().decode(encoding)
+    assert "\\u" not in text
+    assert text.count(f"stderr takes {encoding}") == (encoding != "utf-8")
+    assert bool(re.search("[\u4e00-\u9fff]", text)) is (encoding == "utf-8")
+
+
 @pytest.mark.parametrize("command", ["run", "check", "report", "ledger show", "doctor", ""])
 def test_every_help_names_the_option(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Of a command, and of the program."""
@@ -183,7 +200,7 @@ def printed(width: int, language: str = "zh", **changed: Any) -> str:
     sample.rows_in_all = 4711
     with speaking(language):  # type: ignore[arg-type]  # one of the two
         print_summary(
-            Console(file=told, width=width),
+            WrappingConsole(file=told, width=width),
             summary(**changed),
             output=OUTPUT,
             emulated=False,
@@ -303,7 +320,7 @@ def test_the_progress_fits_the_terminal_and_is_whole_in_chinese(
     tally = Tally(passed=9000, rejected=99, known=3, sent=9102, answered=9100, throttled=4)
     watched = Watched(tally, Spend(billed=9, unknown=1), total, processes=3)
     watched.tally.out = {"a": begun, "b": later}
-    console, clock = Console(file=StringIO(), width=width), Clock()
+    console, clock = WrappingConsole(file=StringIO(), width=width), Clock()
     with speaking("zh"):
         progress = Progress(watched, console, rate=5.0, quiet=True, clock=clock)
         clock.now += 4000
@@ -318,10 +335,10 @@ def test_the_progress_fits_the_terminal_and_is_whole_in_chinese(
 def test_the_picture_is_made_in_the_language_of_its_run() -> None:
     """Its drawer calls from a thread of its own, which has another language."""
     with speaking("zh"):
-        progress = Progress(Watched(), Console(file=StringIO()), rate=5.0, quiet=True)
+        progress = Progress(Watched(), WrappingConsole(file=StringIO()), rate=5.0, quiet=True)
     live = progress._live()  # noqa: SLF001  # what rich is given
-    with Console(file=StringIO(), width=80).capture() as _:
-        drawn = Console(file=StringIO(), width=80)
+    with WrappingConsole(file=StringIO(), width=80).capture() as _:
+        drawn = WrappingConsole(file=StringIO(), width=80)
         with drawn.capture() as capture:
             drawn.print(live.get_renderable())  # type: ignore[attr-defined]  # rich's Live
     assert "通过" in capture.get()

@@ -269,6 +269,22 @@ def test_a_look_before_paying_saves_what_can_not_pass(
     assert all("not public" in line["message"] for line in lines)
 
 
+@pytest.mark.parametrize("ledger", ["l.db", "none"])
+def test_the_summary_counts_images_that_come_again(
+    called: Command, tmp_path: Path, ledger: str
+) -> None:
+    """Else nothing says why two images cost as much as one."""
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n" * 2 + "http://a.example/2.jpg\n")
+    words = ("run", "in.txt", "-o", "out.csv", "--ledger", ledger)
+    told = " ".join(called(*words).stderr.split())
+    assert "repeated 1 of these: the same image again, asked for once" in told
+    assert "CNY 0.008" in told
+    if ledger != "none":
+        told = " ".join(called(*words).stderr.split())
+        assert "known 3 of these" in told
+        assert "repeated" not in told
+
+
 def test_the_summary_and_an_estimate_say_why_rows_are_skipped(
     called: Command, emulator: Emulator, tmp_path: Path
 ) -> None:

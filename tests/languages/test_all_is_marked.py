@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-CLI = Path(__file__).parents[2] / "src" / "s2v_detect" / "cli"
+PACKAGE = Path(__file__).parents[2] / "src" / "s2v_detect"
+CLI = PACKAGE / "cli"
+REFUSING = {
+    f"{room}/{path.stem}": path
+    for room in ("tables", "bulk")
+    for path in sorted((PACKAGE / room).glob("*.py"))
+}
+REFUSALS = {"InputError", "OutputError", "PathError"}
+"""What the command says of a file as it stands there. The reasons of rows are data, and English."""
 MODULES = {
     path.stem: path
     for path in sorted(CLI.glob("*.py"))
@@ -19,6 +27,8 @@ SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
 NOT_OURS = {"missing", "App"}
 """Calls of rooms that know no language; and the help, which is English."""
 NOT_SAID = {
+    " is left out: stderr takes ": "said where nothing but English can be shown",
+    ", as Python is told. Set PYTHONIOENCODING=utf-8.": "as above",
     "Exit codes, the first that fits:\n": "the help",
     "Columns of OUT, behind those of INPUT:\n": "the help",
     "The key is read from DASHSCOPE_API_KEY, else from the file that\nDASHSCOPE_API_KEY_FILE_PATH"
@@ -64,3 +74,12 @@ def test_every_sentence_of_the_command_is_marked(module: str) -> None:
     """As a whole: a part of a sentence has no place of its own in another language."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     assert list(unmarked(tree)) == []
+
+
+@pytest.mark.parametrize("module", REFUSING)
+def test_every_refusal_of_a_file_is_marked(module: str) -> None:
+    """Those of the rooms of lists and files are read by whoever typed the command."""
+    tree = ast.parse(REFUSING[module].read_text(encoding="utf-8"))
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    refusals = (call for call in calls if _name(call.func) in REFUSALS)
+    assert [each for call in refusals for each in unmarked(call)] == []

@@ -20,6 +20,7 @@ from s2v_detect.bulk._lock import OutputLocked
 from s2v_detect.bulk._marks import Marking, Marks, mark_of
 from s2v_detect.bulk._placing import Earlier, OnReplaced, Place
 from s2v_detect.bulk.paths import PathError, refuse_database
+from s2v_detect.languages import _
 from s2v_detect.tables import (
     DELIMITERS,
     Delimited,
@@ -197,7 +198,8 @@ def open_output(
     if path.exists() and not path.is_file() and not path.is_dir():
         return Pipe(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)))
     if path.is_dir():
-        raise OutputError(f"{path} is a folder. Give the name of a file after -o.")
+        told = _("{name} is a folder. Give the name of a file after -o.")
+        raise OutputError(told.format(name=path))
     _refuse_ending(path)
     placed: Callable[[Place], Output]
     if is_whole(path):
@@ -219,11 +221,11 @@ def open_output(
 def _refuse_ending(path: Path) -> None:
     ending = path.suffix.lower()
     if ending in _NOT_WRITTEN:
-        raise OutputError(
-            f"{path} would be no {ending} file: JSON lines, CSV, TSV, Excel and Parquet are"
-            " written, by the endings .jsonl, .csv, .tsv, .xlsx and .parquet. Give another name"
-            " after -o."
+        told = _(
+            "{name} would be no {ending} file: JSON lines, CSV, TSV, Excel and Parquet are written,"
+            " by the endings .jsonl, .csv, .tsv, .xlsx and .parquet. Give another name after -o."
         )
+        raise OutputError(told.format(name=path, ending=ending))
 
 
 def _placed_at(path: Path, marks: Marks | None, on_kept: OnReplaced | None) -> Place:
@@ -231,16 +233,17 @@ def _placed_at(path: Path, marks: Marks | None, on_kept: OnReplaced | None) -> P
         refuse_database(path)
         return Place(path, marks, on_kept)
     except OutputLocked as error:
-        raise OutputError(
-            f"{path} is being written by another run. Wait for that run, or give another name"
-            " after -o."
-        ) from error
+        told = _(
+            "{name} is being written by another run. Wait for that run, or give another name after"
+            " -o."
+        )
+        raise OutputError(told.format(name=path)) from error
     except PathError as error:
         raise OutputError(str(error)) from error
     except OSError as error:
-        raise OutputError(
-            f"{path} can't be written: {error.strerror}. Give another name after -o."
-        ) from error
+        told = _("{name} can't be written: {why}. Give another name after {option}.")
+        why = _(error.strerror or str(error))
+        raise OutputError(told.format(name=path, why=why, option="-o")) from error
 
 
 def write_table(path: Path, rows: Iterable[Record], *, columns: Sequence[Column]) -> None:

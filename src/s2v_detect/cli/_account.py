@@ -19,10 +19,9 @@ from s2v_detect import (
     Preflight,
 )
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect._version import missing
 from s2v_detect.cli._clock import is_max_time, is_moment
 from s2v_detect.cli._terminal import STANDARD, seconds_of
-from s2v_detect.languages import _
+from s2v_detect.languages import _, needs_extra
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.limiters import Limiter, default_limiter
 
@@ -264,7 +263,7 @@ def emulator_class() -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EMULATOR_EXTRA:
             raise
-        raise EmulatorMissing(missing("The emulator", "cli", "emulator")) from error
+        raise EmulatorMissing(needs_extra(_("The emulator"), "cli", "emulator")) from error
     return Emulator
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from s2v_detect import DetectError, __version__
 from s2v_detect._columns import OUTPUT_COLUMNS, as_text
@@ -38,7 +37,7 @@ from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
-from s2v_detect.cli._language import language_first, usual_language
+from s2v_detect.cli._language import language_first, unshown, usual_language
 from s2v_detect.cli._ledger import ledger_app
 from s2v_detect.cli._mistakes import as_told
 from s2v_detect.cli._optional_values import with_values
@@ -56,6 +55,7 @@ from s2v_detect.cli._terminal import (
     stdout_read_while_wanted,
     why,
 )
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, Language, _, speaking, spoken
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
@@ -107,7 +107,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _call(called: App, words: Sequence[str]) -> int:
-    console = Console(stderr=True)
+    console = WrappingConsole(stderr=True)
     return int(called(words, exit_on_error=False, error_console=console) or 0)
 
 
@@ -123,7 +123,9 @@ def _in_language(
         lang: The language of messages, summary and report; data stay as they are. Default: that of
             the locale.
     """
-    with speaking(lang or spoken()):
+    if why_not := unshown(lang or spoken()):
+        stderr_console().print(why_not, markup=False)
+    with speaking("en" if why_not else lang or spoken()):
         return _answered(words)
 
 

@@ -6,11 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from s2v_detect import ConfigurationError
-from s2v_detect._version import missing
 from s2v_detect.bulk import Listed, Source, steady_folder
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable, why
-from s2v_detect.languages import _, ngettext
+from s2v_detect.languages import _, needs_extra, ngettext
 
 _SCHEMES = ("s3", "s3a", "s3n", "aliyun-oss", "oss", "gs", "gcs", "az", "abfs", "abfss", "cos")
 """Of buckets, as tools call them: nobody means a file. Which are listed, `integrations` says."""
@@ -72,7 +71,7 @@ def _images_of(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        raise Unusable(missing("A bucket", "cli", "s3")) from error
+        raise Unusable(needs_extra(_("A bucket"), "cli", "s3")) from error
     try:
         return buckets.BucketImages(name)
     except ConfigurationError as error:

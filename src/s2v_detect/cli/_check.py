@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.images import trimmed
 from s2v_detect.languages import _
 from s2v_detect.tables import Record, Row, is_list
@@ -97,6 +97,9 @@ class _Table:
         """Add rows."""
         for record in records:
             word, style, why = _told(record)
+            if record["source"] == "shared":
+                again = _("the same image again, asked for once")
+                why = f"{why} · {again}" if why else again
             doubt = "≤ " if record["cost_at_most"] != record["cost"] else ""
             self._table.add_row(
                 Text(shown_image(record["image"])),
@@ -120,7 +123,7 @@ class _Table:
     def print(self) -> None:
         """Put the table on stdout."""
         width = None if sys.stdout.isatty() else _WIDE
-        Console(width=width, highlight=False).print(self._table)
+        WrappingConsole(width=width, highlight=False).print(self._table)
 
 
 def _told(record: Record) -> tuple[str, str, str]:

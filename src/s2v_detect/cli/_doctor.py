@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.cells import set_cell_size
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from s2v_detect.cli._findings import Finding, exit_of_findings, name_of, of_sqli
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._probe import Probing, probe
 from s2v_detect.cli._terminal import joined, stderr_console
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import _, speaking, spoken
 from s2v_detect.ledger import SQLITE_VERSION
 
@@ -109,4 +109,4 @@ def _print(findings: Sequence[Finding]) -> None:
         table.add_row(
             Text(_(each.state), style=_STYLES[each.state]), Text(name_of(each.part)), told
         )
-    Console(highlight=False).print(table)
+    WrappingConsole(highlight=False).print(table)

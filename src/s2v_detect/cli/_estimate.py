@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from math import ceil, isfinite, isinf
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._summary import skips_told
 from s2v_detect.cli._summary_file import skips_as_json
 from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console, why
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, _
 from s2v_detect.tables import InputError
 
@@ -76,7 +76,7 @@ def estimate_run(
     table.add_row(_("time"), _time(seconds, rate))
     if ends.left_s:
         table.add_row(_("of them in time"), _told_in_time(counts["asked"], rate, ends))
-    Console(highlight=False).print(table)
+    WrappingConsole(highlight=False).print(table)
     return Exit.DONE
 
 

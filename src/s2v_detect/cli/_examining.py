@@ -22,7 +22,6 @@ from s2v_detect import (
 )
 from s2v_detect._service import BASE_URL, MODEL
 from s2v_detect._settings import Settings, from_env
-from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._account import Whom
@@ -42,7 +41,7 @@ from s2v_detect.cli._findings import (
 )
 from s2v_detect.cli._sources import Sources, sources_in
 from s2v_detect.cli._terminal import joined, printable, why
-from s2v_detect.languages import N_, _
+from s2v_detect.languages import N_, _, needs_extra
 from s2v_detect.ledger import ledger_at
 from s2v_detect.limiters import (
     LINE_VARIABLE,
@@ -304,7 +303,7 @@ def extras() -> Sequence[Finding]:
             do = _("Install the package; a folder of sources alone tells nothing of them.")
             return [unknown("extras", _("This s2v-detect is not installed as a package."), do)]
         found = _("{name} is not installed, which the extra cli needs.").format(name=error.name)
-        return [to_mend("extras", found, missing("The doctor", "cli"), Exit.USAGE)]
+        return [to_mend("extras", found, needs_extra(_("The doctor"), "cli"), Exit.USAGE)]
 
 
 @cache  # what is installed stays so while a process lives, and reading all of it takes a while

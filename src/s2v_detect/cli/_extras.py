@@ -9,11 +9,10 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion
 
-from s2v_detect._version import missing
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._findings import Finding, to_mend, well
 from s2v_detect.cli._terminal import joined
-from s2v_detect.languages import _
+from s2v_detect.languages import _, needs_extra
 
 
 class Part(NamedTuple):
@@ -76,7 +75,7 @@ def of_extras(extras: Extras) -> list[Finding]:
     if absent:
         not_there = _("Not installed: {names}.").format(names=", ".join(absent))
         found = joined(found, not_there)
-        do = missing("Whatever is not installed", *absent)
+        do = needs_extra(_("Whatever is not installed"), *absent)
     findings.append(well("extras", found, do, extras=facts))
     for name, parts in there.items():
         for part in parts:
@@ -84,6 +83,6 @@ def of_extras(extras: Extras) -> list[Finding]:
                 wrong = _("{name} {version} is installed, and {extra} needs {needed}.").format(
                     name=part.name, version=part.version, extra=name, needed=part.needed
                 )
-                do = missing("The right version", name)
+                do = needs_extra(_("The right version"), name)
                 findings.append(to_mend("extras", wrong, do, Exit.USAGE))
     return findings

@@ -40,11 +40,24 @@ def usual_language() -> Language:
     It is English where stderr can't show another: nobody reads escapes.
     """
     language = language_of({"LANG": _of_the_system(), **os.environ})
+    return "en" if unshown(language) else language
+
+
+def unshown(language: Language) -> str:
+    """Return in English why stderr can't show a language; empty where it can.
+
+    Python makes UTF-8 of the locale C (PEP 538 and 540), so somebody has said this encoding, for a
+    program that reads it.
+    """
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     try:
-        _IN_ITS_OWN_WORDS[language].encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+        _IN_ITS_OWN_WORDS[language].encode(encoding)
     except UnicodeEncodeError:
-        return "en"
-    return language
+        return (
+            f"{OPTION} {language} is left out: stderr takes {encoding}, as Python is told."
+            " Set PYTHONIOENCODING=utf-8."
+        )
+    return ""
 
 
 def _of_the_system() -> str:

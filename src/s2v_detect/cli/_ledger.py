@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +31,7 @@ from s2v_detect.cli._terminal import (
     stderr_console,
     why,
 )
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, _, ngettext, pgettext
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
@@ -326,8 +326,8 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _stdout() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+def _stdout() -> WrappingConsole:
+    return WrappingConsole(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
 def _print_json(fields: Mapping[str, Any]) -> None:

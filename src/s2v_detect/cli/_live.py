@@ -10,7 +10,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from s2v_detect import Event, LedgerError
-from s2v_detect._version import missing
 from s2v_detect.bulk import Output, RunSummary
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._exits import exit_of, meaning_of
@@ -19,7 +18,7 @@ from s2v_detect.cli._progress import Progress, TaskOfBlock, Watched
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import STANDARD, why_closed
-from s2v_detect.languages import _, spoken
+from s2v_detect.languages import _, needs_extra, spoken
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import Record
 
@@ -55,7 +54,7 @@ def live_page(
     try:
         from s2v_detect.report import LivePage, Page  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
-        raise Unusable(missing("The live page", "cli", "report")) from error
+        raise Unusable(needs_extra(_("The live page"), "cli", "report")) from error
     name = Path(source if out == STANDARD else out).name
     kept = "" if out == STANDARD else name
     folders = [Path(), Path(out).parent, *filter(None, [folder_beside(source)])]

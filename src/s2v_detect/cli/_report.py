@@ -6,13 +6,12 @@ from pathlib import Path
 
 from s2v_detect import LedgerEntry
 from s2v_detect._service import REQUESTS_PER_S
-from s2v_detect._version import missing
 from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import printable, stderr_console, tell_kept, why
-from s2v_detect.languages import _, spoken
+from s2v_detect.languages import _, needs_extra, spoken
 from s2v_detect.ledger import ledger_at
 from s2v_detect.tables import OutputError, Record, read_records
 
@@ -22,7 +21,7 @@ def report_writer() -> Callable[..., None]:
     try:
         from s2v_detect.report import write_report  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
-        raise Unusable(missing("The report", "cli", "report")) from error
+        raise Unusable(needs_extra(_("The report"), "cli", "report")) from error
     return write_report
 
 

@@ -100,6 +100,9 @@ def _of_outcomes(summary: RunSummary) -> list[Line]:
     if tally.known:
         known = Text(f"{tally.known:,}", style="cyan")
         lines.append((_("known"), known, _("of these: cost nothing now")))
+    if again := summary.spend.shared + summary.spend.known:  # of this run's own images
+        told = _("of these: the same image again, asked for once")
+        lines.append((_("repeated"), f"{again:,}", told))
     return lines
 
 

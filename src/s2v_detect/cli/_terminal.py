@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from s2v_detect._redaction import ended, legible, without_secrets
+from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, _
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
@@ -111,7 +112,11 @@ def stderr_console() -> Console:
     # None where the command was started with the descriptor closed.
     stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # kept open
     # A terminal has a width to break lines at; what reads a pipe has none.
-    return Console(file=_Unbreakable(stream), highlight=False, soft_wrap=not stream.isatty())  # type: ignore[arg-type]  # the methods that rich calls are there
+    return WrappingConsole(
+        file=_Unbreakable(stream),  # type: ignore[arg-type]  # the methods that rich calls are there
+        highlight=False,
+        soft_wrap=not stream.isatty(),
+    )
 
 
 class _OnConsole(logging.Handler):

@@ -8,6 +8,8 @@ from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from typing import Final, Literal, get_args
 
+from s2v_detect._version import install_line
+
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 _LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -78,6 +80,12 @@ def pgettext(context: str, text: str) -> str:
 def N_(text: str) -> str:  # noqa: N802  # the name that gettext's tools look for
     """Return the text itself: it is marked for the catalogue, and looked up when it is shown."""
     return text
+
+
+def needs_extra(what: str, *extras: str) -> str:
+    """Return how to get the extras that something needs, in the language that is spoken."""
+    told = _("{what} needs an extra. Install it: {line}")  # as `_version.missing`
+    return told.format(what=what, line=install_line(*extras))
 
 
 @cache

@@ -36,6 +36,8 @@ class Bar(NamedTuple):
     at: str
     requests: int
     per_s: float
+    moment: str
+    """The same time, for programs."""
 
 
 class Tick(NamedTuple):
@@ -45,6 +47,8 @@ class Tick(NamedTuple):
     label: str
     is_narrow: bool
     """Whether there is room for it on a telephone too."""
+    moment: str
+    """As of a bar."""
 
 
 class Chart(NamedTuple):
@@ -56,6 +60,14 @@ class Chart(NamedTuple):
     ticks: list[Tick]
     line_y: float
     """Where the line of the rate is that was asked for; 0 where none was."""
+
+
+class _Told(NamedTuple):
+    """A time in UTC: the date, the time of day, and both for programs."""
+
+    date: str
+    time: str
+    moment: str
 
 
 class Timeline:
@@ -176,11 +188,12 @@ def _folded(numbers: Sequence[int]) -> tuple[dict[int, int], list[int]]:
     return places, folds
 
 
-def _bar(place: int, count: int, at: tuple[str, str], scale: tuple[float, int, float]) -> Bar:
+def _bar(place: int, count: int, at: _Told, scale: tuple[float, int, float]) -> Bar:
     width, step_s, top = scale
     height = HEIGHT * count / step_s / top
     x, bar_width = place * width, max(width - 1, 0.5)
-    return Bar(x, HEIGHT - height, bar_width, height, " ".join(at), count, count / step_s)
+    told = f"{at.date} {at.time}"
+    return Bar(x, HEIGHT - height, bar_width, height, told, count, count / step_s, at.moment)
 
 
 def _ticks(places: dict[int, int], width: float, step_s: int, day: str) -> list[Tick]:
@@ -189,18 +202,17 @@ def _ticks(places: dict[int, int], width: float, step_s: int, day: str) -> list[
     ticks: list[Tick] = []
     last, free, narrow_free = "", 0.0, 0.0
     for number in numbers[:: max(1, len(numbers) // _TICKS)]:
-        x, (date, time) = places[number] * width, _when(number * step_s, day)
+        x, (date, time, moment) = places[number] * width, _when(number * step_s, day)
         if x < free or x > WIDTH - _LABEL_WIDTH:
             continue
         is_narrow = x >= narrow_free and x <= WIDTH - _NARROW_LABEL_WIDTH
         free = x + _LABEL_WIDTH
         narrow_free = x + _NARROW_LABEL_WIDTH if is_narrow else narrow_free
-        ticks.append(Tick(x, time if date == last else f"{date} {time}", is_narrow))
+        ticks.append(Tick(x, time if date == last else f"{date} {time}", is_narrow, moment))
         last = date
     return ticks
 
 
-def _when(at: float, day: str) -> tuple[str, str]:
-    """Return the date and the time of day, in UTC."""
+def _when(at: float, day: str) -> _Told:
     moment = datetime.fromtimestamp(at, UTC)
-    return f"{moment:{day}}", f"{moment:%H:%M:%S}"
+    return _Told(f"{moment:{day}}", f"{moment:%H:%M:%S}", f"{moment:%Y-%m-%dT%H:%M:%SZ}")

@@ -79,7 +79,7 @@ class Page:
         listed = list(rows)
         return _template().render(
             **self._values(figures, len(listed), left_out, going),
-            made_at=say["made_at"].format(at=datetime.now(UTC)),
+            made=datetime.now(UTC),
             events="" if going and going.has_ended else self.events,
             # S704: our own files, and JSON in which nothing can end its element
             style=Markup((here / "page.css").read_text(encoding="utf-8")),  # noqa: S704

@@ -52,6 +52,37 @@ function filled(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+// Times are written in UTC, for a page without its script. Here they are those of the reader's zone,
+// which is named; what programs read of them stays as it is.
+const locale = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+const [date, day, time] = [{ dateStyle: "long" }, { day: "2-digit", month: "short" }, { timeStyle: "medium", hourCycle: "h23" }]
+  .map((options) => new Intl.DateTimeFormat(locale, options))
+  .map((written) => (at) => written.format(at));
+const zones = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
+
+function timeInZone(at) {
+  return `${time(at)} ${zones.formatToParts(at).find((part) => part.type === "timeZoneName").value}`;
+}
+
+function inZone(place) {
+  let last = "";
+  for (const tick of place.querySelectorAll(".ticks [data-at]")) {
+    const at = new Date(tick.dataset.at);
+    tick.textContent = day(at) === last ? time(at) : `${day(at)} ${time(at)}`;
+    last = day(at);
+  }
+  for (const bar of place.querySelectorAll("title[data-at]")) {
+    const at = new Date(bar.dataset.at);
+    bar.textContent = bar.textContent.replace(/^.* UTC/, `${day(at)} ${timeInZone(at)}`);
+  }
+}
+
+// As somebody's file has it, where it does not say its zone.
+function toldTime(text) {
+  const at = new Date(text);
+  return /\d(Z|[+-]\d\d:?\d\d)$/.test(text) && !isNaN(at) ? `${date(at)} ${timeInZone(at)}` : text;
+}
+
 // A reason without a code has a name in the page's language; what finds the row stays as it is.
 function named(row) {
   const names = words.reasons[row.group] || {};
@@ -132,12 +163,16 @@ function open(row) {
   const table = element("table");
   const tell = (name, value) => {
     const line = element("tr");
-    line.append(element("th", "", name), element("td", "", value));
+    const cell = element("td", "", value);
+    line.append(element("th", "", name), cell);
     table.append(line);
+    return cell;
   };
   tell(words.group, words[row.group]); // whatever somebody's own columns are called
   for (const [name, label] of Object.entries(words.fields)) {
-    if (row[name] !== undefined) tell(label, name === "image" ? row.name : row[name]);
+    if (row[name] === undefined) continue;
+    if (name === "at") tell(label, toldTime(row.at)).title = row.at;
+    else tell(label, name === "image" ? row.name : row[name]);
   }
   for (const [name, value] of Object.entries(row.more || {})) tell(name, value);
   if (row.is_cut) tell(words.own, words.too_long);
@@ -203,6 +238,9 @@ function completed(row) {
 }
 
 rows.forEach(completed);
+inZone(document);
+const made = document.querySelector("time");
+made.textContent = toldTime(made.dateTime);
 for (const button of document.querySelectorAll("[data-filter]")) {
   button.addEventListener("click", () => { state.filter = button.dataset.filter; state.reason = state.group = ""; refresh(); });
 }
@@ -237,6 +275,7 @@ function show(parts) {
     const part = document.getElementById(name);
     const { group, reason } = part.contains(document.activeElement) ? document.activeElement.dataset : {};
     part.innerHTML = html; // from the page's own template, which escapes
+    inZone(part);
     for (const button of part.querySelectorAll("[data-reason]")) {
       if (button.dataset.reason === reason && button.dataset.group === group) button.focus();
     }
@@ -290,7 +329,7 @@ function follow(address) {
     refresh();
   });
   feed.addEventListener("error", () => {
-    lost.textContent = filled(words.lost, { time: at.toLocaleTimeString("en-GB") });
+    lost.textContent = filled(words.lost, { time: timeInZone(at) });
     document.getElementById("progress").after(lost);
   });
 }

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from xml.parsers import expat
 
+from s2v_detect.languages import _
 from s2v_detect.tables._excel_parts import (
     MOST_COLUMNS,
     MOST_ROWS,
@@ -133,7 +134,7 @@ class _Scan:
         self._formula = ""
         self._is_listening = True
 
-    def _value(self, _: dict[str, str]) -> None:
+    def _value(self, _told: dict[str, str]) -> None:
         self._is_listening = (
             self._type == "e"
             or self._formula is not None
@@ -145,10 +146,11 @@ class _Scan:
         self._low = low = (min(low[0], row), min(low[1], column))
         self._high = high = (max(high[0], row), max(high[1], column))
         if (high[0] - low[0] + 1) * (high[1] - low[1] + 1) > _MOST_CELLS:
-            raise InputError(
-                f"The sheet reaches to row {high[0]:,} and column {high[1]:,}: that is too large"
-                " to be read. Delete what stands far from the table, and save it again."
+            told = _(
+                "The sheet reaches to row {row:,} and column {column:,}: that is too large to be"
+                " read. Delete what stands far from the table, and save it again."
             )
+            raise InputError(told.format(row=high[0], column=high[1]))
 
     def _heard(self) -> None:
         """Take the text of a formula, or of a value that is an error or a formula's."""

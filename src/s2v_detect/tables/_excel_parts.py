@@ -106,8 +106,9 @@ def sheet_named(sheets: Sequence[SheetPart], wanted: str) -> SheetPart:
 
 def names_of(sheets: Sequence[SheetPart]) -> str:
     """Return the names of sheets, with a word for those that are hidden."""
-    names = [f"{each.name}{' (hidden)' if each.is_hidden else ''}" for each in sheets[:20]]
-    return ", ".join(names) + (", …" if sheets[20:] else "")
+    hidden = _("{name} (hidden)")
+    names = [hidden.format(name=each.name) if each.is_hidden else each.name for each in sheets[:20]]
+    return _(", ").join([*names, *("…" for _more in sheets[20:21])])
 
 
 def has_values(file: BinaryIO, sheet: SheetPart) -> bool:
@@ -141,10 +142,10 @@ def rows_said(path: Path) -> int:
 
 def no_excel() -> InputError:
     """Return what is said of a file that is none."""
-    return InputError(
-        "The input is no Excel file, or a damaged one. Give --format if its ending does not say"
-        " what it is."
+    told = _(
+        "The input is no {format} file, or a damaged one. If its name misleads, give --format."
     )
+    return InputError(told.format(format="Excel"))
 
 
 @contextmanager
@@ -180,10 +181,11 @@ def refuse_bombs(parts: zipfile.ZipFile) -> None:
     """Raise where a part would take far more memory than its size tells."""
     for part in parts.infolist():
         if part.file_size > max(_SMALL, _MOST_TIMES * part.compress_size):
-            raise InputError(
-                f"The input can't be read: its part {part.filename[:100]} unpacks to"
-                f" {part.file_size:,} bytes. Save its sheet into a new workbook."
+            told = _(
+                "The input can't be read: its part {name} unpacks to {size:,} bytes. Save its"
+                " sheet into a new workbook."
             )
+            raise InputError(told.format(name=part.filename[:100], size=part.file_size))
     # A reader reserves memory for as many texts as are said to be there. Each takes five bytes.
     name = "xl/sharedStrings.xml"
     if name in parts.namelist():

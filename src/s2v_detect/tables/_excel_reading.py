@@ -9,8 +9,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import chain, islice, repeat
 from typing import Any, BinaryIO
 
-from s2v_detect._version import missing
-from s2v_detect.languages import _
+from s2v_detect.languages import N_, _, needs_extra
 from s2v_detect.tables._excel_notes import notes_of
 from s2v_detect.tables._excel_parts import SheetPart, kind_of, no_excel, sheets_of
 from s2v_detect.tables._rows import InputError
@@ -18,12 +17,12 @@ from s2v_detect.tables._rows import InputError
 try:
     import python_calamine as calamine
 except ModuleNotFoundError as error:
-    raise InputError(missing("Excel", "cli", "excel")) from error
+    raise InputError(needs_extra("Excel", "cli", "excel")) from error
 
 _WORDS = {
-    "xls": "an Excel file of before 2007 (.xls)",
-    "xlsb": "a binary Excel file (.xlsb)",
-    "ods": "an OpenDocument spreadsheet (.ods)",
+    "xls": N_("an Excel file of before 2007 (.xls)"),
+    "xlsb": N_("a binary Excel file (.xlsb)"),
+    "ods": N_("an OpenDocument spreadsheet (.ods)"),
 }
 _LARGEST_INTEGER = 2**63
 
@@ -93,9 +92,8 @@ def readable_sheets(file: BinaryIO) -> list[SheetPart]:
         told = _("The input is protected with a password. Save it without one, and give that file.")
         raise InputError(told)
     if kind in _WORDS:
-        raise InputError(
-            f"The input is {_WORDS[kind]}, which is not read. Save it as .xlsx, or as CSV."
-        )
+        told = _("The input is {words}, which is not read. Save it as .xlsx, or as CSV.")
+        raise InputError(told.format(words=_(_WORDS[kind])))
     if kind != "xlsx":
         raise no_excel()
     sheets = sheets_of(file)

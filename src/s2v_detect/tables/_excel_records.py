@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from s2v_detect.tables._excel_parts import shown_first
-from s2v_detect.tables._lines import MORE, OUTCOME_KEYS, OutputError, Record
+from s2v_detect.tables._lines import (
+    MORE,
+    OUTCOME_KEYS,
+    OutputError,
+    Record,
+    damaged_output,
+    no_output,
+)
 from s2v_detect.tables._rows import InputError
 
 try:
@@ -28,18 +35,18 @@ def excel_records(path: Path) -> Iterator[Record]:
     try:
         rows = _rows_of(path)
     except InputError as error:
-        raise OutputError(f"{path} can't be read. Give an output of a run, or a ledger.") from error
+        raise no_output(path) from error
     names = _names_in(rows)
     if not set(names) >= {"kind", "at"}:
-        raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
+        raise no_output(path)
     place = names.index(MORE) if MORE in names else len(names)
-    for _, cells in rows:
+    for _row, cells in rows:
         record = dict(zip(names[:place], cells, strict=False))
         more = "".join(str(cell) for cell in cells[place:] if cell is not None)
         try:
             record |= json.loads(more) if more else {}
         except (ValueError, TypeError) as error:
-            raise OutputError(f"{path} is damaged. Give another output, or a ledger.") from error
+            raise damaged_output(path) from error
         yield record
 
 

@@ -70,7 +70,8 @@ class ExcelTable:
             below = self._took_head(sheet, firsts)
         except InputError as error:
             more = _("Other sheets are {others}: --sheet says which.").format(others=others)
-            raise InputError(f"{error} {more}" if others else str(error)) from error
+            told = _("{why} {more}").format(why=error, more=more)
+            raise InputError(told if others else str(error)) from error
         if others:
             self._found["--sheet"] = _too(too)
             self._found["--column"] = in_column(self.column)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from s2v_detect._columns import Column
-from s2v_detect._version import missing
+from s2v_detect.languages import needs_extra
 from s2v_detect.tables._excel_parts import MOST_COLUMNS, MOST_ROWS
 from s2v_detect.tables._lines import MORE, OutputError, Record, json_line, text_of
 
@@ -23,7 +23,7 @@ try:
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import XlsxWriterException
 except ModuleNotFoundError as error:
-    raise OutputError(missing("Excel", "cli", "excel")) from error
+    raise OutputError(needs_extra("Excel", "cli", "excel")) from error
 
 _GROUP = 5000
 _MOST_RECORDS = MOST_ROWS - 1  # below the header

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from s2v_detect.languages import N_, _
+
 Format = Literal["text", "csv", "tsv", "jsonl", "parquet", "xlsx"]
 
 
@@ -10,7 +12,7 @@ class FileFormat(NamedTuple):
     """One format of a file."""
 
     words: str
-    """As a person calls it."""
+    """As a person calls it; looked up in the language that is spoken where it is shown."""
     endings: tuple[str, ...] = ()
     """Of files, the one that is written first; what has no ending of any format is text."""
     delimiter: str = ""
@@ -18,10 +20,10 @@ class FileFormat(NamedTuple):
 
 
 FORMATS: dict[Format, FileFormat] = {
-    "text": FileFormat("text"),
+    "text": FileFormat(N_("text")),
     "csv": FileFormat("CSV", (".csv",), ","),
     "tsv": FileFormat("TSV", (".tsv", ".tab"), "\t"),
-    "jsonl": FileFormat("JSON lines", (".jsonl", ".ndjson", ".json")),
+    "jsonl": FileFormat(N_("JSON lines"), (".jsonl", ".ndjson", ".json")),
     "parquet": FileFormat("Parquet", (".parquet", ".parq", ".pq")),
     "xlsx": FileFormat("Excel", (".xlsx", ".xlsm")),
 }
@@ -58,7 +60,8 @@ def is_list(path: Path) -> bool:
 
 def no_header_row(name: Format) -> str:
     """Return what is said where `--header-row` is given for a format that has no such row."""
-    return (
-        f"--header-row is for CSV and Excel, and {FORMATS[name].words} has no row of names. Leave"
-        " the option out, or give --format csv."
+    told = _(
+        "--header-row is for CSV and Excel, and {format} has no row of names. Leave the option out,"
+        " or give --format csv."
     )
+    return told.format(format=_(FORMATS[name].words))

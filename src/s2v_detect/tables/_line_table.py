@@ -24,7 +24,7 @@ from s2v_detect.tables._reading import (
     lines_in,
     pieces,
 )
-from s2v_detect.tables._recognising import refuse_by_content
+from s2v_detect.tables._recognising import refuse_by_content, refuse_csv
 from s2v_detect.tables._rows import InputError, Row, Rows, in_column, read_as
 from s2v_detect.tables._text import TextRows
 
@@ -45,17 +45,20 @@ class LineTable:
         encoding: str | None = None,
         delimiter: str | None = None,
         header_row: int | None = None,
+        is_said: bool = False,
     ) -> None:
+        """`is_said`: somebody has said the format."""
         self._descriptor = descriptor
         self._format = format_
         self._path = path
+        self._is_said = is_said
         self._column = column
         self._encoding = None if encoding is None else encoding_named(encoding)
         self._delimiter = None if delimiter is None else delimiter_named(delimiter)
         if delimiter and not FORMATS[format_].delimiter:
             if format_ != "text":
                 told = _("--delimiter is for CSV, not for {format}.")
-                raise InputError(told.format(format=FORMATS[format_].words))
+                raise InputError(told.format(format=_(FORMATS[format_].words)))
             self._format = "csv"
         if header_row is not None and not FORMATS[self._format].delimiter:
             raise InputError(no_header_row(self._format))
@@ -155,6 +158,8 @@ class LineTable:
         elif self._format == "jsonl" or _is_json(head):
             self._rows = JsonRows(self._column)
         else:
+            if not self._is_said:
+                refuse_csv(head.decode(errors="replace"))
             return
         is_array = not delimiter and head.lstrip().startswith(b"[")
         self._splitter = ItemSplitter() if is_array else LineSplitter(LONGEST_ROW)

@@ -12,11 +12,13 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic_core import to_json
 
 from s2v_detect._columns import OUTPUT_COLUMNS
+from s2v_detect.languages import _
 
 Record = dict[str, Any]
 """The input row's columns, and what came of its image."""
@@ -24,6 +26,22 @@ Record = dict[str, Any]
 
 class OutputError(Exception):
     """The output can't be begun or read; the message says what to do."""
+
+
+def no_output(path: Path, *, row: int = 0, line: int = 0) -> OutputError:
+    """Return what is said of a file that is no output, as that row or line of it shows."""
+    told = _("{name} is no output of `s2v-detect run`. Give one, or a ledger.")
+    if row:
+        told = _("{name} is no output of `s2v-detect run` (row {row}). Give one, or a ledger.")
+    elif line:
+        told = _("{name} is no output of `s2v-detect run` (line {line}). Give one, or a ledger.")
+    return OutputError(told.format(name=path, row=row, line=line))
+
+
+def damaged_output(path: Path) -> OutputError:
+    """Return what is said of an output that can't be read to its end."""
+    told = _("{name} is damaged. Give another output, or a ledger.")
+    return OutputError(told.format(name=path))
 
 
 OUTCOME_KEYS = tuple(column.name for column in OUTPUT_COLUMNS)
@@ -126,7 +144,7 @@ def _json_of(record: Mapping[str, Any]) -> str:
 def _shallow(value: Any) -> Any:
     """Return a value, or the words for one that is nested too deeply to be written."""
     nested = value
-    for _ in range(_MARGIN):  # it is written from another depth of the stack, in an object
+    for _depth in range(_MARGIN):  # it is written from another depth of the stack, in an object
         nested = [nested]
     try:
         json.loads(json.dumps(nested, default=text_of))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from s2v_detect.languages import _
 from s2v_detect.tables._rows import InputError, chosen_column, is_address
 
 
@@ -34,15 +35,17 @@ def headless(rows: Sequence[Sequence[object]], wanted: str | None) -> tuple[tupl
     cells = next((cells for cells in rows if any(map(is_address, cells))), ())
     places = [place for place, cell in enumerate(cells, start=1) if is_address(cell)]
     if wanted is None and len(places) > 1:
-        raise InputError(
-            "The input has no header, and a row has addresses in more than one column."
-            f" Give --column {' or '.join(map(str, places))}."
+        told = _(
+            "The input has no header, and a row has addresses in more than one column. Give"
+            " --column {places}."
         )
+        raise InputError(told.format(places=_(" or ").join(map(str, places))))
     if wanted is not None and wanted not in names and not wanted.isdecimal():
-        raise InputError(
-            f"The input has no column {wanted!r}: its first line is no header. Give --column"
-            f" {places[0] if places else 1}, or give the list a header."
+        told = _(
+            "The input has no column {column!r}: its first line is no header. Give --column"
+            " {place}, or give the list a header."
         )
+        raise InputError(told.format(column=wanted, place=places[0] if places else 1))
     if wanted is None and places:
         wanted = str(places[0])
     return names, chosen_column(names, wanted)

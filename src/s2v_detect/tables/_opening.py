@@ -60,6 +60,7 @@ def open_table(
             encoding=encoding,
             delimiter=delimiter,
             header_row=header_row,
+            is_said=format is not None,
         )
     if encoding is not None or delimiter is not None:
         words = FORMATS[found].words

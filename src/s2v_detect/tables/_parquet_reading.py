@@ -6,14 +6,14 @@ What writes an output asks here whether it may replace the one that is there: no
 from collections.abc import Iterator
 from pathlib import Path
 
-from s2v_detect._version import missing
-from s2v_detect.tables._lines import OUTCOME_KEYS, OutputError, Record
+from s2v_detect.languages import needs_extra
+from s2v_detect.tables._lines import OUTCOME_KEYS, OutputError, Record, damaged_output, no_output
 
 try:
     import pyarrow as pa
     from pyarrow import parquet
 except ModuleNotFoundError as error:
-    raise OutputError(missing("Parquet", "cli", "parquet")) from error
+    raise OutputError(needs_extra("Parquet", "cli", "parquet")) from error
 
 __all__ = ["is_output", "pa", "parquet", "parquet_records", "rows_in"]
 
@@ -43,11 +43,11 @@ def parquet_records(path: Path) -> Iterator[Record]:
     try:
         file = parquet.ParquetFile(path)
     except DAMAGED as error:
-        raise OutputError(f"{path} is no Parquet file. Give an output of a run.") from error
+        raise no_output(path) from error
     if not set(file.schema_arrow.names) >= {"kind", "at"}:
-        raise OutputError(f"{path} is no output of `s2v-detect run`. Give one, or a ledger.")
+        raise no_output(path)
     try:
         for batch in file.iter_batches(batch_size=1000):
             yield from batch.to_pylist()
     except DAMAGED as error:
-        raise OutputError(f"{path} is damaged. Give another output, or a ledger.") from error
+        raise damaged_output(path) from error

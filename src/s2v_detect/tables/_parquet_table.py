@@ -6,9 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from s2v_detect._version import missing
 from s2v_detect._waiting import in_thread
-from s2v_detect.languages import _
+from s2v_detect.languages import _, needs_extra
 from s2v_detect.tables._head import column_of
 from s2v_detect.tables._names import distinct
 from s2v_detect.tables._rows import InputError, Row, address_row, in_column, read_as, row_of
@@ -79,16 +78,16 @@ def _parquet_file(path: str) -> Any:
         from pyarrow import ArrowException  # noqa: PLC0415  # an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
-        raise InputError(missing("Parquet", "cli", "parquet")) from error
+        raise InputError(needs_extra("Parquet", "cli", "parquet")) from error
     try:
         return ParquetFile(path)
     except (ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None):
             raise  # the disk's
-        raise InputError(
-            "The input is no Parquet file, or a damaged one. Give --format if its ending does not"
-            " say what it is."
-        ) from error
+        told = _(
+            "The input is no {format} file, or a damaged one. If its name misleads, give --format."
+        )
+        raise InputError(told.format(format="Parquet")) from error
 
 
 def _rows_of(batches: Iterator[Any], names: tuple[str, ...]) -> list[dict[str, Any]] | None:

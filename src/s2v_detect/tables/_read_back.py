@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from s2v_detect._columns import OUTPUT_COLUMNS
 from s2v_detect.tables._dialect import GUESSED
 from s2v_detect.tables._file_formats import DELIMITERS, format_of
-from s2v_detect.tables._lines import MORE, OutputError, Record, is_record, plain
+from s2v_detect.tables._lines import MORE, Record, is_record, no_output, plain
 
 _OURS = {column.name: column for column in OUTPUT_COLUMNS}
 _BOOLS = {"true": True, "false": False}
@@ -25,9 +25,7 @@ def read_records(path: Path) -> Iterator[Record]:
     """
     for number, record in enumerate(_rows_of(path), start=1):
         if not is_record(record):
-            raise OutputError(
-                f"{path} is no output of `s2v-detect run` (row {number}). Give one, or a ledger."
-            )
+            raise no_output(path, row=number)
         yield record
 
 
@@ -52,7 +50,7 @@ def _json_records(path: Path) -> Iterator[Any]:
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise _no_output(path, number) from error
+                raise no_output(path, line=number) from error
 
 
 def delimited_output(file: TextIO, usual: str) -> tuple[list[str], str]:
@@ -76,15 +74,15 @@ def _delimited_records(path: Path, usual: str) -> Iterator[Record]:
         try:
             header, delimiter = delimited_output(file, usual)
         except (csv.Error, ValueError) as error:
-            raise _no_output(path, 1) from error
+            raise no_output(path, line=1) from error
         reader = csv.DictReader(file, header, delimiter=delimiter)
         try:
             for record in reader:
                 if record.get("kind") is None or record.get("at") is None:
-                    raise _no_output(path, reader.line_num + 1)
+                    raise no_output(path, line=reader.line_num + 1)
                 yield {key: _typed(key, value) for key, value in record.items() if key != MORE}
         except (csv.Error, ValueError) as error:
-            raise _no_output(path, reader.line_num + 1) from error
+            raise no_output(path, line=reader.line_num + 1) from error
 
 
 def _excel_records(path: Path, records: Iterator[Record]) -> Iterator[Record]:
@@ -92,7 +90,7 @@ def _excel_records(path: Path, records: Iterator[Record]) -> Iterator[Record]:
         try:
             yield {key: _cell_typed(key, value) for key, value in record.items()}
         except (ValueError, TypeError) as error:
-            raise _no_output(path, number) from error
+            raise no_output(path, line=number) from error
 
 
 def _cell_typed(key: str, value: Any) -> Any:
@@ -114,9 +112,3 @@ def _typed(key: str, value: str) -> Any:
     if column.type is bool:
         return _BOOLS.get(value)
     return column.type(plain(value) if column.is_guarded else value)
-
-
-def _no_output(path: Path, number: int) -> OutputError:
-    return OutputError(
-        f"{path} is no output of `s2v-detect run` (line {number}). Give one, or a ledger."
-    )
