@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -138,7 +138,7 @@ class Screening:
                 await self._finish(run, _Watched(tally, client, self.source))
             finally:
                 output.close()
-        return run.summary
+        return replace(run.summary, total=self.source.total)
 
     def _watcher(self, tally: Tally) -> Callable[[Event], None]:
         if self.on_event is None:

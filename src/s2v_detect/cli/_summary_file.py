@@ -45,6 +45,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "incomplete_because": incomplete_because(summary),
         "elapsed_s": round(summary.elapsed_s, 3),
         "rows": tally.done,
+        "rows_left": summary.left,
         "passed": tally.passed,
         "rejected": tally.rejected,
         "skipped": tally.skipped,
