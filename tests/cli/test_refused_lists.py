@@ -52,7 +52,6 @@ def test_an_ending_that_is_none_of_ours_is_written_as_json_lines_and_told(
         assert "written as" not in done.stderr, name
 
 
-@pytest.mark.parametrize("files", [(), ("--files",)])
 @pytest.mark.parametrize(
     ("name", "content", "names"),
     [
@@ -62,20 +61,16 @@ def test_an_ending_that_is_none_of_ours_is_written_as_json_lines_and_told(
     ],
 )
 def test_a_column_that_is_not_there_is_told_with_those_that_are(
-    called: Command,
-    tmp_path: Path,
-    files: tuple[str, ...],
-    name: str,
-    content: str,
-    names: str,
+    called: Command, tmp_path: Path, name: str, content: str, names: str
 ) -> None:
     """With --files too, where the rows of a table come before its header is known."""
     (tmp_path / name).write_text(content)
-    done = called("run", name, "-o", "out.csv", "--column", "Photos", *files)
-    assert done.returncode == 2
-    assert done.stderr == (
-        f"s2v-detect: The input has no column 'Photos'. Its columns are {names}.\n"
-    )
+    for files in ((), ("--files",)):
+        done = called("run", name, "-o", "out.csv", "--column", "Photos", *files)
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"s2v-detect: The input has no column 'Photos'. Its columns are {names}.\n"
+        )
 
 
 def test_the_number_of_a_column_of_files_is_one_of_the_table(
