@@ -287,9 +287,12 @@ def _forecast(summary: RunSummary, sample: Sample) -> str:
     tally = summary.tally
     low, share, high = interval(tally.passed, tally.passed + tally.rejected)
     rest = sample.rows_in_all - tally.done
-    told = _(
+    told = ngettext(
         "pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
-        " {count:,} rows: at most CNY {cost}, and {time} at 5 a second."
+        " {count:,} row: at most CNY {cost}, and {time} at 5 a second.",
+        "pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
+        " {count:,} rows: at most CNY {cost}, and {time} at 5 a second.",
+        rest,
     )
     return told.format(
         share=share,
