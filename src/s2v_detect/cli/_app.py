@@ -54,9 +54,8 @@ from s2v_detect.cli._terminal import (
     printable,
     stderr_console,
     stdout_read_while_wanted,
-    why,
 )
-from s2v_detect.languages import N_, Language, _, speaking, spoken
+from s2v_detect.languages import N_, Language, _, speaking, spoken, why
 
 _CODES = "Exit codes, the first that fits:\n" + "\n".join(
     f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit

@@ -43,9 +43,9 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary
 from s2v_detect.cli._summary_file import write_summary
-from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console, why
+from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
-from s2v_detect.languages import _
+from s2v_detect.languages import _, why
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import InputError, OutputError, format_of
 

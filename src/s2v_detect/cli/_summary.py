@@ -16,8 +16,8 @@ from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
 from s2v_detect.cli._advised import advised_skip
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
-from s2v_detect.cli._terminal import duration, joined, printable, shown_image, why
-from s2v_detect.languages import _, ngettext
+from s2v_detect.cli._terminal import duration, joined, printable, shown_image
+from s2v_detect.languages import _, ngettext, why
 
 _REASONS = 6
 

@@ -21,6 +21,7 @@ from s2v_detect.languages._catalogues import (
     speaking,
     spoken,
 )
+from s2v_detect.languages._system import why
 
 __all__ = [
     "LANGUAGES",
@@ -32,4 +33,5 @@ __all__ = [
     "pgettext",
     "speaking",
     "spoken",
+    "why",
 ]
