@@ -30,10 +30,23 @@ def missing(what: str, *extras: str) -> str:
     return f"{what} needs an extra. Install it: {install_line(*extras)}"
 
 
+def missing_beside(what: str, package: str) -> str:
+    """Return the sentences that say how to get a package which is in none of the extras.
+
+    Example:
+        >>> missing_beside("The fixture", "pytest").partition(":")[0]
+        'The fixture needs pytest. Install it'
+    """
+    return f"{what} needs {package}. Install it: {_installer()} {package}"
+
+
 def install_line(*extras: str) -> str:
     """Return the line of a shell that installs extras of this package."""
-    installer = "pip install" if find_spec("pip") else "uv pip install"  # uv makes them without
-    return f"{installer} {requirement(_source(), *extras)}"
+    return f"{_installer()} {requirement(_source(), *extras)}"
+
+
+def _installer() -> str:
+    return "pip install" if find_spec("pip") else "uv pip install"  # uv makes environments without
 
 
 def requirement(source: Mapping[str, Any], *extras: str) -> str:

@@ -209,7 +209,7 @@ class Busy(DetectError):
 
     def __init__(self, what: str, *, do: str, image: object, retry_after_s: float) -> None:
         super().__init__(what, do=do, image=image)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = _to_milliseconds(retry_after_s)
 
 
 class BudgetSpent(DetectError):
@@ -293,8 +293,12 @@ def busy(image: object, forecast_s: float, max_wait_s: float) -> Busy:
         f"not sent, the line is {forecast_s:.1f} s long and {max_wait_s:g} s was the most.",
         do="Check it again later; it was not billed.",
         image=image,
-        retry_after_s=round(forecast_s, 3),  # a sum of floats: its noise would be a whole second
+        retry_after_s=forecast_s,
     )
+
+
+def _to_milliseconds(wait_s: float) -> float:
+    return round(wait_s, 3)  # a sum of floats: in whole seconds its noise would be one more
 
 
 def out(since_s: float, fault: str, again_s: float) -> NotSent:
@@ -303,7 +307,7 @@ def out(since_s: float, fault: str, again_s: float) -> NotSent:
         f"not sent, the service has been out for {since_s:.0f} s ({fault}).",
         do=f"Check it again in {again_s:.0f} s or later; it was not billed.",
     )
-    error.retry_after_s = round(again_s, 3)
+    error.retry_after_s = _to_milliseconds(again_s)
     return error
 
 

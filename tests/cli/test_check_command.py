@@ -166,3 +166,31 @@ def test_of_one_image_nothing_ended_early(
     """Of more than one the others were left out."""
     done = called("check", *images, env=environment | {"DASHSCOPE_API_KEY": "sk-wrong"})
     assert ("The run ended early." in done.stderr) == (len(images) > 1)
+
+
+@pytest.mark.parametrize("answer", [Error(401, "InvalidApiKey"), Error(400, "Arrearage")])
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_fault_at_the_second_image_shows_the_first_and_names_the_others(
+    called: Command, emulator: Emulator, answer: Error, more: tuple[str, ...]
+) -> None:
+    """What was paid for is on stdout; what was not asked is on stderr, without its signature."""
+    emulator.when(TWO, answer)
+    third, fourth = "http://a.example/3.jpg", "http://a.example/4.jpg?Signature=secret"
+    done = called("check", ONE, TWO, third, fourth, *more)
+    assert done.returncode == 4
+    assert ONE in done.stdout
+    assert TWO not in done.stdout
+    named = f"Without an answer, and not billed: {third}, http://a.example/4.jpg?…."
+    assert done.stderr.splitlines()[-1] == named
+    assert done.stderr.count(TWO) == 1
+    assert emulator.billed == 1
+
+
+def test_images_that_have_their_rows_are_not_named(called: Command, emulator: Emulator) -> None:
+    """Failed ones and repeats have theirs; one image that shows a fault is named once."""
+    emulator.when(TWO, Error(400, "InvalidURL"))
+    assert "Without an answer" not in called("check", ONE, TWO, ONE, "nowhere.jpg").stderr
+    emulator.when(TWO, Error(401, "InvalidApiKey"))
+    done = called("check", TWO)
+    assert "Without an answer" not in done.stderr
+    assert done.stderr.count(TWO) == 1

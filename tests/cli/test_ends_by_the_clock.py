@@ -204,7 +204,9 @@ def test_a_run_that_the_clock_ends_is_exit_6_and_goes_on(
     assert (told["exit_code"], told["is_complete"], told["unknown"]) == (6, False, 0)
     assert told["rows"] < 40
     assert told["rows"] == told["requests"] == emulator.billed
+    assert told["rows_left"] == 40 - told["rows"]
     for part in (
+        f"{told['rows_left']} of 40 images are left.",
         f"Stopping, as {option} says",
         f"The run ended early, by {option}. The same command goes on.",
         "Exit 6: stopped before the input's end, by an outage or the clock; the same command goes",
@@ -214,6 +216,7 @@ def test_a_run_that_the_clock_ends_is_exit_6_and_goes_on(
     assert called(*run, "--rate", "1000").returncode == 0
     told = json.loads((tmp_path / "told.json").read_text())
     assert (told["rows"], told["incomplete_because"], told["is_complete"]) == (40, None, True)
+    assert told["rows_left"] == 0
     assert emulator.billed == 40
 
 

@@ -16,7 +16,9 @@ from s2v_detect.cli import main
 ROOT = Path(__file__).parents[2]
 
 
-def without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def without(
+    module: str, *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command in a Python that can't import `module`."""
     script = f"""
 import sys
@@ -25,7 +27,7 @@ from s2v_detect.cli import main
 sys.exit(main({list(arguments)!r}))
 """
     return subprocess.run(  # noqa: S603  # our own command
-        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False, cwd=cwd
     )
 
 
@@ -63,6 +65,26 @@ def test_an_extra_is_asked_for_in_the_language_that_is_spoken(
     said = {"en": " needs an extra. Install it: ", "zh": "：需要可选依赖，请安装："}[language]
     assert said in done.stderr
     assert done.stderr.endswith(f'[cli,{extra}]"\n')
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "what"),
+    [
+        ("aiohttp", ("check", "--emulator", "http://a.example/1.jpg"), "The emulator"),
+        ("aiohttp", ("run", "in.txt", "-o", "out.odd", "--emulator", "--live"), "The emulator"),
+        ("pyarrow", ("run", "in.txt", "-o", "out.parquet", "--emulator", "--live"), "Parquet"),
+        ("jinja2", ("run", "in.txt", "-o", "out.odd", "--emulator", "--live"), "The live page"),
+    ],
+)
+def test_a_missing_extra_is_told_before_anything_else(
+    tmp_path: Path, module: str, arguments: tuple[str, ...], what: str
+) -> None:
+    """No line before it says that something has begun."""
+    (tmp_path / "in.txt").write_text("http://a.example/1.jpg\n")
+    done = without(module, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(rf"s2v-detect: {what} needs an extra\. Install it: .*\n", done.stderr)
 
 
 def test_every_extra_that_a_sentence_names_is_there() -> None:

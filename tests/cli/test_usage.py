@@ -224,3 +224,16 @@ def test_bash_completes_what_is_typed(capfd: pytest.CaptureFixture[str]) -> None
         check=True,
     )
     assert done.stdout.split() == ["--emulator"]
+
+
+@pytest.mark.parametrize(
+    "name", ["check", "completion", "doctor", "emulator", "estimate", "report", "run"]
+)
+def test_the_help_of_a_command_names_its_own_options_alone(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option of another command would be tried, and refused."""
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    own = set(re.findall(r"^│[^│]*?(--[a-z][a-z-]*)", told, re.MULTILINE))
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", told)) - own <= {"--help", "--lang"}

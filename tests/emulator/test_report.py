@@ -135,30 +135,86 @@ async def test_another_process_can_script_it(
     assert (await ask(emulator)).status_code == 200
 
 
+KINDS = "Pass, Reject, Error, Throttle, Cut, Silent, HalfBody, Trickle, Raw, Html"
+
+
+def rule(*told: Any, answers: Any = None, **more: Any) -> dict[str, Any]:
+    """Return a script of one rule with these answers."""
+    return {
+        "rules": [{"pattern": "*", "answers": list(told) if answers is None else answers, **more}]
+    }
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ({}, "rules"),
-        ({"rules": []}, "rules"),
-        ({"rules": [{"pattern": "*", "answers": []}]}, "answers"),
-        ({"rules": [{"pattern": "*", "answers": [{"kind": "Fail"}]}]}, "kind must be one of Pass"),
-        ({"rules": [{"pattern": "*", "answers": [{}]}]}, "kind must be one of Pass"),
-        ({"rules": [{"pattern": "*", "answers": [{"kind": ["Pass"]}]}]}, "kind must be one of"),
-        ({"rules": [{"pattern": "*", "answers": [{"kind": "Cut", "when": 1}]}]}, "no when"),
-        ({"rules": [{"pattern": "*", "answers": [{"kind": "Cut", "after": "x"}]}]}, "after"),
-        ({"rules": [{"pattern": "*", "answers": [{"kind": "Pass"}], "each": "x"}]}, "each"),
+        ({}, "rules is missing."),
+        ({"rules": []}, "rules is empty. Give one at least."),
+        ({"rules": 3}, "rules is 3. Give a list."),
+        ([], "The script is []. Give an object."),
+        ({"rules": [3]}, "rules[0] is 3. Give an object."),
+        ({"rules": [{}]}, "rules[0].pattern is missing."),
+        ({"rules": [{"pattern": 3}]}, "rules[0].pattern is 3. Give a text."),
+        (rule(answers=[]), "rules[0].answers is empty. Give one at least."),
+        (rule(answers=["Pass"]), 'rules[0].answers[0] is "Pass". Give an object.'),
+        (rule({"kind": "Pass"}, x=1), "rules[0] has no x. Give pattern, answers, each."),
+        (rule({"kind": "Pass"}) | {"x": 1}, "The script has no x. Give rules."),
+        (rule({"kind": "Pass"}, each="x"), 'rules[0].each is "x". Give "image" or "request".'),
+        (rule({"kind": "Fail"}), f'rules[0].answers[0].kind is "Fail". Give one of {KINDS}.'),
+        (rule({}), f"rules[0].answers[0].kind is null. Give one of {KINDS}."),
+        (rule({"kind": ["Pass"]}), f'rules[0].answers[0].kind is ["Pass"]. Give one of {KINDS}.'),
+        (
+            rule({"kind": "Pass"}, {"kind": "Cut", "when": 1}),
+            "rules[0].answers[1], Cut, has no when. Give latency_s, billed, after, reset.",
+        ),
+        (
+            rule({"kind": "Cut", "after": "x"}),
+            'rules[0].answers[0], Cut: after is "x". Give "request", "headers" or "half body".',
+        ),
+        (rule({"kind": "Error"}), "rules[0].answers[0], Error: status is missing."),
+        (
+            rule({"kind": "Error", "status": "x", "code": ""}),
+            'rules[0].answers[0], Error: status is "x". Give a whole number.',
+        ),
+        (
+            rule({"kind": "Pass", "latency_s": "soon"}),
+            'rules[0].answers[0], Pass: latency_s is "soon". Give a number or two numbers.',
+        ),
+        (
+            rule({"kind": "Raw", "content": 3}),
+            "rules[0].answers[0], Raw: content is 3. Give a text.",
+        ),
+        (
+            rule({"kind": "Raw", "headers": {"a": "b" * 99}, "billed": "b" * 99}),
+            f'rules[0].answers[0], Raw: billed is "{"b" * 79}…. Give true or false.',
+        ),
     ],
 )
-async def test_a_script_that_is_none_is_refused_whole(
-    emulator: Emulator, ask: Ask, http: httpx.AsyncClient, script: Any, message: str
+async def test_a_script_that_is_none_is_told_of_by_rule_and_field(
+    http: httpx.AsyncClient, script: Any, message: str
 ) -> None:
-    """The answer says what is wrong, and no rule of it is followed."""
-    first = {"pattern": "*", "answers": [{"kind": "Throttle"}]}
-    if script.get("rules"):
-        script = {"rules": [first, *script["rules"]]}
+    """What is wrong, where, and what there may be."""
     refused = await http.post("/emulator/script", json=script)
+    assert (refused.status_code, refused.json()["message"]) == (400, message)
+
+
+async def test_what_is_no_json_is_no_script(http: httpx.AsyncClient) -> None:
+    """Empty, cut off, and no text at all."""
+    for content in (b"", b'{"rules"', b"\xff"):
+        refused = await http.post("/emulator/script", content=content)
+        assert refused.status_code == 400
+        assert refused.json()["message"].startswith("The script is no JSON (")
+
+
+@pytest.mark.parametrize("wrong", [{"pattern": "*", "answers": [{"kind": "Fail"}]}, {}, 3])
+async def test_a_script_that_is_none_is_refused_whole(
+    emulator: Emulator, ask: Ask, http: httpx.AsyncClient, wrong: Any
+) -> None:
+    """No rule of it is followed, also none before the wrong one."""
+    first = {"pattern": "*", "answers": [{"kind": "Throttle"}]}
+    refused = await http.post("/emulator/script", json={"rules": [first, wrong]})
     assert refused.status_code == 400
-    assert message in refused.json()["message"]
+    assert refused.json()["message"].startswith("rules[1]")
     assert (await ask(emulator)).status_code == 200
 
 

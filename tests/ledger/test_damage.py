@@ -115,7 +115,7 @@ async def test_the_command_says_so(emulator: Emulator, urls: Urls, tmp_path: Pat
     words = [sys.executable, "-m", "s2v_detect.cli", "ledger", "statement", str(path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: ASYNC221, S603  # our own
     assert done.returncode == 2
-    assert done.stderr.startswith("s2v-detect: the ledger l.db can't be used, it is damaged")
+    assert done.stderr.startswith(f"s2v-detect: the ledger {path} can't be used, it is damaged")
 
 
 def test_a_checksum_is_the_same_on_every_python() -> None:

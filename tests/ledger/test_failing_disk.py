@@ -106,7 +106,7 @@ def test_the_command_ends_with_2_on_a_full_disk(tmp_path: Path, urls: Urls) -> N
             check=False,
         )
         assert done.returncode == 2, done.stderr
-        assert "the ledger out.jsonl.ledger can't be used" in done.stderr
+        assert f"the ledger {out}.ledger can't be used" in done.stderr
         assert "Traceback" not in done.stderr
         with Ledger(f"{out}.ledger") as ledger:
             spends = ledger.statement()

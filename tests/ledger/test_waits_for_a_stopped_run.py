@@ -82,4 +82,4 @@ async def test_the_rest_goes_on_and_the_wait_is_told_once(
     [record] = caplog.records
     message = record.getMessage()
     assert f"(process {process.pid} on " in message
-    assert " images are claimed in the ledger l.db by another run" in message
+    assert f" images are claimed in the ledger {path} by another run" in message

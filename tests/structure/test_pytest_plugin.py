@@ -32,3 +32,14 @@ def test_the_fixture_is_also_where_it_has_always_been() -> None:
     assert testing.s2v_emulator is s2v_detect_pytest.s2v_emulator
     plugins = [plugin for plugin in entry_points(group="pytest11") if "s2v" in plugin.value]
     assert [plugin.value for plugin in plugins] == ["s2v_detect_pytest"]
+
+
+def test_the_fixture_without_pytest_says_what_installs_it() -> None:
+    """It is in no extra: who writes tests has it."""
+    script = "import sys; sys.modules['pytest'] = None; import s2v_detect.testing"
+    done = subprocess.run(  # noqa: S603  # our own line
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: The fixture s2v_emulator needs pytest. Install it")
+    assert last.endswith("pip install pytest")

@@ -130,6 +130,8 @@ class Input:
         takes_files = self._files_beside is not None
         guessed = ""
         async for rows in fitting_batches(self._table, takes_files=takes_files):
+            if not rows:  # before the first of them neither columns nor delimiter may be known
+                continue
             self._refuse_column_of_text()
             if self._on_guess and self._table.guessed != guessed:
                 guessed = self._table.guessed

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from s2v_detect.languages import N_, _
+from s2v_detect.languages import N_, _, why
 from s2v_detect.ledger import is_open_ledger
 
 _SHOWN = 200
@@ -170,14 +170,14 @@ def _refuse_stranger(one: Used) -> None:
     try:
         if one.replaces.has(one.path):
             return
-        why = _(one.replaces.else_)
+        reason = _(one.replaces.else_)
     except ValueError:
         return  # refused as a name before
     except OSError as error:
-        why = _("can't be read ({why})").format(why=_(error.strerror or str(error)))
+        reason = _("can't be read ({why})").format(why=why(error))
     told = _("{name} exists, and {why}. Give {role} another name, or {do}.")
     do = _(one.replaces.do)
-    raise PathError(told.format(name=one.shown, why=why, role=_(one.role), do=do))
+    raise PathError(told.format(name=one.shown, why=reason, role=_(one.role), do=do))
 
 
 def begins_as_image(path: Path) -> bool:

@@ -64,6 +64,15 @@ class RunSummary:
     """Whether the outcomes are kept beside the output, under a name or none."""
     ended_by: Bound | None = None
     """The bound of the clock that ended it before the input's end, if one did."""
+    total: int | None = None
+    """How many images the input has, as far as it was counted; None: not known."""
+
+    @property
+    def left(self) -> int | None:
+        """How many images of the input have no outcome; None: not known."""
+        if self.is_complete:
+            return 0
+        return None if self.total is None else max(0, self.total - self.tally.done)
 
     @property
     def is_complete(self) -> bool:

@@ -147,7 +147,7 @@ class Asked:
     emulator: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Ask an emulator on this machine: no key, no cost, and verdicts that are its estimates."""
     answer: Answering | None = None
-    """With --emulator: look at each image, or let each pass. Default: look, up to --rate 20."""
+    """With --emulator: look at each image, or let each pass. Default: look, up to 20 a second."""
     base_url: str | None = None
     """The service's address, instead of DASHSCOPE_BASE_URL."""
     workspace: str | None = None

@@ -34,7 +34,7 @@ from s2v_detect.cli._account import (
 from s2v_detect.cli._check import check_images
 from s2v_detect.cli._doctor import examine
 from s2v_detect.cli._estimate import estimate_run
-from s2v_detect.cli._exits import MEANINGS, Exit, exit_of_fault
+from s2v_detect.cli._exits import Exit, codes_in_help, exit_of_fault
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
 from s2v_detect.cli._language import language_first, unshown, usual_language
@@ -53,14 +53,12 @@ from s2v_detect.cli._terminal import (
     printable,
     stderr_console,
     stdout_read_while_wanted,
-    why,
 )
 from s2v_detect.cli._wrapping import WrappingConsole
-from s2v_detect.languages import N_, Language, _, speaking, spoken
+from s2v_detect.languages import N_, Language, _, speaking, spoken, why
 
-_CODES = "Exit codes, the first that fits:\n" + "\n".join(
-    f"  {code.value:>3}  {MEANINGS[code]}" for code in Exit
-)
+_CODES = codes_in_help()
+_CODES_OF_CHECK = codes_in_help(has_budget=False)
 _KEY = """\
 The key is read from DASHSCOPE_API_KEY, else from the file that
 DASHSCOPE_API_KEY_FILE_PATH names, else from ~/.dashscope/api_key."""
@@ -147,7 +145,7 @@ def _refused(error: Exception | str, code: Exit) -> Exit:
     return code
 
 
-@app.command(help_epilogue=f"{_examples.CHECK}\n\n{_CODES}")
+@app.command(help_epilogue=f"{_examples.CHECK}\n\n{_CODES_OF_CHECK}")
 def check(
     *images: Annotated[str, _REQUIRED],
     json: Annotated[bool, _FLAG] = False,

@@ -8,8 +8,8 @@ from rich.console import Console
 from s2v_detect import ConfigurationError
 from s2v_detect.bulk import Listed, Source, steady_folder
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import STANDARD, printable, why
-from s2v_detect.languages import _, needs_extra, ngettext
+from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.languages import _, needs_extra, ngettext, why
 
 _SCHEMES = ("s3", "s3a", "s3n", "aliyun-oss", "oss", "gs", "gcs", "az", "abfs", "abfss", "cos")
 """Of buckets, as tools call them: nobody means a file. Which are listed, `integrations` says."""

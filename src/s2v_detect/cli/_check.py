@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from s2v_detect.bulk import file_row, is_image_file
+from s2v_detect.bulk import Output, RunSummary, file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._advised import advised
 from s2v_detect.cli._exits import Exit, exit_of
@@ -33,9 +33,10 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
     console = stderr_console()
     stdout_descriptor()  # told before anything is paid for
     table = None if as_json else _Table()
+    answered = set[int]()
     screening = Screening(
         source=_Given(images),
-        open_output=lambda: table or stdout_lines(),
+        open_output=lambda: _Noted(table or stdout_lines(), answered),
         account=account,
         console=console,
         folder=Path(),
@@ -48,7 +49,23 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
         table.print()
     for problem in problems_of(summary, "stdout", of_one=len(images) == 1):
         console.print(Text(problem, style="red"))
+    if told := _unanswered(images, answered, summary):
+        console.print(Text(told, style="red"))
     return exit_of(summary)
+
+
+def _unanswered(images: Sequence[str], answered: set[int], summary: RunSummary) -> str:
+    """Return which images have no row; the one that a problem names is not told twice."""
+    if summary.output_error:  # nobody knows which were answered meanwhile
+        return ""
+    named = summary.fault and summary.fault.image
+    left = [
+        shown_image(image)
+        for index, image in enumerate(images)
+        if index not in answered and _row(image).source != named
+    ]
+    told = _("Without an answer, and not billed: {images}.")
+    return told.format(images=_(", ").join(left)) if left else ""
 
 
 def _refuse_lists(images: Sequence[str]) -> None:
@@ -81,6 +98,27 @@ def _row(image: str) -> Row:
     if Path(image).is_dir():
         return Row(None, image, f"it is a folder: `s2v-detect run {image} -o verdicts.jsonl`")
     return file_row(Path(image))
+
+
+class _Noted:
+    """An output, with a note of the images that have their row in it."""
+
+    def __init__(self, output: Output, answered: set[int]) -> None:
+        self._output = output
+        self._answered = answered
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Put rows there."""
+        await self._output.write(records)
+        self._answered.update(record["index"] for record in records)
+
+    async def finish(self, *, is_complete: bool) -> bool:
+        """Make sure of them."""
+        return await self._output.finish(is_complete=is_complete)
+
+    def close(self) -> None:
+        """Let go of the output."""
+        self._output.close()
 
 
 class _Table:

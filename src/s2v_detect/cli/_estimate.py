@@ -21,9 +21,9 @@ from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._summary import skips_told
 from s2v_detect.cli._summary_file import skips_as_json
-from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console, why
+from s2v_detect.cli._terminal import STANDARD, duration, printable, stderr_console
 from s2v_detect.cli._wrapping import WrappingConsole
-from s2v_detect.languages import N_, _
+from s2v_detect.languages import N_, _, why
 from s2v_detect.tables import InputError
 
 _NAMES = {

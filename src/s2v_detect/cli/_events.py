@@ -9,8 +9,8 @@ from s2v_detect import Event
 from s2v_detect.cli._finishing import unwritable
 from s2v_detect.cli._own import EVENTS
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, why
-from s2v_detect.languages import _
+from s2v_detect.cli._terminal import printable
+from s2v_detect.languages import _, why
 
 
 class EventLines:

@@ -40,8 +40,8 @@ from s2v_detect.cli._findings import (
     well,
 )
 from s2v_detect.cli._sources import Sources, sources_in
-from s2v_detect.cli._terminal import joined, printable, why
-from s2v_detect.languages import N_, _, needs_extra
+from s2v_detect.cli._terminal import joined, printable
+from s2v_detect.languages import N_, _, needs_extra, why
 from s2v_detect.ledger import ledger_at
 from s2v_detect.limiters import (
     LINE_VARIABLE,
@@ -284,9 +284,8 @@ def _ledger_to_be(place: Path) -> Finding:
     try:
         try_replacing(place)
     except (OSError, ValueError) as error:
-        reason = _(getattr(error, "strerror", None) or str(error))
         found = _("There is no {where}, and none can be made: {why}.")
-        found = found.format(where=where, why=printable(reason))
+        found = found.format(where=where, why=printable(why(error)))
         return to_mend("ledger", found, _("Give a folder that can be written."), Exit.USAGE)
     found = _("There is no {where} yet; the first run makes it.").format(where=where)
     return well("ledger", found, place=where)

@@ -45,6 +45,13 @@ MEANINGS = {
 }
 
 
+def codes_in_help(*, has_budget: bool = True) -> str:
+    """Return the exit codes with their meanings; without a budget, without its code."""
+    codes = [code for code in Exit if has_budget or code is not Exit.BUDGET]
+    told = "\n".join(f"  {code.value:>3}  {MEANINGS[code]}" for code in codes)
+    return f"Exit codes, the first that fits:\n{told}"
+
+
 def meaning_of(code: Exit) -> str:
     """Return what an exit code means, as a sentence of its own."""
     words = _(MEANINGS[code])

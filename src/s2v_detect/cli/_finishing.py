@@ -14,7 +14,7 @@ from s2v_detect.bulk import try_replacing
 from s2v_detect.cli._report import report_writer
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
-from s2v_detect.languages import _
+from s2v_detect.languages import _, why
 
 
 def refuse_unfinishable(
@@ -44,14 +44,13 @@ def refuse_unwritable(option: str, path: Path) -> None:
     try:
         try_replacing(path)
     except (OSError, ValueError) as error:
-        why = _(getattr(error, "strerror", None) or str(error))
-        raise Unusable(unwritable(path, why, option)) from error
+        raise Unusable(unwritable(path, why(error), option)) from error
 
 
-def unwritable(path: Path | str, why: str, option: str) -> str:
+def unwritable(path: Path | str, reason: str, option: str) -> str:
     """Return that a file can't be written, and which option names another one."""
     told = _("{name} can't be written: {why}. Give another name after {option}.")
-    return told.format(name=printable(str(path)), why=why, option=option)
+    return told.format(name=printable(str(path)), why=reason, option=option)
 
 
 def stdin_descriptor() -> int:

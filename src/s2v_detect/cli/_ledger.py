@@ -29,10 +29,9 @@ from s2v_detect.cli._terminal import (
     printable,
     shown_image,
     stderr_console,
-    why,
 )
 from s2v_detect.cli._wrapping import WrappingConsole
-from s2v_detect.languages import N_, _, ngettext, pgettext
+from s2v_detect.languages import N_, _, ngettext, pgettext, why
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
 

@@ -69,8 +69,6 @@ def live_page(
                 " port behind --live, or none: a free one is taken then."
             )
             raise Unusable(told.format(port=port, why=why_closed(error))) from error
-        told = _("Live page, as long as the run goes on: {url}").format(url=page.url)
-        screening.console.print(told, markup=False, soft_wrap=True)
         yield closing_all.enter_context(closing(Live(page, screening, place)))
 
 
@@ -120,6 +118,8 @@ class Live:
 
     def _opened(self) -> Output:
         output = self._screening.open_output()
+        told = _("Live page, as long as the run goes on: {url}").format(url=self._page.url)
+        self._screening.console.print(told, markup=False, soft_wrap=True)
         ledger = self._screening.ledger
         if ledger and self._place:  # this run's by now, with its earlier requests
             with self._page.harmless:

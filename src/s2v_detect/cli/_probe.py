@@ -39,8 +39,8 @@ from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._probe_page import Probe, facts_of, page_of
 from s2v_detect.cli._run import opened_input
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console, why
-from s2v_detect.languages import N_, _, ngettext
+from s2v_detect.cli._terminal import joined, logged_on, printable, stderr_console
+from s2v_detect.languages import N_, _, ngettext, why
 from s2v_detect.tables import InputError
 from s2v_detect.wire import Observer
 

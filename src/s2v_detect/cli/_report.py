@@ -10,8 +10,8 @@ from s2v_detect.bulk import is_database
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._own import REPORT
 from s2v_detect.cli._screening import Unusable
-from s2v_detect.cli._terminal import printable, stderr_console, tell_kept, why
-from s2v_detect.languages import _, needs_extra, spoken
+from s2v_detect.cli._terminal import printable, stderr_console, tell_kept
+from s2v_detect.languages import _, needs_extra, spoken, why
 from s2v_detect.ledger import ledger_at
 from s2v_detect.tables import OutputError, Record, read_records
 

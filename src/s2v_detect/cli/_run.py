@@ -24,7 +24,7 @@ from s2v_detect.bulk import (
     pipe_output,
     refuse_conflicts,
 )
-from s2v_detect.cli._account import Account, Sending
+from s2v_detect.cli._account import Account, Sending, emulator_class
 from s2v_detect.cli._buckets import folder_of, is_bucket, listed_bucket, tell_left_out
 from s2v_detect.cli._clock import ends_by
 from s2v_detect.cli._events import EventLines
@@ -43,9 +43,9 @@ from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
 from s2v_detect.cli._summary import print_summary
 from s2v_detect.cli._summary_file import write_summary
-from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console, why
+from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
-from s2v_detect.languages import _
+from s2v_detect.languages import _, why
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import InputError, OutputError, format_of
 
@@ -54,6 +54,8 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
     """Screen an input into an output, print the summary and return the exit code."""
     console, ends = stderr_console(), ends_by(sending.until, sending.max_time)
     refuse_conflicts(plan.used_by(source, out))
+    if account.emulator:
+        emulator_class()  # its extra is told of first
     _refuse_unfinishable(out, plan)
     with ExitStack() as closing_all:
         rows = closing_all.enter_context(closing(opened_input(source, plan, out)))
@@ -178,12 +180,6 @@ def output_opener(
     """Return what opens the output of that name, `-` for stdout."""
     if name == STANDARD:
         return stdout_lines
-    if not is_stream(name) and Path(name).suffix and format_of(Path(name)) == "text":
-        told = _(
-            "{name} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet gives a"
-            " table."
-        )
-        console.print(told.format(name=printable(name)), markup=False)
 
     def tell(path: Path, kept: Path, reason: str) -> None:
         told = _("{name} was changed after the run that wrote it, and is kept as {kept}.")
@@ -194,15 +190,28 @@ def output_opener(
         told = told.format(name=printable(path.name), kept=printable(kept.name))
         console.print(told, markup=False)
 
-    return lambda: open_output(
-        Path(name),
-        columns=lambda: column_names(rows.columns),
-        marks=ledger,
-        on_kept=tell,
-        guards_all=plan.guard_formulas,
-        excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
-        known_by=column_names([plan.identity_column])[0] if plan.identity_column else "image",
-    )
+    has_other_ending = Path(name).suffix and format_of(Path(name)) == "text"
+    is_odd = bool(has_other_ending) and not is_stream(name)
+
+    def opened() -> Output:
+        output = open_output(
+            Path(name),
+            columns=lambda: column_names(rows.columns),
+            marks=ledger,
+            on_kept=tell,
+            guards_all=plan.guard_formulas,
+            excel_delimiter=(lambda: _excel_delimiter(name, rows)) if plan.excel else None,
+            known_by=column_names([plan.identity_column])[0] if plan.identity_column else "image",
+        )
+        if is_odd:
+            told = _(
+                "{name} is written as JSON lines; the ending .csv, .tsv, .xlsx or .parquet gives a"
+                " table."
+            )
+            console.print(told.format(name=printable(name)), markup=False)
+        return output
+
+    return opened
 
 
 def _excel_delimiter(out: str, rows: Source) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -111,10 +111,8 @@ class Screening:
 
     async def _run(self) -> RunSummary:
         tally = Tally()
-        if self.account.emulator:
-            self.console.print(_(_EMULATED[self.account.answer_at(self.sending.rate)]))
-            if self.ledger and self.ledger.exists():
-                self.ledger.forget_uploads()  # its store begins empty
+        if self.account.emulator and self.ledger and self.ledger.exists():
+            self.ledger.forget_uploads()  # its store begins empty
         async with self.account.client(
             self.sending,
             folder=self.folder,
@@ -124,6 +122,8 @@ class Screening:
         ) as client:
             output = self.open_output()
             try:
+                if self.account.emulator:  # told now that nothing is refused any more
+                    self.console.print(_(_EMULATED[self.account.answer_at(self.sending.rate)]))
                 if self.ledger:
                     self.ledger.keep_identity(self.identity_column or "")
                 run = Run(
@@ -138,7 +138,7 @@ class Screening:
                 await self._finish(run, _Watched(tally, client, self.source))
             finally:
                 output.close()
-        return run.summary
+        return replace(run.summary, total=self.source.total)
 
     def _watcher(self, tally: Tally) -> Callable[[Event], None]:
         if self.on_event is None:

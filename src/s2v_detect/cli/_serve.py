@@ -20,7 +20,11 @@ def serve(
     """Serve until a signal, and print to stdout the lines that send a shell's clients here."""
     line = _("no limit")
     if counting != "none":
-        told = _("{rate:g} requests a second, {counting}")
+        told = ngettext(
+            "{rate:g} request a second, {counting}",
+            "{rate:g} requests a second, {counting}",
+            1 if rate == 1 else 2,
+        )
         line = told.format(rate=rate, counting=counting)
     verdicts = _("Its verdicts are estimates.")
     if answer == "pass":

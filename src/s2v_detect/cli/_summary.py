@@ -16,8 +16,8 @@ from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
 from s2v_detect.cli._advised import advised_skip
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
-from s2v_detect.cli._terminal import duration, printable, shown_image, why
-from s2v_detect.languages import _, ngettext
+from s2v_detect.cli._terminal import duration, joined, printable, shown_image
+from s2v_detect.languages import _, ngettext, why
 
 _REASONS = 6
 
@@ -39,6 +39,8 @@ def print_summary(
     for problem in problems_of(summary, output):
         console.print(Text(problem, style="red"))
     code = exit_of(summary)
+    if rest := joined(_left(summary), _going_on(summary, code)):
+        console.print(Text(rest, style="yellow"))
     style = "green" if code is Exit.DONE else "yellow"
     told = _("Exit {code}: {meaning}.").format(code=code.value, meaning=_(MEANINGS[code]))
     console.print(Text(told, style=style))
@@ -237,6 +239,29 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
     return problems
 
 
+def _left(summary: RunSummary) -> str:
+    """Return how many images have no outcome yet; empty where nobody knows, or none is left."""
+    if not summary.left:
+        return ""
+    told = ngettext(
+        "{count:,} of {total:,} images is left.",
+        "{count:,} of {total:,} images are left.",
+        summary.left,
+    )
+    return told.format(count=summary.left, total=summary.total)
+
+
+def _going_on(summary: RunSummary, code: Exit) -> str:
+    """Return what the same command does; empty where a problem, or its advice, says so."""
+    if summary.left == 0 or code not in (Exit.INTERRUPTED, Exit.ACCOUNT):
+        return ""
+    if not summary.has_ledger:
+        return _("The same command begins anew, for it has no ledger.")
+    if code is Exit.INTERRUPTED:
+        return _("The same command goes on.")
+    return _("When that is mended, the same command goes on.")
+
+
 def _left_out(summary: RunSummary) -> str:
     count = summary.tally.unwritten
     told = ngettext(
@@ -265,9 +290,12 @@ def _forecast(summary: RunSummary, sample: Sample) -> str:
     tally = summary.tally
     low, share, high = interval(tally.passed, tally.passed + tally.rejected)
     rest = sample.rows_in_all - tally.done
-    told = _(
+    told = ngettext(
         "pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
-        " {count:,} rows: at most CNY {cost}, and {time} at 5 a second."
+        " {count:,} row: at most CNY {cost}, and {time} at 5 a second.",
+        "pass rate {share:.1%}, with 95 % confidence between {low:.1%} and {high:.1%}. The other"
+        " {count:,} rows: at most CNY {cost}, and {time} at 5 a second.",
+        rest,
     )
     return told.format(
         share=share,

@@ -10,8 +10,8 @@ from s2v_detect.cli._exits import MEANINGS, exit_of, incomplete_because
 from s2v_detect.cli._own import SUMMARY
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._summary import cost_of_the_rest, problems_of
-from s2v_detect.cli._terminal import printable, tell_kept, why
-from s2v_detect.languages import _, speaking
+from s2v_detect.cli._terminal import printable, tell_kept
+from s2v_detect.languages import _, speaking, why
 
 SCHEMA_VERSION = 1
 """Of the summary as JSON: it grows when a key changes its meaning or goes."""
@@ -45,6 +45,7 @@ def _as_json(summary: RunSummary, output: str, sample: Sample | None) -> dict[st
         "incomplete_because": incomplete_because(summary),
         "elapsed_s": round(summary.elapsed_s, 3),
         "rows": tally.done,
+        "rows_left": summary.left,
         "passed": tally.passed,
         "rejected": tally.rejected,
         "skipped": tally.skipped,

@@ -13,27 +13,12 @@ from rich.console import Console
 
 from s2v_detect._redaction import ended, legible, without_secrets
 from s2v_detect.cli._wrapping import WrappingConsole
-from s2v_detect.languages import N_, _
+from s2v_detect.languages import _, why
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
 _TIME = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"), re.ASCII)
 _PARTS = re.compile(rf"({_NUMBER})([dhms]?)", re.ASCII)
-_OF_THE_SYSTEM = (  # which says them in English whatever the locale is; those that users meet
-    N_("Address already in use"),
-    N_("Cannot assign requested address"),
-    N_("Disk quota exceeded"),
-    N_("File name too long"),
-    N_("File too large"),
-    N_("Input/output error"),
-    N_("Is a directory"),
-    N_("No space left on device"),
-    N_("No such file or directory"),
-    N_("Not a directory"),
-    N_("Permission denied"),
-    N_("Read-only file system"),
-    N_("Too many levels of symbolic links"),
-)
 STANDARD = "-"
 """The name of stdin and of stdout on a command line."""
 
@@ -180,11 +165,6 @@ def duration(seconds: float) -> str:
     if minutes:
         return _("{minutes} min {seconds:02} s").format(minutes=minutes, seconds=rest)
     return _("{seconds} s").format(seconds=rest)
-
-
-def why(error: OSError) -> str:
-    """Return what the system says of an error, in the language that is spoken."""
-    return _(error.strerror or str(error) or type(error).__name__)
 
 
 def why_closed(error: OSError) -> str:

@@ -192,7 +192,7 @@ async def _answer(connection: HTTPConnection, error: Exception) -> JSONResponse:
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         problem.status,
-        {} if wait_s is None else {"Retry-After": str(ceil(wait_s))},  # of a rounded one
+        {} if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))},  # 0 is no wait
         media_type="application/problem+json",
     )
 
@@ -203,10 +203,7 @@ def _retry_after_s(error: DetectError, kind: _Kind) -> float | None:
     if wait_s is None or not isfinite(wait_s):
         return None
     # A name or a port may be right again soon; an account is not.
-    return round(wait_s, _MILLISECONDS) if error.is_unsent or not kind.is_logged else None
-
-
-_MILLISECONDS = 3  # what a sum of floats is off by is no second more
+    return wait_s if error.is_unsent or not kind.is_logged else None
 
 
 def _kind_of(error: type[DetectError]) -> _Kind:

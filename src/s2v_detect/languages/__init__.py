@@ -22,6 +22,7 @@ from s2v_detect.languages._catalogues import (
     speaking,
     spoken,
 )
+from s2v_detect.languages._system import why
 
 __all__ = [
     "LANGUAGES",
@@ -34,4 +35,5 @@ __all__ = [
     "pgettext",
     "speaking",
     "spoken",
+    "why",
 ]

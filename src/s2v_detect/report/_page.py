@@ -23,7 +23,7 @@ from s2v_detect.report._chart import HEIGHT, WIDTH, chart_of
 from s2v_detect.report._pictures import Pictures
 from s2v_detect.report._sample import GROUPS, Kept
 from s2v_detect.report._tally import Figures, Tally, json_in_page, plain
-from s2v_detect.report._words import fields_in, words_in
+from s2v_detect.report._words import counted_in, fields_in, words_in
 
 _WITH_REASONS = ("rejected", "failed", "skipped")
 _WORDS_OF_SCRIPT = (
@@ -105,6 +105,7 @@ class Page:
         say = words_in(self.language)
         return {
             "say": say,
+            "counted": counted_in(self.language),
             "version": __version__,
             "title": plain(self.title),
             "note": self.note,

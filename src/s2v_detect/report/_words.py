@@ -4,11 +4,11 @@ The template has them as `say`, the script as `words`. What a reason means is in
 finds a row (groups, filters, reasons) is the same in every language, and so is what a row holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 
-from s2v_detect.languages import N_, Language, _, speaking
+from s2v_detect.languages import N_, Language, _, ngettext, speaking
 
 ENGLISH: Final = {
     # The groups, and what else the gallery can be narrowed to.
@@ -34,8 +34,6 @@ ENGLISH: Final = {
     "chart of requests": N_("Requests a second"),
     "chart of answers": N_("Answers a second"),
     "chart_label": N_("Requests a second over time, against the line of {line}"),
-    "bar of answers": N_("{at} UTC: {count:,} answers, {per_s:.2f} a second"),
-    "bar of requests": N_("{at} UTC: {count:,} requests, {per_s:.2f} a second"),
     "limit": N_("{line}/s"),
     "day": N_("%d %b"),
     "fold": N_("idle time is left out here"),
@@ -60,7 +58,6 @@ ENGLISH: Final = {
         "The list has {listed:,} of {done:,} images, so that this page opens quickly: failed and"
         " rejected ones first."
     ),
-    "left_out": N_("{count:,} {group} images are left out of this list, chosen at random."),
     "source": N_("All of them are in <bdi>{source}</bdi>."),
     "whole_figures": N_("The numbers, reasons and the chart above are those of all images."),
     # While the run goes on.
@@ -90,6 +87,25 @@ ENGLISH: Final = {
 }
 """A name in braces is put in; `<bdi>` keeps a name of somebody's from turning the rest round."""
 
+_COUNTED: Final[dict[str, Callable[[int], str]]] = {
+    "bar of answers": lambda count: ngettext(
+        "{at} UTC: {count:,} answer, {per_s:.2f} a second",
+        "{at} UTC: {count:,} answers, {per_s:.2f} a second",
+        count,
+    ),
+    "bar of requests": lambda count: ngettext(
+        "{at} UTC: {count:,} request, {per_s:.2f} a second",
+        "{at} UTC: {count:,} requests, {per_s:.2f} a second",
+        count,
+    ),
+    "left_out": lambda count: ngettext(
+        "{count:,} {group} image is left out of this list, chosen at random.",
+        "{count:,} {group} images are left out of this list, chosen at random.",
+        count,
+    ),
+}
+"""Sentences that are others where the count is 1."""
+
 FIELDS: Final = {
     "line": N_("line"),
     "image": N_("image"),
@@ -111,6 +127,16 @@ _OF_LANGUAGE: Final[dict[Language, dict[str, str]]] = {
 def words_in(language: Language) -> Mapping[str, str]:
     """Return what the page says, by the names of `ENGLISH`."""
     return _OF_LANGUAGE[language] | said(ENGLISH, language)
+
+
+def counted_in(language: Language) -> Callable[[str, int], str]:
+    """Return what says a sentence of a count, by its name."""
+
+    def counted(name: str, count: int) -> str:
+        with speaking(language):
+            return _COUNTED[name](count)
+
+    return counted
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from s2v_detect.languages import _
+from s2v_detect.languages import _, ngettext
 from s2v_detect.tables._dialect import GUESSED, shown
 from s2v_detect.tables._rows import InputError, Row, is_address, named
 
@@ -97,9 +97,12 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
         return
     cut = next((row for row in rows if row.fault.startswith(_OF_THE_TABLE)), None)
     if cut and all(row.fault for row in rows):
-        told = _(
+        told = ngettext(
+            "The first row can't be an image. In line {line}, {fault}. If the header is another"
+            " line, give --header-row with its number.",
             "None of the first {count:,} rows can be an image. In line {line}, {fault}. If the"
-            " header is another line, give --header-row with its number."
+            " header is another line, give --header-row with its number.",
+            len(rows),
         )
         raise InputError(told.format(count=len(rows), line=cut.number, fault=cut.fault))
     others = Counter(
@@ -111,9 +114,12 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
     )
     if others:
         [(other, _count)] = others.most_common(1)
-        told = _(
+        told = ngettext(
+            "The first row has no address in the column {column!r}, but {other!r} has one. Give"
+            " --column {other!r}. {columns}",
             "None of the first {count:,} rows has an address in the column {column!r}, but"
-            " {other!r} has addresses. Give --column {other!r}. {columns}"
+            " {other!r} has addresses. Give --column {other!r}. {columns}",
+            len(rows),
         )
         columns = named(table.columns)
         raise InputError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from s2v_detect.errors import LedgerError
 from s2v_detect.ledger._database import Database
+from s2v_detect.ledger._sqlite._file import shown
 
 
 def rewrite(db: Database) -> None:
@@ -20,7 +21,7 @@ def copy(db: Database, ledger: Path, target: Path, *, replaces: bool) -> None:
     """Write a copy as the ledger is at this moment."""
     with suppress(OSError):
         if target.samefile(ledger):
-            raise LedgerError(f"{target.name} is the ledger itself.", do="Give another name.")
+            raise LedgerError(f"{shown(target)} is the ledger itself.", do="Give another name.")
 
     def write(made: Path) -> None:
         db.execute("VACUUM INTO ?", (made.as_uri(),))  # a name of any bytes
@@ -54,7 +55,7 @@ def write_whole(
             _name(made, target)
     except OSError as error:
         raise LedgerError(
-            f"the copy {target.name} can't be written ({error.strerror}).",
+            f"the copy {shown(target)} can't be written ({error.strerror}).",
             do="Give another name; the ledger is as it was.",
         ) from error
     finally:
@@ -67,13 +68,13 @@ def _refuse_target(target: Path, *, replaces: bool) -> None:
     with suppress(OSError):
         if journal.stat().st_size:
             raise LedgerError(
-                f"{journal.name} is there: {target.name} is being written, or its writer died.",
+                f"{shown(journal)} is there: {shown(target)} is being written, or its writer died.",
                 do="Give another name.",
             )
     if not replaces and os.path.lexists(target):
         raise _is_there(target)
     if target.exists() and not (target.is_file() or target.is_dir()):
-        raise LedgerError(f"{target.name} is no file but a device.", do="Give another name.")
+        raise LedgerError(f"{shown(target)} is no file but a device.", do="Give another name.")
 
 
 def _refuse_another_ledger(db: Database, target: Path) -> None:
@@ -92,7 +93,7 @@ def _refuse_another_ledger(db: Database, target: Path) -> None:
         runs = {None}
     if not runs <= {token for (token,) in db.execute("SELECT token FROM run")}:
         raise LedgerError(
-            f"{target.name} is another ledger or database, and no older copy of this one.",
+            f"{shown(target)} is another ledger or database, and no older copy of this one.",
             do="Give another name.",
         )
 
@@ -108,5 +109,5 @@ def _name(made: Path, target: Path) -> None:
 
 def _is_there(target: Path) -> LedgerError:
     return LedgerError(
-        f"{target.name} exists already.", do="Give another name, or say that it may be replaced."
+        f"{shown(target)} exists already.", do="Give another name, or say that it may be replaced."
     )

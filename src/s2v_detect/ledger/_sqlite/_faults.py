@@ -6,6 +6,7 @@ from pathlib import Path
 from s2v_detect.errors import LedgerError
 from s2v_detect.ledger._database import NewerLedger, OlderRelease, words_of_release
 from s2v_detect.ledger._sqlite._damage import Damage
+from s2v_detect.ledger._sqlite._file import shown
 from s2v_detect.ledger._sqlite._schema import (
     VERSION,
     EmptyFile,
@@ -53,7 +54,7 @@ def as_ledger_error(error: BaseException, path: Path) -> LedgerError:
         return error
     what, do = _words_for(error)
     told = LedgerError(
-        f"the ledger {path.name} can't be used, {what}.",
+        f"the ledger {shown(path)} can't be used, {what}.",
         do=f"{do}; nothing is sent that can't be recorded.",
     )
     told.__cause__ = error

@@ -51,6 +51,9 @@ BY_BYTE = "byte"
 _guard = threading.RLock()
 _open: "dict[tuple[int, int], LedgerFile]" = {}
 
+_LONGEST_PATH = 150
+"""Characters: an error has 300 in all."""
+
 
 class LedgerFile:
     """One ledger's file while this process has it open. `hold` gives it, `let_go` gives it back."""
@@ -131,9 +134,18 @@ class LedgerFile:
 
     def _not_locked(self, error: Exception) -> LedgerError:
         return LedgerError(
-            f"the ledger {self.path.name} can't be used, no run of it can be locked ({error}).",
+            f"the ledger {shown(self.path)} can't be used, no run of it can be locked ({error}).",
             do="Put it on a local disk, in a folder that can be written.",
         )
+
+
+def shown(path: Path) -> str:
+    """Return how a message names a file: by its whole path, for many folders may have that name.
+
+    The end of a long path: the rest of the message needs its room.
+    """
+    text = str(path.absolute())
+    return text if len(text) <= _LONGEST_PATH else f"…{text[-_LONGEST_PATH:]}"
 
 
 def hold(path: Path) -> LedgerFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 from s2v_detect.errors import ConfigurationError, LedgerError
 from s2v_detect.ledger._ledger import AnyLedger
 from s2v_detect.ledger._sqlite import _copying
+from s2v_detect.ledger._sqlite._file import shown
 from s2v_detect.ledger._sqlite._store import FileStore
 
 
@@ -83,7 +84,7 @@ class Ledger(AnyLedger):
     def _store(self, *, creates: bool) -> FileStore:
         if not creates and not self._path.exists():
             raise LedgerError(
-                f"there is no ledger {self.path.name}.", do="Give the file of an earlier run."
+                f"there is no ledger {shown(self._path)}.", do="Give the file of an earlier run."
             )
         return FileStore(self._path, creates=creates)
 

@@ -25,7 +25,7 @@ from s2v_detect.ledger import _asked
 from s2v_detect.ledger._database import Database, Job, Work
 from s2v_detect.ledger._sqlite import _damage, _schema
 from s2v_detect.ledger._sqlite._faults import as_ledger_error
-from s2v_detect.ledger._sqlite._file import LedgerFile, hold, let_go
+from s2v_detect.ledger._sqlite._file import LedgerFile, hold, let_go, shown
 from s2v_detect.ledger._sqlite._schema import VERSION, EmptyFile, NotALedger
 
 _BUSY_TIMEOUT_S = 30.0
@@ -51,7 +51,7 @@ class FileStore:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return self._path.name
+        return shown(self._path)
 
     @property
     def file(self) -> LedgerFile:
