@@ -55,7 +55,7 @@ def test_what_is_no_list_is_exit_2_and_nothing_is_sent(
         "header.csv": (b"url,name\n", (), "no row under its header"),
         "page.txt": (b"<!DOCTYPE html>\n<html>", (), "an HTML page"),
         "unread.csv": (b"\xff,url\n1," + address.encode(), (), "The header, line 1"),
-        "other.csv": (f"url,face\nx,{address}\n".encode(), (), "'face' has addresses"),
+        "other.csv": (f"url,face\nx,{address}\n".encode(), (), "'face' has one"),
         "a.csv": (b"url\nx\n", ("--encoding", "gb1803"), "such as gb18030"),
         "b.csv": (b"url\nx\n", ("--delimiter", "ab"), "can't separate"),
         "c.csv": (b"url\nx\n", ("--column", "2"), "Its columns are url."),

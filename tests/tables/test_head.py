@@ -206,7 +206,7 @@ async def test_a_list_whose_every_row_is_cut_otherwise_is_refused(
     tmp_path: Path, content: str
 ) -> None:
     """With the reason, and the option that says where the header is."""
-    with pytest.raises(InputError, match=r"None of the first.*--header-row"):
+    with pytest.raises(InputError, match=r"(The|None of the) first.*--header-row"):
         await read(tmp_path, "list.csv", content)
     if "2026" in content:
         assert len(await read(tmp_path, "list.csv", content, header_row=0, column="1")) == 3
