@@ -3,9 +3,11 @@
 pytest examples/test_my_app.py
 """
 
+import asyncio
+
 import pytest
 
-from s2v_detect import DetectClient, OutcomeUnknown
+from s2v_detect import Busy, DetectClient, LocalLimiter, OutcomeUnknown
 from s2v_detect.emulator import Cut, Emulator, Pass, Reject, Throttle
 
 FACE = "https://example.com/face.jpg"
@@ -46,3 +48,14 @@ async def test_an_answer_lost_after_billing_is_in_the_books(s2v_emulator: Emulat
         with pytest.raises(OutcomeUnknown):
             await may_be_used(client, FACE)
     assert s2v_emulator.billed == client.spend.unknown == 1
+
+
+async def test_a_long_line_is_told_at_once(s2v_emulator: Emulator) -> None:
+    """The fixture's clients have no line unless they are given one."""
+    async with s2v_emulator.client(limiter=LocalLimiter(5)) as client:
+        crowd = [asyncio.create_task(client.check(f"{FACE}?{number}")) for number in range(10)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy) as told:
+            await client.check(FACE, max_wait_s=1)
+        assert told.value.retry_after_s > 1
+        await asyncio.gather(*crowd)

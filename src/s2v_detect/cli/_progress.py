@@ -199,8 +199,8 @@ class Progress:
 
     def _time_left(self, done_per_s: float) -> str:
         elapsed = duration(self._pace.elapsed_s)
-        total = self._watched.total
-        if total is None or not done_per_s:
+        total, is_out = self._watched.total, bool(self._watched.tally.out)
+        if total is None or not done_per_s or is_out:  # nobody knows when an outage ends
             return _("{elapsed} so far").format(elapsed=elapsed)
         left_s = max(0, total - self._watched.tally.done) / done_per_s
         at = datetime.now().astimezone() + timedelta(seconds=left_s)

@@ -24,7 +24,8 @@ from s2v_detect.tables import Row
 
 _EMULATED = {
     "look": N_(
-        "Asking the emulator on this machine: its verdicts are estimates, and nothing is billed."
+        "Asking the emulator on this machine: it fetches each image, its verdicts are estimates,"
+        " and nothing is billed. --answer pass lets each pass unseen."
     ),
     "pass": N_(
         "Asking the emulator on this machine: it looks at no image, each passes, and nothing is"
