@@ -222,12 +222,9 @@ def test_a_frame_is_screened_once(s2v_emulator: Emulator, tmp_path: Path) -> Non
     table = tmp_path / "portraits.csv"
     urls = [f"https://images.example/{number}.jpg" for number in range(3)]
     table.write_text("\n".join(["name,url", *(f"a,{url}" for url in urls), "b,"]))
-    assert printed("frames.py", table, cwd=tmp_path) == [
+    assert printed("frames.py", cwd=tmp_path) == [
         "3 of 4 portraits may be used, for CNY 0.0120",
         "skipped: the cell is empty",
     ]
-    assert (
-        printed("frames.py", table, cwd=tmp_path)[0]
-        == "3 of 4 portraits may be used, for CNY 0.0000"
-    )
+    assert printed("frames.py", cwd=tmp_path)[0] == "3 of 4 portraits may be used, for CNY 0.0000"
     assert s2v_emulator.billed == 3
