@@ -238,25 +238,34 @@ def test_the_estimate_loses_nothing_at_any_width(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-async def test_a_statement_has_each_date_in_one_line(
+async def test_a_narrow_terminal_cuts_no_date_and_no_figure_in_two(
     language: str,
     emulator: Emulator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """However narrow the terminal is; a bill that is unknown is called so."""
-    async with emulator.client(ledger=tmp_path / "books.db") as client:
-        await client.check("http://a.example/1.jpg")
+    """Of a statement and of an image; a time is one to the second, and JSON has the rest of it."""
+    async with emulator.client(ledger=tmp_path / "账本.db") as client:
+        for number in range(12):
+            await client.check(f"http://a.example/{number}.jpg")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    told = ""
-    for width in (40, 60, 80):
+    shown, told = ("show", "账本.db", "http://a.example/1.jpg"), ""
+    zone = re.compile(r"\(UTC\).*\(UTC\)|（UTC）.*（UTC）", re.DOTALL)
+    for width in (40, 50, 60, 80, 100, 140):
         monkeypatch.setenv("COLUMNS", str(width))
-        assert main(["ledger", "statement", "books.db", "--lang", language]) == 0
+        assert main(["ledger", *shown, "--lang", language]) == 0
+        told = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+        assert len(re.findall(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d( |$)", told, re.MULTILINE)) == 2
+        assert zone.search(told)
+        assert main(["ledger", "statement", "账本.db", "--lang", language]) == 0
         told = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
         assert re.search(r"^20\d\d-\d\d-\d\d ", told, re.MULTILINE), told
+        assert len(re.findall(r" 12 +12 +0 +0\.048 +0\.048$", told, re.MULTILINE)) == 2, told
         assert max(map(cell_len, told.splitlines())) <= width
     assert {"en": "unknown", "zh": "计费不明"}[language] in told
+    assert main(["ledger", *shown, "--json"]) == 0
+    assert re.search(r'"sent_at": "[-0-9]+T[:0-9]+\.\d{3}\+00:00"', capfd.readouterr().out)
 
 
 @pytest.mark.parametrize("source", ["模拟服务自身", "DASHSCOPE_API_KEY"])
