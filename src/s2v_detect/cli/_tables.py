@@ -50,7 +50,7 @@ def table_of(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: in
 
 
 def _laid_out(columns: Sequence[Column], cells: Sequence[int], width: int) -> tuple[int, list[int]]:
-    """Return the gap between columns and how wide each is: the widest that fit, or the narrowest."""
+    """Return the gap between columns and how wide each is: the widest that fit, else the least."""
     gap, widths = 0, list(cells)
     for gap, heading_of, name in ((3, _width, 12), (2, _folded, 5), (1, _narrowest, 1)):
         widths = [
