@@ -341,6 +341,28 @@ def test_the_progress_fits_the_terminal_and_is_whole_in_chinese(
     assert not [each for each in [*lines, *sentences] if WORDS.search(each) or "…" in each]
 
 
+@pytest.mark.parametrize("width", [50, 60, 70, 80])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_progress_breaks_its_lines_between_two_fields(width: int, language: str) -> None:
+    """A count stays beside its word, and a time beside what it is of."""
+    tally = Tally(passed=900, rejected=99, skipped=7, failed=3, known=64, sent=1020, answered=1002)
+    tally.throttled = 3
+    watched = Watched(Tally(), Spend(billed=999, unknown=3), 1_234_567, processes=1)
+    console, clock = WrappingConsole(file=StringIO(), width=width), Clock()
+    with speaking(language):  # type: ignore[arg-type]  # one of the two
+        progress = Progress(watched, console, rate=5.0, quiet=True, clock=clock)
+        vars(watched.tally).update(vars(tally))
+        clock.now += 400
+        with console.capture() as capture:
+            console.print(progress.picture())
+        line = str(progress.line())
+    lines = capture.get().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    for field in line.split(" · "):
+        assert any(field in each for each in lines), field
+    assert not [each for each in lines[1:] if each.strip().startswith("·")]
+
+
 def test_the_picture_is_made_in_the_language_of_its_run() -> None:
     """Its drawer calls from a thread of its own, which has another language."""
     with speaking("zh"):
