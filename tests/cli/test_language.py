@@ -308,6 +308,40 @@ def test_the_summary_is_whole_in_chinese(changed: dict[str, Any]) -> None:
     assert not WORDS.search(told), told
 
 
+@pytest.mark.parametrize(("language", "note"), [("en", "free images"), ("zh", "免费额度")])
+@pytest.mark.parametrize("billed", [0, 1])
+def test_the_free_images_are_told_of_where_something_was_billed(
+    language: str, note: str, billed: int
+) -> None:
+    """A run that asked for nothing has no bill that they could make smaller."""
+    told = printed(200, language, spend=Spend(billed=billed, known=3), fault=None)
+    assert (note in told) is bool(billed)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("of them skipped", "images known from the ledger")),
+        ("zh", ("其中跳过", "账本里已知的图片")),
+    ],
+)
+def test_the_estimate_calls_rows_as_the_run_does(
+    language: str,
+    words: tuple[str, ...],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A row that is skipped may well be an image; without a request nothing is free."""
+    (tmp_path / "in.csv").write_text("url\nhttp://localhost/1.jpg\nhttp://10.0.0.1/2.jpg\n")
+    assert main(["estimate", "in.csv", "--lang", language]) == 0
+    told = capfd.readouterr().out
+    assert all(word in told for word in words)
+    assert not re.search("free images|免费额度", told)
+    (tmp_path / "in.csv").write_text("url\nhttps://a.example/1.jpg\n")
+    assert main(["estimate", "in.csv", "--lang", language]) == 0
+    assert re.search("free images|免费额度", capfd.readouterr().out)
+
+
 def test_every_exit_code_has_its_meaning_in_chinese() -> None:
     """As a sentence of its own."""
     with speaking("zh"):
