@@ -21,7 +21,7 @@ def test_a_table_tells_image_verdict_reason_and_cost(command: Command, emulator:
     done = command("check", TWO, ONE, "portrait.jpg")
     head, second, first, local = done.stdout.splitlines()
     assert head.split() == ["image", "verdict", "why", "CNY"]
-    assert second.split() == [TWO, "rejected", "InvalidFile.NoHuman", "nobody", "there", "0.004"]
+    assert second.split() == [TWO, "rejected", "InvalidFile.NoHuman:", "nobody", "there", "0.004"]
     assert first.split() == [ONE, "passed", "0.004"]
     assert local.split()[:2] == ["portrait.jpg", "skipped"]
     assert (done.returncode, done.stderr) == (1, "")

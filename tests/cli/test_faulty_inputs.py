@@ -47,7 +47,7 @@ def test_a_damaged_list_is_exit_2_and_the_earlier_output_stays(
         done = called(*RUN, "--summary", "summary.json")
         assert done.returncode == 2
         assert "The input could not be read to its end: its gzip data" in done.stderr
-        assert "holds more rows of an earlier run and was kept" in done.stderr
+        assert "still has the rows of an earlier run." in done.stderr
         assert out.read_bytes() == before
         assert '"is_complete": false' in (tmp_path / "summary.json").read_text()
 
@@ -58,5 +58,5 @@ def test_a_first_run_keeps_what_could_be_read(called: Command, tmp_path: Path) -
     done = called(*RUN)
     assert done.returncode == 2
     assert "could not be read to its end" in done.stderr
-    assert "was kept" not in done.stderr
+    assert "of an earlier run" not in done.stderr
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) > 1000

@@ -111,3 +111,35 @@ def test_signed_addresses_keep_nothing_aside(
         words = ("--identity-column", column, "--column", "url", *FAST)
         assert called("run", "in.csv", "-o", f"out.{ending}", *words).returncode == 0
     assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(("numbers", "options"), [(range(10, 16), ()), (FIRST, ("--refresh",))])
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("en", "out.csv still has the rows of an earlier run. The outcomes of this one are in the"),
+        ("zh", "out.csv 里仍是以前运行的行；这次的结果已记在账本里。再次运行同一条命令直到结束，"),
+    ],
+)
+def test_a_run_that_ends_early_says_where_its_outcomes_are(
+    called: Command,
+    tmp_path: Path,
+    numbers: Iterable[int],
+    options: tuple[str, ...],
+    told: tuple[str, str],
+) -> None:
+    """The output is the earlier one to the byte; the same command, run to its end, replaces it."""
+    language, words = told
+    out = tmp_path / "out.csv"
+    give(tmp_path / "in.csv", FIRST)
+    assert called("run", "in.csv", "-o", "out.csv", *FAST).returncode == 0
+    earlier = out.read_bytes()
+    give(tmp_path / "in.csv", numbers)
+    same = ("run", "in.csv", "-o", "out.csv", *options, *FAST, "--lang", language, "--max-cost")
+    ended = called(*same, "0.024")
+    assert ended.returncode == 3
+    assert words in ended.stderr
+    assert out.read_bytes() == earlier
+    assert called(*same, "1").returncode == 0
+    assert out.read_bytes() != earlier
+    assert images(out) == {f"http://a.example/{number}.jpg" for number in numbers}

@@ -238,25 +238,34 @@ def test_the_estimate_loses_nothing_at_any_width(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-async def test_a_statement_has_each_date_in_one_line(
+async def test_a_narrow_terminal_cuts_no_date_and_no_figure_in_two(
     language: str,
     emulator: Emulator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """However narrow the terminal is; a bill that is unknown is called so."""
-    async with emulator.client(ledger=tmp_path / "books.db") as client:
-        await client.check("http://a.example/1.jpg")
+    """Of a statement and of an image; a time is one to the second, and JSON has the rest of it."""
+    async with emulator.client(ledger=tmp_path / "账本.db") as client:
+        for number in range(12):
+            await client.check(f"http://a.example/{number}.jpg")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    told = ""
-    for width in (40, 60, 80):
+    shown, told = ("show", "账本.db", "http://a.example/1.jpg"), ""
+    zone = re.compile(r"\(UTC\).*\(UTC\)|（UTC）.*（UTC）", re.DOTALL)
+    for width in (40, 50, 60, 80, 100, 140):
         monkeypatch.setenv("COLUMNS", str(width))
-        assert main(["ledger", "statement", "books.db", "--lang", language]) == 0
+        assert main(["ledger", *shown, "--lang", language]) == 0
+        told = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+        assert len(re.findall(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d( |$)", told, re.MULTILINE)) == 2
+        assert zone.search(told)
+        assert main(["ledger", "statement", "账本.db", "--lang", language]) == 0
         told = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
         assert re.search(r"^20\d\d-\d\d-\d\d ", told, re.MULTILINE), told
+        assert len(re.findall(r" 12 +12 +0 +0\.048 +0\.048$", told, re.MULTILINE)) == 2, told
         assert max(map(cell_len, told.splitlines())) <= width
     assert {"en": "unknown", "zh": "计费不明"}[language] in told
+    assert main(["ledger", *shown, "--json"]) == 0
+    assert re.search(r'"sent_at": "[-0-9]+T[:0-9]+\.\d{3}\+00:00"', capfd.readouterr().out)
 
 
 @pytest.mark.parametrize("source", ["模拟服务自身", "DASHSCOPE_API_KEY"])
@@ -299,6 +308,40 @@ def test_the_summary_is_whole_in_chinese(changed: dict[str, Any]) -> None:
     assert not WORDS.search(told), told
 
 
+@pytest.mark.parametrize(("language", "note"), [("en", "free images"), ("zh", "免费额度")])
+@pytest.mark.parametrize("billed", [0, 1])
+def test_the_free_images_are_told_of_where_something_was_billed(
+    language: str, note: str, billed: int
+) -> None:
+    """A run that asked for nothing has no bill that they could make smaller."""
+    told = printed(200, language, spend=Spend(billed=billed, known=3), fault=None)
+    assert (note in told) is bool(billed)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("of them skipped", "images known from the ledger")),
+        ("zh", ("其中跳过", "账本里已知的图片")),
+    ],
+)
+def test_the_estimate_calls_rows_as_the_run_does(
+    language: str,
+    words: tuple[str, ...],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A row that is skipped may well be an image; without a request nothing is free."""
+    (tmp_path / "in.csv").write_text("url\nhttp://localhost/1.jpg\nhttp://10.0.0.1/2.jpg\n")
+    assert main(["estimate", "in.csv", "--lang", language]) == 0
+    told = capfd.readouterr().out
+    assert all(word in told for word in words)
+    assert not re.search("free images|免费额度", told)
+    (tmp_path / "in.csv").write_text("url\nhttps://a.example/1.jpg\n")
+    assert main(["estimate", "in.csv", "--lang", language]) == 0
+    assert re.search("free images|免费额度", capfd.readouterr().out)
+
+
 def test_every_exit_code_has_its_meaning_in_chinese() -> None:
     """As a sentence of its own."""
     with speaking("zh"):
@@ -330,6 +373,28 @@ def test_the_progress_fits_the_terminal_and_is_whole_in_chinese(
     lines = capture.get().splitlines()
     assert max(map(cell_len, lines)) <= width
     assert not [each for each in [*lines, *sentences] if WORDS.search(each) or "…" in each]
+
+
+@pytest.mark.parametrize("width", [50, 60, 70, 80])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_progress_breaks_its_lines_between_two_fields(width: int, language: str) -> None:
+    """A count stays beside its word, and a time beside what it is of."""
+    tally = Tally(passed=900, rejected=99, skipped=7, failed=3, known=64, sent=1020, answered=1002)
+    tally.throttled = 3
+    watched = Watched(Tally(), Spend(billed=999, unknown=3), 1_234_567, processes=1)
+    console, clock = WrappingConsole(file=StringIO(), width=width), Clock()
+    with speaking(language):  # type: ignore[arg-type]  # one of the two
+        progress = Progress(watched, console, rate=5.0, quiet=True, clock=clock)
+        vars(watched.tally).update(vars(tally))
+        clock.now += 400
+        with console.capture() as capture:
+            console.print(progress.picture())
+        line = str(progress.line())
+    lines = capture.get().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    for field in line.split(" · "):
+        assert any(field in each for each in lines), field
+    assert not [each for each in lines[1:] if each.strip().startswith("·")]
 
 
 def test_the_picture_is_made_in_the_language_of_its_run() -> None:

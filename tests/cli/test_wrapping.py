@@ -107,3 +107,35 @@ def test_a_refusal_of_the_command_fills_its_lines(
     assert main(words) == 2
     first, *_ = capsys.readouterr().err.splitlines()
     assert cell_len(first) > 36
+
+
+MISTAKES = (
+    ("--until", "25:00"),
+    ("--max-cost", "很多"),
+    ("--max-outage", "很久"),
+    ("--max-time", "x"),
+    ("--rate", "-1"),
+    ("多余的一个词", "多余的另一个词"),
+)
+
+
+@pytest.mark.parametrize("width", [50, 60, 80])
+@pytest.mark.parametrize("words", MISTAKES)
+def test_the_box_of_a_mistake_fills_its_lines(
+    words: tuple[str, ...],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """None begins with a stop or with half of an example, whoever makes the text of the box."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["run", "名单.csv", "-o", "out.jsonl", *words, "--lang", "zh"]) == 2
+    box = capsys.readouterr().err.splitlines()
+    assert {cell_len(line) for line in box} == {width}
+    lines = [line.strip("│ ") for line in box[1:-1]]
+    for line, after in pairwise(lines):
+        assert after[0] not in "。，、：；？！）」”"
+        assert line[-1] not in "（「“"
+    for example in ("+08:00", "2026-11-27T07:00", "12.50", "--until"):
+        whole = "".join("".join(lines).split())
+        assert whole.count(example) == sum(line.count(example) for line in lines)

@@ -1,5 +1,6 @@
 """Each sentence has its translation, with the same names to be filled in."""
 
+import re
 import runpy
 import string
 from pathlib import Path
@@ -41,6 +42,29 @@ def test_what_is_kept_and_what_is_read_are_what_the_source_says(language: str) -
     folder = SCRIPT["FOLDER"]
     assert (folder / f"{language}.po").read_bytes() == SCRIPT["source_of"](catalog), RUN
     assert (folder / f"{language}.mo").read_bytes() == SCRIPT["compiled"](catalog), RUN
+
+
+@pytest.mark.parametrize(
+    ("other", "usual"),
+    [
+        (r"每秒[^，。；（）]*[}\d] *[张个]|次/秒|次每秒", "每秒 {rate} 次"),
+        (r"[}\d] %", "{share}%"),
+        (
+            r"接着做|接着运行|从中断处继续|同一条命令(?!即可继续|会从头开始|直到结束)",
+            "再次运行同一条命令即可继续",
+        ),
+        (r"长和宽", "宽和高"),
+    ],
+)
+def test_chinese_has_one_word_for_one_thing(other: str, usual: str) -> None:
+    """Whoever reads two words looks for two things."""
+    texts = [
+        text
+        for message in SCRIPT["kept"]("zh")
+        for text in (message.string if isinstance(message.string, tuple) else (message.string,))
+    ]
+    assert not [text for text in texts if re.search(other, text)]
+    assert any(usual.partition("{")[0] in text for text in texts)
 
 
 def test_a_language_is_spoken_in_its_block_alone() -> None:

@@ -23,6 +23,7 @@ from s2v_detect.cli._findings import (
     unknown,
     well,
 )
+from s2v_detect.languages import speaking
 from s2v_detect.ledger import may_lose_from_a_log
 from s2v_detect.wire import Answer, credential_in, decode, is_answer
 
@@ -145,7 +146,9 @@ def test_the_fault_of_sqlite_is_told_and_harms_no_ledger(
     assert may_lose_from_a_log(version) is has_fault
     found = of_sqlite(version)
     assert found.state == "ok"
-    assert ("safe" in found.found) is has_fault
+    assert found.found.startswith("Ledgers are safe: ") is has_fault
+    with speaking("zh"):
+        assert of_sqlite(version).found.startswith("账本不受影响：") is has_fault
 
 
 NEEDED = [
@@ -187,6 +190,7 @@ def test_extras_are_there_not_there_or_in_a_wrong_version(
     first, *others = of_extras(extras)
     assert first.state == "ok"
     assert (f'[{",".join(absent)}]"' in first.do) is bool(absent)
+    assert first.do.startswith("If you need them, run: ") is bool(absent)
     assert [each.found.split()[0] for each in others] == wrong
     assert {each.exit for each in others} <= {Exit.USAGE}
     assert all("pip install" in each.do for each in others)

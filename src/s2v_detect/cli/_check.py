@@ -19,7 +19,7 @@ from s2v_detect.cli._summary import problems_of
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
 from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.images import trimmed
-from s2v_detect.languages import _
+from s2v_detect.languages import _, pgettext
 from s2v_detect.tables import Record, Row, is_list
 
 _WIDE = 10_000  # columns: one row a line where no terminal sets the width
@@ -129,7 +129,7 @@ class _Table:
         self._table.add_column(_("image"), overflow="fold")
         self._table.add_column(_("verdict"), no_wrap=True)
         self._table.add_column(_("why"), overflow="fold")
-        self._table.add_column(_("CNY"), no_wrap=True, justify="right")
+        self._table.add_column(pgettext("of an image", "CNY"), no_wrap=True, justify="right")
 
     async def write(self, records: Sequence[Record]) -> None:
         """Add rows."""
@@ -172,5 +172,5 @@ def _told(record: Record) -> tuple[str, str, str]:
         return _("failed"), "red", advised(record, f"{record['error']}: {record['message']}")
     if record["check_pass"]:
         return _("passed"), "green", record["message"]
-    said = " ".join(filter(None, (record["code"], record["message"])))
+    said = ": ".join(filter(None, (record["code"], record["message"])))
     return _("rejected"), "yellow", advised(record, said or _("the service gives no reason"))

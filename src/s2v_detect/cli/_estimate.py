@@ -28,7 +28,7 @@ from s2v_detect.tables import InputError
 
 _NAMES = {
     "rows": N_("rows"),
-    "faulty": N_("of them no image"),
+    "faulty": N_("of them skipped"),
     "duplicates": N_("of them repeated"),
     "known": N_("images known from the ledger"),
     "asked": N_("images to be asked for"),
@@ -71,8 +71,8 @@ def estimate_run(
         table.add_row(_(_NAMES[name]), f"{count:,}")
         for reason in skips_told(expected.skips) if name == "faulty" else ():
             table.add_row("", Text(reason, style="dim"))
-    before_free = _("CNY {cost}, before any free images").format(cost=cost)
-    table.add_row(_("cost at most"), before_free)
+    told = _("CNY {cost}, before any free images") if cost else _("CNY {cost}")
+    table.add_row(_("cost at most"), told.format(cost=cost))
     table.add_row(_("time"), _time(seconds, rate))
     if ends.left_s:
         table.add_row(_("of them in time"), _told_in_time(counts["asked"], rate, ends))

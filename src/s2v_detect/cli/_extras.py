@@ -9,6 +9,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion
 
+from s2v_detect._version import install_line
 from s2v_detect.cli._exits import Exit
 from s2v_detect.cli._findings import Finding, to_mend, well
 from s2v_detect.cli._terminal import joined
@@ -75,7 +76,7 @@ def of_extras(extras: Extras) -> list[Finding]:
     if absent:
         not_there = _("Not installed: {names}.").format(names=", ".join(absent))
         found = joined(found, not_there)
-        do = needs_extra(_("Whatever is not installed"), *absent)
+        do = _("If you need them, run: {line}").format(line=install_line(*absent))
     findings.append(well("extras", found, do, extras=facts))
     for name, parts in there.items():
         for part in parts:

@@ -233,8 +233,8 @@ def of_sqlite(version: tuple[int, ...]) -> Finding:
     found = _("SQLite {version}.")
     if has_fault:
         found = _(
-            "SQLite {version} can lose what was committed to a write-ahead log; a ledger has none"
-            " and is safe."
+            "Ledgers are safe: SQLite {version} can lose what was committed to a write-ahead log,"
+            " and a ledger has none."
         )
     return well("SQLite", found.format(version=told), version=told, log_fault=has_fault)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import LedgerAttempt, LedgerEntry, LedgerSpend
@@ -24,13 +23,13 @@ from s2v_detect.cli._keeping import copy, forget, meant, prune
 from s2v_detect.cli._own import export_over
 from s2v_detect.cli._places import LedgerPlace, used_by
 from s2v_detect.cli._screening import Unusable
+from s2v_detect.cli._tables import Column, Kind, stdout_console, table_of
 from s2v_detect.cli._terminal import (
     has_reader_left,
     printable,
     shown_image,
     stderr_console,
 )
-from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.languages import N_, _, ngettext, pgettext, why
 from s2v_detect.ledger import AnyLedger, ledger_at
 from s2v_detect.tables import OutputError
@@ -42,6 +41,7 @@ _STATES = (
 _OUTCOMES = (N_("sent"), N_("billed"), N_("free"), "unknown", N_("not sent"))
 """`unknown` is said of the bill: the word is not the one for what is unknown of a set-up."""
 _FLAG = Parameter(negative=(), show_default=False)
+_NARROW = 80
 _EXPORT_COLUMNS = f"Columns:\n{as_text(LEDGER_COLUMNS)}"
 
 ledger_app = App(
@@ -113,9 +113,6 @@ def statement(
         for spend in spends:
             _print_json(_spend_fields(spend))
         return Exit.DONE
-    words = (_("day (Beijing)"), _("run"), _("requests"), _("billed"), _name_of("unknown"))
-    table = _table(*words, _("CNY"), _("CNY at most"))
-    table.columns[0].no_wrap = True  # in a narrow terminal a date in two lines is none
     total = LedgerSpend(
         "",
         _("in all"),
@@ -123,11 +120,11 @@ def statement(
         sum(spend.billed for spend in spends),
         sum(spend.unknown for spend in spends),
     )
-    for spend in [*spends, total]:
-        counts = (f"{count:,}" for count in (spend.requests, spend.billed, spend.unknown))
-        amounts = (str(spend.cost), str(spend.cost_at_most))
-        table.add_row(spend.day, printable(spend.run) or "-", *counts, *amounts)
-    _stdout().print(table)
+    figures = (_("requests"), _("billed"), _name_of("unknown"), _("CNY"), _("CNY at most"))
+    _print_table(
+        [Column(_("day (Beijing)"), Kind.WORD), Column(_("run")), *_figures(*figures)],
+        [_spend_row(spend) for spend in [*spends, total]],
+    )
     return Exit.DONE
 
 
@@ -226,15 +223,14 @@ def _idle(images: Sequence[str], *, by_identity: bool) -> list[Idle]:
 
 def _list_unknown(books: AnyLedger, wanted: set[int] | None) -> None:
     """Print those of the wanted; None: of all."""
-    table = _table(_("image"), _("lost at (UTC)"), _("requests"), _("CNY at most"))
-    count = 0
+    columns = [Column(_("image")), Column(_("lost at (UTC)"), Kind.WORD)]
+    rows = []
     for entry in books.all_entries("unknown"):
         if wanted is None or entry.id in wanted:
-            count += 1
-            row = (shown_image(entry.image), _iso(entry.at), str(entry.attempts))
-            table.add_row(*row, str(entry.cost_at_most))
-    if count:
-        _stdout().print(table)
+            row = (shown_image(entry.image), _to_the_second(entry.at))
+            rows.append((*row, str(entry.attempts), str(entry.cost_at_most)))
+    if count := len(rows):
+        _print_table([*columns, *_figures(_("requests"), _("CNY at most"))], rows)
     told = ngettext(
         "{count:,} image is unknown. --resend lets them be asked for once more, --write-off counts"
         " them as failed.",
@@ -252,25 +248,41 @@ def _overview(books: AnyLedger, *, as_json: bool) -> int:
     if as_json:
         _print_json(counts)
         return Exit.DONE
-    table = _table(_("state"), _("images"))
-    for state, count in counts.items():
-        table.add_row(_name_of(state), f"{count:,}")
-    _stdout().print(table)
+    rows = [(_name_of(state), f"{count:,}") for state, count in counts.items()]
+    _print_table([Column(_("state"), Kind.WORD), *_figures(_("images"))], rows)
     return Exit.DONE
 
 
 def _print_entry(entry: LedgerEntry, attempts: Iterable[LedgerAttempt]) -> None:
-    console = _stdout()
+    console = stdout_console()
     console.print(Text(shown_image(entry.image), style="bold"))
     for name, value in (_entry_fields(entry) | {"state": _name_of(entry.state)}).items():
         if name != "image" and (value is False or value not in (None, "", 0)):
             console.print(Text(f"  {name:<13} {printable(str(value))}"))
-    words = (_("sent at (UTC)"), _("ended at"), _("outcome"), _("error"), _("code"))
-    table = _table(*words, _("request id"), _("run"))
-    for attempt in attempts:
-        fields = _attempt_fields(attempt) | {"outcome": _name_of(attempt.outcome)}
-        table.add_row(*(printable(str(fields[name] or "")) for name in list(fields)[:7]))
-    console.print(table)
+    headings = [_("sent at (UTC)"), _("ended at (UTC)")]
+    columns = [Column(each, Kind.WORD) for each in (*headings, _("outcome"))]
+    columns += [Column(name) for name in (_("error"), _("code"), _("request id"), _("run"))]
+    rows = [_attempt_row(attempt) for attempt in attempts]
+    if console.width < _NARROW:  # one below the other: beside each other they leave no room for ids
+        columns[:2] = [Column("\n".join(headings), Kind.WORD)]
+        rows = [["\n".join(row[:2]), *row[2:]] for row in rows]
+    filled_in = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    if rows:
+        shown = [[row[place] for place in filled_in] for row in rows]
+        _print_table([columns[place] for place in filled_in], shown)
+
+
+def _attempt_row(attempt: LedgerAttempt) -> list[str]:
+    ended = "" if attempt.ended_at is None else _to_the_second(attempt.ended_at)
+    told = (attempt.error, attempt.code, attempt.request_id, attempt.run)
+    names = [printable(str(each or "")) for each in told]
+    return [_to_the_second(attempt.sent_at), ended, _name_of(attempt.outcome), *names]
+
+
+def _spend_row(spend: LedgerSpend) -> list[str]:
+    counts = (f"{count:,}" for count in (spend.requests, spend.billed, spend.unknown))
+    amounts = (str(spend.cost), str(spend.cost_at_most))
+    return [spend.day, printable(spend.run) or "-", *counts, *amounts]
 
 
 def _name_of(state: str) -> str:
@@ -318,15 +330,18 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
+def _to_the_second(at: float) -> str:
+    """Return a time for people; the zone is in the heading, and --json has the rest."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _stdout() -> WrappingConsole:
-    return WrappingConsole(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+def _figures(*headings: str) -> list[Column]:
+    return [Column(heading, Kind.FIGURE) for heading in headings]
+
+
+def _print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    console = stdout_console()
+    console.print(table_of(columns, rows, console.width))
 
 
 def _print_json(fields: Mapping[str, Any]) -> None:

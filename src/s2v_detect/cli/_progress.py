@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from math import isinf
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -153,11 +154,12 @@ class Progress:
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         bar.add_row(_bar(done, total, self._pace.elapsed_s), self._how_far())
-        speed = Text("  ").append_text(_meter(sent_per_s, self._rate))
-        speed.append(self._speed(sent_per_s), style="default")
-        speed.append(f"   {self._time_left(done_per_s)}   {self._money()}", style="default")
+        speed = _meter(sent_per_s, self._rate).append(self._speed(sent_per_s), style="default")
+        pace = [speed, Text(self._time_left(done_per_s)), Text(self._money())]
+        width = self._console.width
         outages = [Text("  ").append_text(each) for each in self._outages()]
-        return Group(bar, speed, Text("  ").append_text(self._counts()), *outages)
+        lines = (*_in_lines(pace, "   ", width), *_in_lines(self._counts(), " · ", width))
+        return Group(bar, *lines, *outages)
 
     def line(self) -> Text:
         """Return the same as one plain line."""
@@ -166,7 +168,8 @@ class Progress:
         speed = self._speed(sent_per_s)
         left = Text(self._time_left(done_per_s))
         money = Text(self._money())
-        return Text(" · ").join([far, Text(speed), self._counts(), money, left, *self._outages()])
+        fields = [far, Text(speed), *self._counts(), money, left, *self._outages()]
+        return Text(" · ").join(fields)
 
     def sentences(self) -> list[str]:
         """Return what is in neither a count of the outcomes nor the cost: for a page with both."""
@@ -206,7 +209,7 @@ class Progress:
         at = datetime.now().astimezone() + timedelta(seconds=left_s)
         return _("{left} left, done at {at:%H:%M}").format(left=duration(left_s), at=at)
 
-    def _counts(self) -> Text:
+    def _counts(self) -> list[Text]:
         tally = self._watched.tally
         parts = [
             _count(_("passed {count:,}"), tally.passed, "green"),
@@ -214,7 +217,7 @@ class Progress:
             _count(_("skipped {count:,}"), tally.skipped, "" if tally.skipped else "dim"),
             _count(_("failed {count:,}"), tally.failed, "red" if tally.failed else "dim"),
         ]
-        return Text(" · ").join([*parts, *self._beside()])
+        return [*parts, *self._beside()]
 
     def _beside(self) -> list[Text]:
         tally = self._watched.tally
@@ -292,6 +295,18 @@ def _meter(sent_per_s: float, rate: float) -> Text:
         text.append("▮" * full, style="green").append("▯" * (_METER - full), style="dim")
         text.append(" ")
     return text
+
+
+def _in_lines(fields: Sequence[Text], between: str, width: int) -> Iterator[Text]:
+    """Yield fields beside each other; where no line holds them all, a line ends between two."""
+    line = Text("  ")
+    for place, field in enumerate(fields):
+        gap = between if place else ""
+        if place and line.cell_len + cell_len(gap) + field.cell_len > width:
+            yield line
+            line, gap = Text("  "), ""
+        line.append(gap).append_text(field)
+    yield line
 
 
 def _count(words: str, count: int, style: str) -> Text:

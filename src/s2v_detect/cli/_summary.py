@@ -197,7 +197,7 @@ def _doubt(summary: RunSummary, *, emulated: bool) -> str:
         return _("as the emulator counts it; nothing was billed")
     spend = summary.spend
     if not spend.unknown:
-        return _("before any free images")
+        return _("before any free images") if spend.billed else ""
     return ngettext(
         "at most CNY {cost}: {count:,} request was sent and the answer was lost",
         "at most CNY {cost}: {count:,} requests were sent and the answer was lost",
@@ -225,8 +225,8 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
         problems.append(told.format(option=OPTIONS[summary.ended_by]))
     if not (summary.is_complete or summary.is_placed) and Path(output).is_file():
         told = _(
-            "{name} holds more rows of an earlier run and was kept; the same command goes on from"
-            " there."
+            "{name} still has the rows of an earlier run. The outcomes of this one are in the"
+            " ledger; the same command, run to its end, replaces the file."
         )
         problems.append(told.format(name=name))
     if summary.input_error:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.protocol import rich_cast
 from rich.segment import Segment
 from rich.text import Text
 
@@ -32,6 +33,7 @@ class WrappingConsole(Console):
     ) -> Iterable[Segment]:
         """Return what rich makes of it, Chinese text broken into its lines before."""
         options = options or self.options
+        renderable = rich_cast(renderable)  # cyclopts gives errors, which say their text themselves
         if isinstance(renderable, str):
             renderable = self.render_str(
                 renderable, markup=options.markup, highlight=options.highlight
