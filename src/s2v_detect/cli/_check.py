@@ -10,7 +10,7 @@ from rich.text import Text
 
 from s2v_detect.bulk import Output, RunSummary, file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
-from s2v_detect.cli._advised import advised
+from s2v_detect.cli._advised import advised_in_check
 from s2v_detect.cli._exits import Exit, exit_of
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
@@ -167,10 +167,18 @@ class _Table:
 def _told(record: Record) -> tuple[str, str, str]:
     """Return an outcome's word, the style of it, and why."""
     if record["kind"] == "skipped":
-        return _("skipped"), "dim", advised(record, record["message"])
+        return _("skipped"), "dim", advised_in_check(record, record["message"])
     if record["kind"] == "failed":
-        return _("failed"), "red", advised(record, f"{record['error']}: {record['message']}")
+        return (
+            _("failed"),
+            "red",
+            advised_in_check(record, f"{record['error']}: {record['message']}"),
+        )
     if record["check_pass"]:
         return _("passed"), "green", record["message"]
     said = " ".join(filter(None, (record["code"], record["message"])))
-    return _("rejected"), "yellow", advised(record, said or _("the service gives no reason"))
+    return (
+        _("rejected"),
+        "yellow",
+        advised_in_check(record, said or _("the service gives no reason")),
+    )

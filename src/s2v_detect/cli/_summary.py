@@ -13,7 +13,7 @@ from rich.text import Text
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
 from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
-from s2v_detect.cli._advised import advised_skip
+from s2v_detect.cli._advised import advised_reason
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
 from s2v_detect.cli._terminal import duration, joined, printable, shown_image
@@ -174,7 +174,7 @@ def _skip_told(skip: Skip) -> str:
     if skip.count > 1:
         where = _("first in {where}").format(where=where)
     told = _("{count:,} x {reason} ({where})")
-    return told.format(count=skip.count, reason=printable(advised_skip(skip.reason)), where=where)
+    return told.format(count=skip.count, reason=printable(advised_reason(skip)), where=where)
 
 
 def _written(output: str) -> str:
