@@ -12,6 +12,7 @@ from s2v_detect.bulk import Output, RunSummary, file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
 from s2v_detect.cli._advised import advised_in_check
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._faults import OwnDo
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening, Unusable
@@ -44,7 +45,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
     )
     summary = asyncio.run(screening.run())
     if summary.fault and exit_of(summary) is Exit.STOPPED:  # what is said of a run is not so here
-        summary.fault.do_in_command = "Check it again later."
+        summary.fault.do_in_command = OwnDo(_("Check it again later."))
     if table and not table.is_empty:
         table.print()
     for problem in problems_of(summary, "stdout", of_one=len(images) == 1):

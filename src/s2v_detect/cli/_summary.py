@@ -16,6 +16,7 @@ from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
 from s2v_detect.cli._advised import advised_reason
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._faults import told_of
 from s2v_detect.cli._terminal import duration, joined, printable, shown_image
 from s2v_detect.languages import _, ngettext, why
 
@@ -213,7 +214,7 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
     name = printable(output)
     problems = []
     if summary.fault:
-        fault = printable(summary.fault.in_command())
+        fault = printable(told_of(summary.fault))
         problems.append(fault if of_one else _("The run ended early. {why}").format(why=fault))
     if summary.ended_by:
         told = _("The run ended early, by {option}. The same command goes on.")
