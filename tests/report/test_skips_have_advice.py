@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from s2v_detect._service import ALL_FORMATS
+from s2v_detect.errors import ImageSkipped
+from s2v_detect.images import image_of
 from s2v_detect.report import advice_for, skip_of
 from s2v_detect.report._advice import names_in
+from s2v_detect.tables._rows import row_of
 
 PACKAGE = Path(__file__).parents[2] / "src" / "s2v_detect"
 ROOMS = ("tables", "bulk", "cli", "images", "wire", "integrations")
@@ -117,3 +120,13 @@ def test_every_reason_has_its_name_and_its_advice(reason: str) -> None:
     assert name, reason
     assert name in names_in("zh")["skipped"]
     assert advice_for("skipped", "", name) != advice_for("skipped", "", "")
+
+
+@pytest.mark.parametrize("columns", [{}, {"url": None}, {"url": ""}, {"url": " \u3000"}])
+def test_an_empty_cell_is_one_reason_in_every_kind_of_list(columns: dict[str, str | None]) -> None:
+    """CSV knows no cell without a text, and Excel and JSON do."""
+    row = row_of(7, columns, "url")
+    with pytest.raises(ImageSkipped) as caught:
+        image_of(row.image)
+    assert row.fault in ("", caught.value.reason)
+    assert skip_of(caught.value.reason) == "Empty address"
