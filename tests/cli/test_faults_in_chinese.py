@@ -93,7 +93,7 @@ def of_outage() -> DetectError:
         (of_setup("the certificate of a:1 has expired"), "按本机时钟", "校准"),
         (of_setup("a:1 speaks TLS, and was asked in plain http"), "连不上服务。", "服务地址"),
         (unreached("the way is cut", "Wait", lasts=False), "连不上服务。", "本机网络"),
-        (of_outage(), "服务中断已达 1 day, 0:00:00，", "--max-outage"),
+        (of_outage(), "服务中断已达 24 小时", "--max-outage"),
         (of_disk("SQLITE_FULL"), "账本所在的磁盘已满。", "腾出空间"),
         (of_disk("SQLITE_NOTADB"), "这个文件不是账本。", "没有改动"),
         (of_disk("SQLITE_BUSY"), "账本正被另一个进程占用。", "结束"),

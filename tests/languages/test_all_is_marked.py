@@ -44,7 +44,7 @@ NOT_SAID = {
     "s2v-detect live page": "a thread's name",
     "a pattern of files": "marked beside its type",
     " Did you mean ": "words of cyclopts",
-    "has been out for (.+?): ": "words of an error of the library",
+    r"has been out for (?:(\d+) days?, )?(\d+):(\d+):(\d+)": "words of an error of the library",
     "the emulator of this machine, whose answers are its own": "the page of a probe",
     "the public address": "as above",
     "default not bold": "a style",

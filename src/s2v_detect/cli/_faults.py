@@ -19,12 +19,12 @@ from s2v_detect import (
     OutOfCredit,
     ServiceError,
 )
-from s2v_detect.cli._terminal import sentence
+from s2v_detect.cli._terminal import duration, sentence
 from s2v_detect.languages import N_, _, spoken
 from s2v_detect.report import advice_for
 
 _CNY = re.compile(r"CNY ([\d.]+)")
-_LASTED = re.compile(r"has been out for (.+?): ")
+_LASTED = re.compile(r"has been out for (?:(\d+) days?, )?(\d+):(\d+):(\d+)")
 
 
 class OwnDo(str):
@@ -284,7 +284,11 @@ def _facts_of(error: DetectError) -> dict[str, str]:
     return {
         "answer": answer.rstrip(),
         "amount": amount[1] if amount else "",
-        "lasted": lasted[1] if lasted else "",
+        "lasted": duration(_seconds(*lasted.groups("0"))) if lasted else "",
         "again": f"{again:%Y-%m-%d}" if again else "",
         "option": "--max-cost-per-day" if " a day " in error.what else "--max-cost-per-month",
     }
+
+
+def _seconds(days: str, hours: str, minutes: str, seconds: str) -> float:
+    return ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60.0 + int(seconds)
