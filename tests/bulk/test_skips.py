@@ -52,3 +52,14 @@ def test_a_tally_knows_the_reasons_of_its_rows() -> None:
     tally.add({**record, "line": 7})
     [skip] = tally.skips.ranked
     assert (skip.count, skip.line, skip.image, tally.skipped) == (2, None, "a.txt", 2)
+
+
+def test_one_message_of_two_errors_is_two_reasons() -> None:
+    """What to do goes by the error."""
+    skips = Skips()
+    for error in ("NotSent", "ImageUnusable", "NotSent"):
+        skips.add("no", line=None, image="a", error=error)
+    assert [(each.error, each.count) for each in skips.ranked] == [
+        ("NotSent", 2),
+        ("ImageUnusable", 1),
+    ]

@@ -26,6 +26,8 @@ MARKS = {"_", "N_", "ngettext", "pgettext"}
 SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
 NOT_OURS = {"missing", "App"}
 """Calls of rooms that know no language; and the help, which is English."""
+KNOWN_BY = {"_Row": 1}
+"""The argument of a call that holds what an error of the library is known by, which is English."""
 NOT_SAID = {
     " is left out: stderr takes ": "said where nothing but English can be shown",
     ", as Python is told. Set PYTHONIOENCODING=utf-8.": "as above",
@@ -42,10 +44,10 @@ NOT_SAID = {
     "s2v-detect live page": "a thread's name",
     "a pattern of files": "marked beside its type",
     " Did you mean ": "words of cyclopts",
+    r"has been out for (?:(\d+) days?, )?(\d+):(\d+):(\d+)": "words of an error of the library",
     "the emulator of this machine, whose answers are its own": "the page of a probe",
     "the public address": "as above",
     "default not bold": "a style",
-    "Check it again later.": "words of an error of the library",
     "it is no http, https or oss URL": "what the library says, to be known by",
 }
 """What reads like a sentence and is none that is to be translated, and why."""
@@ -55,6 +57,11 @@ def unmarked(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the lines and texts of a module that read as sentences, and that nothing marks."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Call) and _name(node.func) in MARKS | NOT_OURS:
+            continue
+        if isinstance(node, ast.Call) and _name(node.func) in KNOWN_BY:
+            place = KNOWN_BY[_name(node.func)]
+            for argument in node.args[:place] + node.args[place + 1 :]:
+                yield from unmarked(ast.Tuple([argument]))
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue  # a docstring

@@ -32,8 +32,24 @@ SKIPPED = {
     "its host is 10.0.0.1, an address that is not public": "Unreachable address",
     "it is no http, https or oss URL": "No address",
     "the address can't be read: its host or its port is malformed": "Faulty address",
-    "the address is empty": "Faulty address",
+    "the address is empty": "Empty address",
+    "the address goes on behind the ','; put the address in quotes": "Cut address",
     "the line has 3 cells, and the header 2": "Faulty row",
+    "two addresses in one cell; give each its own row": "Two addresses",
+    "a quote in it never closes; put a cell with a quote in it between quotes": "Stray quote",
+    "the column '照片' holds no text": "No text",
+    "the column 'url' holds a formula whose value is not saved": "Formula without a value",
+    "the line is not JSON": "No JSON object",
+    "the item is longer than 1048576 bytes": "Too long",
+    "two files were joined in the middle of the line": "Joined files",
+    "the line is not UTF-8 text (it may be GB18030: give --encoding)": "Not decoded",
+    "the line holds a NUL byte": "Damaged row",
+    "its identity is empty: give a text or a whole number in the column 'id'": "Faulty identity",
+    "it is a folder: `s2v-detect run a -o verdicts.jsonl`": "Folder",
+    "it changed while it was read": "Changed file",
+    "it has 30 MB, and the store takes 20": "File too large",
+    "it is a file of the run itself": "File of the run",
+    "it is empty": "Empty file",
     "the file can't be read: Permission denied": "Unreadable file",
     "the folder can't be read: Permission denied": "Unreadable file",
     "it is a folder or a device, not a file": "Unreadable file",
@@ -147,9 +163,9 @@ def pages(folder: Path, language: Language) -> Iterator[str]:
 NAMES = re.compile(
     # What is no sentence: the model, the program and what is typed, codes, units and formats.
     r"wan2\.2-s2v-detect"
-    r"|s2v-detect (?:ledger reconcile|doctor|report OUT -o report\.html|\d[\w.+]*)"
+    r"|s2v-detect (?:ledger reconcile|doctor|run|report OUT -o report\.html|\d[\w.+]*)"
     r"|https?|oss|Invalid(?:File|Image)[.\w]*"
-    r"|--[a-z]+(?:-[a-z]+)*|UTC|MB|API Key|JPEG、PNG、BMP 或 WEBP"
+    r"|--[a-z]+(?:-[a-z]+)*|UTC|MB|JSON|Excel|API Key|JPEG、PNG、BMP 或 WEBP"
 )
 ENGLISH_WORD = re.compile(r"[A-Za-z]+")
 

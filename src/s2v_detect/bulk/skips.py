@@ -21,6 +21,8 @@ class Skip:
     """Of the first row, where the input has lines."""
     image: str
     """Of the first row."""
+    error: str | None = None
+    """Of a failure, the class of its error: what to do goes by it."""
     count: int = 0
 
 
@@ -28,15 +30,15 @@ class Skips:
     """The reasons of a run, or of what one would do."""
 
     def __init__(self) -> None:
-        self._by_kind: dict[str, Skip] = {}
+        self._by_kind: dict[tuple[str | None, str], Skip] = {}
 
-    def add(self, reason: str, *, line: int | None, image: str) -> None:
-        """Count a row."""
-        kind = _OF_ONE_ROW.sub("…", reason)
+    def add(self, reason: str, *, line: int | None, image: str, error: str | None = None) -> None:
+        """Count a row; `error` is the class of a failure's error."""
+        kind = (error, _OF_ONE_ROW.sub("…", reason))
         if kind not in self._by_kind and len(self._by_kind) >= _MOST:
-            kind = reason = _OTHER
-        skip = self._by_kind.setdefault(kind, Skip(reason[:_LONGEST], line, image[:_LONGEST]))
-        skip.count += 1
+            kind, reason, error = (None, _OTHER), _OTHER, None
+        skip = Skip(reason[:_LONGEST], line, image[:_LONGEST], error)
+        self._by_kind.setdefault(kind, skip).count += 1
 
     @property
     def ranked(self) -> list[Skip]:

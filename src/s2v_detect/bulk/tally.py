@@ -90,8 +90,8 @@ class Tally:
         else:
             self.failed += 1
             self.failed_by_error[record["error"]] += 1
-            why = record["message"] or record["error"]
-            self.failures.add(why, line=record.get("line"), image=record["image"])
+            why, error = record["message"] or record["error"], record["error"]
+            self.failures.add(why, line=record.get("line"), image=record["image"], error=error)
 
     def add_known(self, records: Sequence[Record]) -> None:
         """Count records that needed no asking."""

@@ -35,6 +35,7 @@ from s2v_detect.cli._check import check_images
 from s2v_detect.cli._doctor import examine
 from s2v_detect.cli._estimate import estimate_run
 from s2v_detect.cli._exits import Exit, codes_in_help, exit_of_fault
+from s2v_detect.cli._faults import told_of
 from s2v_detect.cli._finishing import refuse_unwritable, stdout_descriptor
 from s2v_detect.cli._idle import Idle, idle_of_account, idle_of_doctor, idle_of_plan, refuse_idle
 from s2v_detect.cli._language import language_first, unshown, usual_language
@@ -133,7 +134,7 @@ def _answered(words: Sequence[str]) -> int:
     except (Unusable, EmulatorMissing, PathError) as error:
         return _refused(error, Exit.USAGE)
     except DetectError as error:
-        return _refused(error.in_command(), exit_of_fault(error))
+        return _refused(told_of(error), exit_of_fault(error))
     except OSError as error:  # of a file that nothing above has said more about
         name = _("A file") if error.filename is None else str(error.filename)[:200]
         told = _("{name} can't be used: {why}. Give another one.")

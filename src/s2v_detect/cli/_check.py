@@ -10,8 +10,9 @@ from rich.text import Text
 
 from s2v_detect.bulk import Output, RunSummary, file_row, is_image_file
 from s2v_detect.cli._account import Account, Sending
-from s2v_detect.cli._advised import advised
+from s2v_detect.cli._advised import advised_in_check
 from s2v_detect.cli._exits import Exit, exit_of
+from s2v_detect.cli._faults import OwnDo
 from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening, Unusable
@@ -44,7 +45,7 @@ def check_images(images: Sequence[str], account: Account, *, as_json: bool) -> E
     )
     summary = asyncio.run(screening.run())
     if summary.fault and exit_of(summary) is Exit.STOPPED:  # what is said of a run is not so here
-        summary.fault.do_in_command = "Check it again later."
+        summary.fault.do_in_command = OwnDo(_("Check it again later."))
     if table and not table.is_empty:
         table.print()
     for problem in problems_of(summary, "stdout", of_one=len(images) == 1):
@@ -167,10 +168,18 @@ class _Table:
 def _told(record: Record) -> tuple[str, str, str]:
     """Return an outcome's word, the style of it, and why."""
     if record["kind"] == "skipped":
-        return _("skipped"), "dim", advised(record, record["message"])
+        return _("skipped"), "dim", advised_in_check(record, record["message"])
     if record["kind"] == "failed":
-        return _("failed"), "red", advised(record, f"{record['error']}: {record['message']}")
+        return (
+            _("failed"),
+            "red",
+            advised_in_check(record, f"{record['error']}: {record['message']}"),
+        )
     if record["check_pass"]:
         return _("passed"), "green", record["message"]
     said = ": ".join(filter(None, (record["code"], record["message"])))
-    return _("rejected"), "yellow", advised(record, said or _("the service gives no reason"))
+    return (
+        _("rejected"),
+        "yellow",
+        advised_in_check(record, said or _("the service gives no reason")),
+    )

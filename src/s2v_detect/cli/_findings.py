@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 from s2v_detect import AccessDenied, DetectError, OutOfCredit, RateLimited, ServiceUnavailable
 from s2v_detect.cli._exits import Exit
-from s2v_detect.cli._terminal import duration, joined, sentence
+from s2v_detect.cli._faults import found_of
+from s2v_detect.cli._terminal import duration, joined
 from s2v_detect.languages import N_, _, ngettext, pgettext
 from s2v_detect.ledger import may_lose_from_a_log
 
@@ -76,7 +77,8 @@ def unknown(part: str, found: str, do: str, **facts: Any) -> Finding:
 
 def of_error(part: str, error: DetectError, code: Exit, **facts: Any) -> Finding:
     """Return a fault in the words of its error."""
-    return to_mend(part, sentence(error.what), error.do_in_command or error.do, code, **facts)
+    found, do = found_of(error)
+    return to_mend(part, found, do, code, **facts)
 
 
 def exit_of_findings(findings: Iterable[Finding]) -> Exit:
@@ -138,9 +140,9 @@ def of_key(source: str, heard: Heard | None) -> Finding:
         found = _("It is read from {source}, and the service takes it.")
         return well("key", found.format(source=source), **facts)
     if isinstance(heard.error, AccessDenied | OutOfCredit):
-        what = _lower(sentence(heard.error.what))
-        found = _("It is read from {source}, and {what}").format(source=source, what=what)
-        return to_mend("key", found, heard.error.do, Exit.ACCOUNT, **facts)
+        what, do = found_of(heard.error)
+        found = _("It is read from {source}, and {what}").format(source=source, what=_lower(what))
+        return to_mend("key", found, do, Exit.ACCOUNT, **facts)
     found = _("It is read from {source}; the service says nothing of it.")
     if isinstance(heard.error, RateLimited):
         found = _("It is read from {source}; the service is busy.")
@@ -240,4 +242,4 @@ def of_sqlite(version: tuple[int, ...]) -> Finding:
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]  # API

@@ -31,6 +31,7 @@ from s2v_detect.bulk import Replaceable, as_written, refuse_conflicts, replacing
 from s2v_detect.cli._account import Asked, Whom
 from s2v_detect.cli._buckets import is_bucket
 from s2v_detect.cli._exits import Exit
+from s2v_detect.cli._faults import OwnDo
 from s2v_detect.cli._finishing import refuse_unwritable
 from s2v_detect.cli._hidden import Hidden
 from s2v_detect.cli._own import PROBE
@@ -146,7 +147,7 @@ async def probe(asked: Asked, whom: Whom, probing: Probing) -> Exit:
         if not (seen.observer.is_used_up and isinstance(error, ConfigurationError)):
             seen.ended_by = type(error).__name__
             if isinstance(error, BudgetSpent):
-                error.do_in_command = _more_money(probing, seen)
+                error.do_in_command = OwnDo(_more_money(probing, seen))
             raise
     finally:
         if seen.observer.exchanges:  # of whatever came, also where somebody interrupts

@@ -13,9 +13,10 @@ from rich.text import Text
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
 from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
-from s2v_detect.cli._advised import advised_skip
+from s2v_detect.cli._advised import advised_reason
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
+from s2v_detect.cli._faults import told_of
 from s2v_detect.cli._terminal import duration, joined, printable, shown_image
 from s2v_detect.languages import _, ngettext, why
 
@@ -174,7 +175,7 @@ def _skip_told(skip: Skip) -> str:
     if skip.count > 1:
         where = _("first in {where}").format(where=where)
     told = _("{count:,} x {reason} ({where})")
-    return told.format(count=skip.count, reason=printable(advised_skip(skip.reason)), where=where)
+    return told.format(count=skip.count, reason=printable(advised_reason(skip)), where=where)
 
 
 def _written(output: str) -> str:
@@ -213,7 +214,7 @@ def problems_of(summary: RunSummary, output: str, *, of_one: bool = False) -> li
     name = printable(output)
     problems = []
     if summary.fault:
-        fault = printable(summary.fault.in_command())
+        fault = printable(told_of(summary.fault))
         problems.append(fault if of_one else _("The run ended early. {why}").format(why=fault))
     if summary.ended_by:
         told = _("The run ended early, by {option}. The same command goes on.")

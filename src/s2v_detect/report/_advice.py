@@ -95,31 +95,74 @@ _BY_ERROR = {
     "unknown": _LOST,
     "not sent": _UNSENT,
 }
-_UNREADABLE = Advice(N_("The file or folder could not be read."), N_("Look at it, and run again."))
+_UNREADABLE = (
+    N_("Unreadable file"),
+    Advice(N_("The file or folder could not be read."), N_("Look at it, and run again.")),
+)
+_FAULTY = (
+    N_("Faulty address"),
+    Advice(N_("The address can't be used."), N_("Mend the address.")),
+)
+_NOT_PUBLIC = (
+    N_("Unreachable address"),
+    Advice(N_("An address that is not public."), N_("Put it where the service can fetch it.")),
+)
+_QUOTE = (
+    N_("Stray quote"),
+    Advice(
+        N_("The quotes of the row do not fit together."),
+        N_("Put a cell with a quote in it between quotes, and write its own quote twice."),
+    ),
+)
+_TOO_LARGE = (N_("File too large"), _BY_CODE["Size"])
+_NO_JSON = (
+    N_("No JSON object"),
+    Advice(N_("It is no JSON object."), N_("Write one JSON object a line.")),
+)
+_TOO_LONG = (
+    N_("Too long"),
+    Advice(
+        N_("It is longer than an address or a row may be."),
+        N_("See whether several rows became one, and mend the row."),
+    ),
+)
+_UNDECODED = (
+    N_("Not decoded"),
+    Advice(
+        N_("It is no text in the encoding of the list."),
+        N_("Give the right one after --encoding, or mend the row."),
+    ),
+)
+_OF_THE_RUN = (
+    N_("File of the run"),
+    Advice(N_("It is a file that the run writes, and no image."), N_("Leave the row out.")),
+)
+_FORMAT = (
+    N_("Format"),
+    Advice(N_("Looked at, and not paid for: it is none of the four formats, or damaged."), _SAVED),
+)
 _SKIPS = [
+    (
+        "its identity ",
+        N_("Faulty identity"),
+        Advice(
+            N_("The row's identity can't be used."),
+            N_("Give each image a text or a whole number of its own."),
+        ),
+    ),
     (
         "pixels; both sides must have",
         N_("Size in pixels"),
         Advice(N_("Looked at, and not paid for: its size in pixels is out of bounds."), _SIZED),
     ),
-    (
-        f"{ALL_FORMATS} are taken",
-        N_("Format"),
-        Advice(
-            N_("Looked at, and not paid for: it is none of the four formats, or damaged."),
-            _SAVED,
-        ),
-    ),
+    (f"{ALL_FORMATS} are taken", *_FORMAT),
+    (f"the service takes {ALL_FORMATS}", *_FORMAT),
     (
         "it is not there",
         N_("Missing"),
         Advice(N_("Its server says that it is not there."), N_("Mend the address.")),
     ),
-    (
-        "its host is",
-        N_("Unreachable address"),
-        Advice(N_("An address that is not public."), N_("Put it where the service can fetch it.")),
-    ),
+    ("its host is", *_NOT_PUBLIC),
     (
         "it is no http, https or oss URL",
         N_("No address"),
@@ -129,17 +172,87 @@ _SKIPS = [
         ),
     ),
     (
-        "the address ",
-        N_("Faulty address"),
-        Advice(N_("The address can't be used."), N_("Mend the address.")),
+        "the address is empty",
+        N_("Empty address"),
+        Advice(N_("There is no address."), N_("Fill it in, or leave the row out.")),
     ),
+    (
+        "on behind the ",
+        N_("Cut address"),
+        Advice(N_("The address goes on behind a delimiter."), N_("Put the address in quotes.")),
+    ),
+    ("the address ", *_FAULTY),
+    ("the oss address ", *_FAULTY),
+    (
+        "two addresses in one ",
+        N_("Two addresses"),
+        Advice(N_("Two addresses stand in one place."), N_("Give each its own row.")),
+    ),
+    ("a quote ", *_QUOTE),
+    (
+        "holds no text",
+        N_("No text"),
+        Advice(N_("The cell of the image holds no text."), N_("Put an address there.")),
+    ),
+    (
+        "a formula whose value is not saved",
+        N_("Formula without a value"),
+        Advice(
+            N_("The cell holds a formula whose value is not saved."),
+            N_("Open the file in Excel and save it."),
+        ),
+    ),
+    ("is not JSON", *_NO_JSON),
+    ("is no JSON object", *_NO_JSON),
+    ("is longer than ", *_TOO_LONG),
+    (
+        "two files were joined",
+        N_("Joined files"),
+        Advice(
+            N_("Two files were joined in the middle of the line."),
+            N_("Put each address into a line of its own."),
+        ),
+    ),
+    ("the line is not ", *_UNDECODED),
+    ("the item is not ", *_UNDECODED),
     (
         "the line has",
         N_("Faulty row"),
         Advice(N_("The row is not as long as the header."), N_("Mend the row.")),
     ),
-    ("can't be read", N_("Unreadable file"), _UNREADABLE),
-    ("not a file", N_("Unreadable file"), _UNREADABLE),
+    (
+        "holds a NUL byte",
+        N_("Damaged row"),
+        Advice(N_("The row is damaged."), N_("Save the list anew, or mend the row.")),
+    ),
+    (
+        "it is a folder: ",
+        N_("Folder"),
+        Advice(N_("It is a folder."), N_("Give it to s2v-detect run.")),
+    ),
+    (
+        "it changed while it was read",
+        N_("Changed file"),
+        Advice(
+            N_("The file changed while it was read."),
+            N_("Run again when nothing writes it any more."),
+        ),
+    ),
+    ("the store takes", *_TOO_LARGE),
+    ("too large for the store", *_TOO_LARGE),
+    (" bytes, and no image of ", *_TOO_LARGE),
+    ("its key has a part ", *_FAULTY),
+    ("can't be read", *_UNREADABLE),
+    ("not a file", *_UNREADABLE),
+    ("it is a ledger ", *_OF_THE_RUN),
+    ("it is a file of the run ", *_OF_THE_RUN),
+    ("no file of that name", *_UNREADABLE),
+    ("path can't be had", *_UNREADABLE),
+    (
+        "it is empty",
+        N_("Empty file"),
+        Advice(N_("The file is empty."), N_("Save it anew.")),
+    ),
 ]
 """What the reason of a skipped image holds, what that is called, and what to do. The reason is an
 exception's, and so in English wherever it is read."""
