@@ -57,5 +57,6 @@ async def test_a_long_line_is_told_at_once(s2v_emulator: Emulator) -> None:
         await asyncio.sleep(0)
         with pytest.raises(Busy) as told:
             await client.check(FACE, max_wait_s=1)
+        assert told.value.retry_after_s
         assert told.value.retry_after_s > 1
         await asyncio.gather(*crowd)
