@@ -162,7 +162,8 @@ async def test_a_name_that_we_give_is_found_below_a_title(
     tmp_path: Path, column: str, header: int, images: list[str]
 ) -> None:
     """One that the first row would have is of that row."""
-    rows = [["清单", "", ""], ["n", "照片", "照片"], [1, "1.jpg", "3.jpg"], [2, "2.jpg", "4.jpg"]]
+    rows = [["清单", "", ""], ["n", "照片", "照片"], ["a", "1.jpg", "3.jpg"]]
+    rows.append(["b", "2.jpg", "4.jpg"])
     path = tmp_path / "list.csv"
     path.write_text(as_csv(rows, 3))
     with closing(Input.open(path, column=column, takes_files=True)) as source:
