@@ -47,6 +47,8 @@ NOT_SAID = {
     "default not bold": "a style",
     "Check it again later.": "words of an error of the library",
     "it is no http, https or oss URL": "what the library says, to be known by",
+    "the address is empty": "as above",
+    "the file can't be read: ": "as above",
 }
 """What reads like a sentence and is none that is to be translated, and why."""
 

@@ -31,6 +31,7 @@ class Files:
     """Files in place of an input's lines."""
 
     columns: tuple[str, ...] | None = None
+    column: str | None = None
     delimiter = ""
 
     def __init__(self, rows: Callable[[], Iterator[Row]], *, none: str) -> None:

@@ -4,7 +4,7 @@ from s2v_detect.languages import _, spoken
 from s2v_detect.report import advice_for, skip_of
 from s2v_detect.tables import Record
 
-_NO_URL = "it is no http, https or oss URL"
+NO_URL = "it is no http, https or oss URL"
 """What the library says of the name of a file."""
 
 
@@ -23,7 +23,7 @@ def advised_skip(reason: str) -> str:
     """Return the reason of a skipped image, with what a person has to know of it."""
     if spoken() == "en":
         told = _("{reason}; for files beside the list, give --files")
-        return told.format(reason=reason) if reason == _NO_URL else reason
+        return told.format(reason=reason) if reason == NO_URL else reason
     return _behind_advice("skipped", "", skip_of(reason), reason) if skip_of(reason) else reason
 
 
