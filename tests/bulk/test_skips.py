@@ -1,8 +1,10 @@
 """Why rows were skipped: reasons that differ in one row's values alone are one."""
 
+from itertools import permutations
+
 import pytest
 
-from s2v_detect.bulk import Skips, Tally
+from s2v_detect.bulk import Skip, Skips, Tally
 
 
 def of(*reasons: str) -> Skips:
@@ -20,6 +22,7 @@ def of(*reasons: str) -> Skips:
         ("its host is 10.0.0.1, an address that is not public", "its host is ::1, {}"),
         ("its host is db.internal, another machine for whoever looks", "its host is db, {}"),
         ("the address has 70000 characters", "the address has 1.5 characters"),
+        ("the file can't be read: no (tried a/1 (2).jpg)", "the file can't be read: no (tried b)"),
         ("it is no image", "it is no image"),
     ],
 )
@@ -33,6 +36,31 @@ def test_a_size_a_host_and_a_length_do_not_make_another_reason(one: str, other: 
 def test_the_most_frequent_comes_first() -> None:
     """Of two as frequent the one that was met first."""
     assert [skip.reason for skip in of("a", "b", "c", "c", "b").ranked] == ["b", "c", "a"]
+
+
+def test_the_order_in_which_rows_end_changes_nothing() -> None:
+    """Rows with lines end in any order, and each reason is shown as its first line has it."""
+    rows = [("b 7", 2), ("a", 3), ("b 9", 5), ("a", 7), ("c", 11), ("c", 13)]
+    found = []
+    for some in permutations(rows):
+        skips = Skips()
+        for reason, line in some:
+            skips.add(reason, line=line, image=f"image {line}")
+        found.append(skips.ranked)
+    assert found[0] == [
+        Skip("b 7", 2, "image 2", count=2),
+        Skip("a", 3, "image 3", count=2),
+        Skip("c", 11, "image 11", count=2),
+    ]
+    assert all(ranked == found[0] for ranked in found)
+
+
+def test_files_have_no_line_and_are_in_the_order_of_their_names() -> None:
+    """Where as many have each reason."""
+    skips = Skips()
+    for image, reason in (("b.jpg", "x"), ("a.jpg", "y")):
+        skips.add(reason, line=None, image=image)
+    assert [skip.reason for skip in skips.ranked] == ["y", "x"]
 
 
 def test_what_is_kept_does_not_grow_with_the_input() -> None:

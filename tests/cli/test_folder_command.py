@@ -92,11 +92,13 @@ def test_a_column_of_paths_is_read_if_wanted(
         rows = {row["name"]: row for row in csv.DictReader(file)}
     kinds = {name: row["kind"] for name, row in rows.items()}
     assert kinds == {"Ada": "checked", "Ben": "checked", "Eve": "skipped", "Dot": "skipped"}
-    assert "No such file" in rows["Eve"]["message"]
+    assert rows["Eve"]["image"] == "none.png"
+    assert rows["Eve"]["message"].endswith("No such file or directory (tried lists/none.png)")
     assert "empty" in rows["Dot"]["message"]
     told = called("estimate", "lists/in.csv", "--column", "photo", "--files", "--json").stdout
     counts = json.loads(told)
     assert (counts["rows"], counts["faulty"], counts["asked"]) == (4, 2, 2)
+    assert rows["Eve"]["message"] in [each["reason"] for each in counts["faulty_by_reason"]]
     assert called("run", "lists/in.csv", "-o", "out.csv", *options).returncode == 1
     with (tmp_path / "out.csv").open(newline="") as file:
         again = {row["name"]: row["image"] for row in csv.DictReader(file)}

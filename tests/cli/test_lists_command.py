@@ -92,3 +92,41 @@ def test_an_estimate_reads_a_list_as_a_run_does(
     done = called("estimate", name, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["asked"] == asked
+
+
+OTHER = "Check --column: it is now '部门', and the other columns are 姓名, 照片地址."
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "is_doubted"),
+    [
+        (["王,市场部,1.jpg", "李,人事部,2.jpg"], ("--column", "部门"), True),
+        (["王,市场部,1.jpg", "李,人事部,2.jpg"], ("--column", "2", "--files"), True),
+        (["王,,1.jpg", "李,,2.jpg"], ("--column", "部门"), True),
+        (["王,,1.jpg", "李,人事部,2.jpg"], ("--column", "部门"), False),
+        (["王,市场部,1.jpg", "李,http://a.example/1.jpg,"], ("--column", "部门"), False),
+        (["王,市场部,1.jpg", "李,人事部,2.jpg"], (), False),
+        (["王,市场部,1.jpg", "李,人事部,2.jpg"], ("--column", "照片地址"), False),
+        (["王,市场部,1.jpg", "李,人事部,2.jpg"], ("--column", "照片地址", "--files"), False),
+    ],
+)
+def test_a_column_without_any_image_is_doubted(
+    called: Command, tmp_path: Path, rows: list[str], options: tuple[str, ...], *, is_doubted: bool
+) -> None:
+    """Where the user named it, and all rows were skipped for one reason; the others are named.
+
+    The path of an image is in the right column: it lacks `--files`, or the file.
+    """
+    (tmp_path / "in.csv").write_text("\n".join(["姓名,部门,照片地址", *rows]))
+    done = called("run", "in.csv", "-o", "out.csv", *options, *FAST)
+    assert done.returncode == 1
+    assert ("Check --column" in done.stderr) == is_doubted
+    assert (OTHER in " ".join(done.stderr.split())) == is_doubted
+
+
+def test_a_column_is_not_doubted_where_it_is_the_only_one(called: Command, tmp_path: Path) -> None:
+    """There is no other to name."""
+    (tmp_path / "in.csv").write_text("部门\n市场部\n")
+    done = called("run", "in.csv", "-o", "out.csv", "--column", "部门", *FAST)
+    assert done.returncode == 1
+    assert "Check --column" not in done.stderr

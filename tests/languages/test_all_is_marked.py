@@ -49,6 +49,8 @@ NOT_SAID = {
     "the public address": "as above",
     "default not bold": "a style",
     "it is no http, https or oss URL": "what the library says, to be known by",
+    "the address is empty": "as above",
+    "the file can't be read: ": "as above",
 }
 """What reads like a sentence and is none that is to be translated, and why."""
 

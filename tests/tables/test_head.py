@@ -117,6 +117,61 @@ async def test_a_header_s_row_may_be_said(tmp_path: Path, kind: str) -> None:
                 await every(source)
 
 
+TITLED: Cells = [["2026年员工头像清单"], ["姓名", "部门", "照片地址"]]
+UNUSUAL: Cells = [["清单"], [], ["姓名", "部门", "正面"]]
+PATHS: Cells = [[name, "市场部", f"照片/{name}.jpg"] for name in "王李张"]
+ADDRESSES: Cells = [[name, "市场部", A] for name in "王李张"]
+MISSED: dict[str, tuple[Cells, str, str]] = {
+    "paths": ([*TITLED, *PATHS], "照片地止", "姓名, 部门, 照片地址. {}row 2; if"),
+    "many paths": ([*TITLED, *PATHS * 20], "照片地止", "姓名, 部门, 照片地址. {}row 2; if"),
+    "addresses": ([*TITLED, *ADDRESSES], "照片地止", "姓名, 部门, 照片地址. {}row 2; if"),
+    "a wrong number": ([*TITLED, *PATHS], "4", "姓名, 部门, 照片地址. {}row 2; if"),
+    "no usual name": ([*UNUSUAL, *PATHS], "正而", "姓名, 部门, 正面. {}row 3; if"),
+    "no title": ([TITLED[1], *PATHS], "照片地止", "姓名, 部门, 照片地址.$"),
+}
+
+
+@pytest.mark.parametrize("name", MISSED)
+@pytest.mark.parametrize("kind", ["list.csv", "in.xlsx"])
+@pytest.mark.parametrize("takes_files", [True, False])
+async def test_a_column_that_is_missed_is_answered_with_those_of_the_header(
+    tmp_path: Path, name: str, kind: str, *, takes_files: bool
+) -> None:
+    """The header is that which is found without the name, and its row is told."""
+    rows, column, told_of = MISSED[name]
+    path = tmp_path / kind
+    if kind == "in.xlsx":
+        book(path, rows)
+    else:
+        path.write_text(as_csv(rows, 3))
+    message = told_of.format("The header is taken to be ")
+    with closing(Input.open(path, column=column, takes_files=takes_files)) as source:
+        with pytest.raises(InputError, match=message):
+            await every(source)
+
+
+@pytest.mark.parametrize(
+    ("column", "header", "images"),
+    [
+        ("照片", 2, ["1.jpg", "2.jpg"]),
+        ("照片_3", 2, ["3.jpg", "4.jpg"]),
+        ("column_2", 1, ["照片", "1.jpg", "2.jpg"]),
+    ],
+)
+async def test_a_name_that_we_give_is_found_below_a_title(
+    tmp_path: Path, column: str, header: int, images: list[str]
+) -> None:
+    """One that the first row would have is of that row."""
+    rows = [["清单", "", ""], ["n", "照片", "照片"], ["a", "1.jpg", "3.jpg"]]
+    rows.append(["b", "2.jpg", "4.jpg"])
+    path = tmp_path / "list.csv"
+    path.write_text(as_csv(rows, 3))
+    with closing(Input.open(path, column=column, takes_files=True)) as source:
+        found = await every(source)
+    assert [row.number for row in found] == list(range(header + 1, 5))
+    assert [row.image for row in found] == images
+
+
 @pytest.mark.parametrize(
     ("content", "number", "message"),
     [

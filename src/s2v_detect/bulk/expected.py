@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from s2v_detect import Budget, ImageSkipped, LedgerEntry, Spend
 from s2v_detect.bulk._known import Known, Retried
+from s2v_detect.bulk.folder import with_path
 from s2v_detect.bulk.skips import Skips
 from s2v_detect.images import identity_within
 from s2v_detect.ledger import AnyLedger
@@ -93,7 +94,7 @@ class Expected:
         try:
             identity = identity_within(row.source, allow_private=self._allow_private)
         except ImageSkipped as skipped:
-            return self._faulty(row, skipped.reason)
+            return self._faulty(row, with_path(skipped.reason, row))
         if self._is_seen(identity if row.identity is None else row.identity):
             return "asked" if self._repeats_cost else "duplicates"
         return "asked" if entry is None or self._may_be_asked(entry) else "known"

@@ -23,12 +23,15 @@ _IMAGES = frozenset((*_TAKEN, *_OTHERS))
 """Endings of what is taken from a folder, with files that have none: the others are no images, nor
 meant to be. What such a file is in truth, its content says."""
 _MARKS = re.compile(r"[*?\[]")
+_UNREAD = "the file can't be read: "
+"""How the reason of an image begins that is not there, or may not be opened."""
 
 
 class Files:
     """Files in place of an input's lines."""
 
     columns: tuple[str, ...] | None = None
+    column: str | None = None
     delimiter = ""
 
     def __init__(self, rows: Callable[[], Iterator[Row]], *, none: str) -> None:
@@ -99,6 +102,13 @@ def file_row(path: Path, row: Row | None = None) -> Row:
     if row:
         return row._replace(path=path, image=_text(row.image))
     return Row(None, _text(path), path=path)
+
+
+def with_path(reason: str, row: Row) -> str:
+    """Return why a row was skipped, with the path that was tried where a list names a file."""
+    if row.path is None or row.number is None or not reason.startswith(_UNREAD):
+        return reason
+    return f"{reason} (tried {_text(row.path)})"
 
 
 def is_pattern(name: str) -> bool:

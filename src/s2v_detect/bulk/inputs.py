@@ -105,6 +105,11 @@ class Input:
         return self._table.columns
 
     @property
+    def column(self) -> str | None:
+        """The column of the image, once the first rows were read; None for text."""
+        return self._table.column
+
+    @property
     def delimiter(self) -> str:
         """What separates its cells, once the first rows were read; empty where nothing does."""
         return self._table.delimiter

@@ -19,6 +19,7 @@ class Listed:
     """
 
     columns: tuple[str, ...] | None = None
+    column: str | None = None
     delimiter = ""
     total: int | None = None
     """How many rows there will be is known when the listing is at its end, and not before."""

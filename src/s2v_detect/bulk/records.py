@@ -8,6 +8,7 @@ from typing import Any
 from s2v_detect import Checked, Failed, LedgerEntry, Skipped
 from s2v_detect._columns import OUTCOME_COLUMNS, filled
 from s2v_detect._service import PRICE_CNY
+from s2v_detect.bulk.folder import with_path
 from s2v_detect.tables import MORE, OUTCOME_KEYS, Record, Row
 
 _OURS = frozenset((*OUTCOME_KEYS, MORE))
@@ -32,6 +33,8 @@ def outcome_record(
     fields["index"] = index
     if row.path:
         fields["image"] = row.image  # as the input names it, in every pass
+        if isinstance(outcome, Skipped):
+            fields["message"] = with_path(outcome.reason, row)
     if prior is not None and (prior.paid or prior.unsure):
         paid = round(fields["cost"] / _COSTS[1]) + prior.paid
         perhaps = round(fields["cost_at_most"] / _COSTS[1]) + prior.paid + prior.unsure

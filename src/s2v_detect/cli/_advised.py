@@ -5,7 +5,7 @@ from s2v_detect.languages import N_, _, spoken
 from s2v_detect.report import advice_for, skip_of
 from s2v_detect.tables import Record
 
-_NO_URL = "it is no http, https or oss URL"
+NO_URL = "it is no http, https or oss URL"
 """What the library says of the name of a file."""
 _LATER = N_("Check it again later.")
 _IN_CHECK = {
@@ -36,7 +36,7 @@ def advised_reason(skip: Skip) -> str:
     reason = skip.reason
     if spoken() == "en":
         told = _("{reason}; for files beside the list, give --files")
-        return told.format(reason=reason) if reason == _NO_URL else reason
+        return told.format(reason=reason) if reason == NO_URL else reason
     if skip.error is not None:
         return _behind_advice("failed", "", skip.error, reason)
     usual = skip_of(reason)

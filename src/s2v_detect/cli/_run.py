@@ -41,7 +41,7 @@ from s2v_detect.cli._plan import Plan
 from s2v_detect.cli._progress import TaskOfBlock
 from s2v_detect.cli._report import write_page
 from s2v_detect.cli._screening import Begun, Screening, Unusable
-from s2v_detect.cli._summary import print_summary
+from s2v_detect.cli._summary import print_summary, tell_doubt
 from s2v_detect.cli._summary_file import write_summary
 from s2v_detect.cli._terminal import STANDARD, joined, printable, stderr_console
 from s2v_detect.cli._too_many import refuse_too_many
@@ -94,6 +94,7 @@ def screen_file(source: str, out: str, account: Account, plan: Plan, sending: Se
         code, name = exit_of(summary), "stdout" if out == STANDARD else out
         sampled = sample or None
         print_summary(console, summary, output=name, emulated=account.emulator, sample=sampled)
+        tell_doubt(console, summary, rows, plan.column)
         tell_left_out(console, rows)
         if plan.summary:
             write_summary(plan.summary, summary, output=name, sample=sampled)

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
-from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, interval
-from s2v_detect.cli._advised import advised_reason
+from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, Source, interval, is_image_name
+from s2v_detect.cli._advised import NO_URL, advised_reason
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
 from s2v_detect.cli._faults import told_of
@@ -21,6 +21,9 @@ from s2v_detect.cli._terminal import duration, joined, printable, shown_image
 from s2v_detect.languages import _, ngettext, why
 
 _REASONS = 6
+_COLUMNS = 20
+_OF_COLUMN = (NO_URL, "the address is empty", "the file can't be read: ", "the column ")
+"""How reasons begin that all rows have where the images are in another column."""
 
 
 def print_summary(
@@ -45,6 +48,31 @@ def print_summary(
     style = "green" if code is Exit.DONE else "yellow"
     told = _("Exit {code}: {meaning}.").format(code=code.value, meaning=_(MEANINGS[code]))
     console.print(Text(told, style=style))
+
+
+def tell_doubt(console: Console, summary: RunSummary, rows: Source, wanted: str | None) -> None:
+    """Print that the column which `--column` says may be the wrong one, where outcomes say so.
+
+    All rows were skipped for one reason, and what the first has is not called as an image.
+    """
+    ranked = summary.tally.skips.ranked
+    others = [name for name in rows.columns or () if name != rows.column]
+    is_doubted = (
+        summary.is_complete
+        and len(ranked) == 1
+        and ranked[0].count == summary.tally.done
+        and ranked[0].reason.startswith(_OF_COLUMN)
+        and not is_image_name(ranked[0].image)
+    )
+    if wanted is None or not others or not is_doubted:
+        return
+    shown = _(", ").join(others[:_COLUMNS]) + (" …" if others[_COLUMNS:] else "")
+    told = _(
+        "No row is an image. Check --column: it is now {column!r}, and the other columns are"
+        " {others}."
+    )
+    told = printable(told.format(column=rows.column, others=shown))
+    console.print(Text(told, style="yellow"))
 
 
 def _head(summary: RunSummary) -> Text:

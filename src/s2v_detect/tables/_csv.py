@@ -33,6 +33,7 @@ from s2v_detect.images import trimmed
 from s2v_detect.languages import _
 from s2v_detect.tables._cut import ENDINGS, SaidBy, cut
 from s2v_detect.tables._dialect import delimiter_of, delimiter_said
+from s2v_detect.tables._encodings import undecoded_header
 from s2v_detect.tables._head import head_of, is_decisive, said_by
 from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
@@ -273,8 +274,8 @@ class CsvRows:
             told = _(
                 "The header, line {line} of the input, can't be read: {fault}. Mend that line, or"
                 " say what the input is: --encoding, --delimiter, --format, --header-row."
-            )
-            raise InputError(told.format(line=first.number, fault=first.fault))
+            ).format(line=first.number, fault=first.fault)
+            raise InputError(undecoded_header(first.number, first.fault) or told)
         self._firsts.append(first)
         if is_decisive([each.cells for each in self._firsts], self._wanted, self._said):
             self._decide(rows)

@@ -11,6 +11,9 @@ among the first rows, and never below the first address.
   The header is the first row with more, if an address comes below it; else it is the first row.
 * A first row with an address is no header, and then the table has none.
 
+Where `--column` says a name that is in none of these places, the columns are named that the header
+has which is found without it.
+
 What stands above the header is no image, and in no row. Who reads the table is told where its
 header was found, and `--header-row` says another place. The column is the one that is wanted, or of
 a usual name, or the only one with addresses in the first rows; it is never chosen among several.
@@ -68,8 +71,8 @@ def head_of(
     said: Said,
     *,
     searched: int,
+    numbers: Sequence[int],
     held: Sequence[Cells] | None = None,
-    numbers: Sequence[int] = (),
 ) -> Head:
     """Return what the first rows tell. Raises `InputError` where they do not tell the column.
 
@@ -78,8 +81,8 @@ def head_of(
         wanted: what `--column` says.
         said: what `--header-row` says.
         searched: how many of the rows may be the header.
-        held: the rows with the addresses that their cells stand for, if that is not their text.
         numbers: what the rows are called in the file.
+        held: the rows with the addresses that their cells stand for, if that is not their text.
     """
     held = rows if held is None else held
     header = 0 if said == "header" else None
@@ -93,17 +96,34 @@ def head_of(
             " or 0 if the input has no header."
         )
         raise InputError(told)
+    try:
+        return _head_at(header, rows, held, wanted)
+    except InputError as error:
+        if said is not None:
+            raise
+        why, place = error, header_place(rows[:searched], None, is_above_address=True) or header
+    if place != header:
+        try:
+            return _head_at(place, rows, held, wanted)
+        except InputError as error:
+            why = error
+    if place:
+        told = _(
+            "{why} The header is taken to be row {number}; if it is another row, give --header-row"
+            " with its number."
+        )
+        raise InputError(told.format(why=why, number=numbers[place])) from why
+    if len(numbers) > 1 and _has_name(rows[1], wanted):
+        told = _("{why} If the row {number} is the header, give --header-row {number}.")
+        raise InputError(told.format(why=why, number=numbers[1])) from why
+    raise why
+
+
+def _head_at(header: int, rows: Sequence[Cells], held: Sequence[Cells], wanted: str | None) -> Head:
+    """Return what the rows tell with the header at that place. Raises `InputError`."""
     texts = ["" if cell is None else str(cell) for cell in rows[header]]
     names = distinct(texts)
-    try:
-        column, is_chosen = column_of(names, texts, held[header + 1 :], wanted)
-    except InputError as error:
-        if said is None and header + 1 < len(numbers) and _has_name(rows[header + 1], wanted):
-            number = numbers[header + 1]
-            told = _("{why} If the row {number} is the header, give --header-row {number}.")
-            raise InputError(told.format(why=error, number=number)) from error
-        raise
-    return Head(header, names, column, is_chosen)
+    return Head(header, names, *column_of(names, texts, held[header + 1 :], wanted))
 
 
 def header_place(

@@ -102,7 +102,7 @@ class LineTable:
         """Return what was guessed, by the option that says another."""
         found = {}
         if self._decoding and not (self._decoding.is_plain or self._encoding):
-            found["--encoding"] = _("in {encoding}").format(encoding=self._decoding.name)
+            found["--encoding"] = _("in {encoding}").format(encoding=self._decoding.called)
         rows = self._rows
         if isinstance(rows, CsvRows):
             if not self._delimiter and rows.delimiter != FORMATS[self._format].delimiter:
