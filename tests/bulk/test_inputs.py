@@ -226,7 +226,7 @@ async def test_every_row_of_a_table_that_can_be_none_says_why(tmp_path: Path) ->
     )
     rows = await read(path)
     assert [row.number for row in rows] == [2, 3, 5, 6, 7, 8]
-    faults = ["missing", "UTF-8", "3 cells", "", "quote", ""]
+    faults = ["empty", "UTF-8", "3 cells", "", "quote", ""]
     assert all(bool(fault) == bool(row.fault) for fault, row in zip(faults, rows, strict=True))
     assert all(fault in row.fault for fault, row in zip(faults, rows, strict=True))
     assert rows[2].columns == {"id": "3", "url": "http://a.example/3.jpg", "column_3": "more"}
@@ -240,8 +240,8 @@ async def test_every_row_of_a_table_that_can_be_none_says_why(tmp_path: Path) ->
         ('{"url": "http://a.example/1.jpg", "n": [1, {"a": null}]}', ""),
         ('"http://a.example/1.jpg"', ""),
         ('{"url": 7}', "no text"),
-        ('{"n": 1}', "missing"),
-        ('{"url": null}', "missing"),
+        ('{"n": 1}', "empty"),
+        ('{"url": null}', "empty"),
         ("{", "not JSON"),
         ("[" * 60_000, "not JSON"),
         ("[1]", "no JSON object"),
@@ -272,7 +272,7 @@ async def test_parquet_gives_its_rows_with_their_values(tmp_path: Path) -> None:
         assert source.total == 2500
         assert source.columns == ("id", "image")
     assert rows[7] == Row(8, f"{URL}?7", "", {"id": 7, "image": f"{URL}?7"})
-    assert "missing" in rows[-1].fault
+    assert "empty" in rows[-1].fault
 
 
 async def test_gzip_is_recognised_whatever_the_name(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def of_outage() -> DetectError:
         (answered(403, "AllocationQuota.FreeTierOnly"), "免费额度已用完", "用完即停"),
         (budget_spent("max_cost (CNY 0.02)", "Raise max_cost"), "预算已用完：", "超过 0.02 元"),
         (of_budget("day"), "当天的预算已用完：", "--max-cost-per-day"),
-        (of_budget("month"), "当月的预算已用完：", "从 2026-12-01（北京时间 0 点）起"),
+        (of_budget("month"), "当月的预算已用完：", "2026-12-01（北京时间 0 点）起"),
         (of_setup("the name a.example does not exist (x)"), "连不上服务：域名", "服务地址"),
         (of_setup("a.example:443 refuses connections"), "连不上服务：连接被拒绝", "服务地址"),
         (of_setup("the proxy a:1 asks for a user and a password (407)"), "代理要求", "USER:"),

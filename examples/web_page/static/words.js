@@ -10,7 +10,7 @@ const front = {
 };
 const size = {
   en: "Scale or crop it: each side from 400 to 7,000 pixels.",
-  zh: "请缩放或裁剪：长和宽都在 400 到 7,000 像素之间。",
+  zh: "请缩放或裁剪：宽和高都在 400 到 7,000 像素之间。",
 };
 const format = { en: "Save it as JPEG, PNG, BMP or WEBP.", zh: "请另存为 JPEG、PNG、BMP 或 WEBP 格式。" };
 const another = { en: "Use another picture.", zh: "请换一张图片。" };
@@ -57,7 +57,7 @@ const PROBLEMS = {
     { en: "This can't be checked", zh: "无法检测这张图片" },
     {
       en: "It was not sent.",
-      zh: "图片未发送。请使用 JPEG、PNG、BMP 或 WEBP 图片，长和宽都在 400 到 7,000 像素之间；或使用以 http(s) 开头的公网地址。",
+      zh: "图片未发送。请使用 JPEG、PNG、BMP 或 WEBP 图片，宽和高都在 400 到 7,000 像素之间；或使用以 http(s) 开头的公网地址。",
     },
   ],
   "image-unusable": [
@@ -149,7 +149,7 @@ const WORDS = {
     samplePortrait: "检测示例：人像",
     sampleCoffee: "检测示例：一杯咖啡",
     sampleCat: "检测示例：一只猫，分辨率太低",
-    rules: "单人、正面。JPEG、PNG、BMP 或 WEBP，长和宽都在 400 到 7,000 像素之间，最大 5 MB。",
+    rules: "单人、正面。JPEG、PNG、BMP 或 WEBP，宽和高都在 400 到 7,000 像素之间，最大 5 MB。",
     footer: "图片会发送给检测服务。排队时可以随时离开，离开后什么都不会发送。",
     checks: "检测记录，最新的在前",
     noAddress: "请输入以 https:// 或 http:// 开头的地址",
