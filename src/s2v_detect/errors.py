@@ -65,9 +65,12 @@ class DetectError(Exception):
         self.what = redacted(what)
         super().__init__(self.what)
         self.do = redacted(do)
-        self.image = image
+        self.image: object = image
+        """What was to be checked."""
         self.billed: Billed = billed
-        self.attempts = attempts
+        """Whether it may have been paid for: by any of its requests."""
+        self.attempts: int = attempts
+        """How many requests were made for it."""
 
     def __str__(self) -> str:
         return self._told(self.do)
@@ -209,7 +212,8 @@ class Busy(DetectError):
 
     def __init__(self, what: str, *, do: str, image: object, retry_after_s: float) -> None:
         super().__init__(what, do=do, image=image)
-        self.retry_after_s = _to_milliseconds(retry_after_s)
+        self.retry_after_s: float | None = _to_milliseconds(retry_after_s)
+        """How long the line is."""
 
 
 class BudgetSpent(DetectError):
