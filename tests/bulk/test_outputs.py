@@ -7,38 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.processes import uncovered
+from tests.records import record
 
 from s2v_detect.bulk import Output, open_output, pipe_output
 from s2v_detect.bulk.records import column_names
 from s2v_detect.tables import OUTCOME_KEYS, OutputError, Record, json_line, read_records
-
-
-def record(index: int = 0, **fields: Any) -> Record:
-    """A passed row."""
-    return {
-        "line": index + 1,
-        "index": index,
-        "image": f"http://a.example/{index}.jpg",
-        "kind": "checked",
-        "check_pass": True,
-        "humanoid": None,
-        "code": "",
-        "message": "",
-        "request_id": "r",
-        "error": None,
-        "source": "service",
-        "billed": "yes",
-        "cost": 0.004,
-        "cost_at_most": 0.004,
-        "attempts": 1,
-        "elapsed_s": 0.25,
-        "at": "2026-11-23T12:00:00.000+00:00",
-        **fields,
-    }
 
 
 def opened(path: Path, columns: Sequence[str] = ()) -> Output:

@@ -4,32 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.records import record
 
 from s2v_detect.languages import LANGUAGES
 from s2v_detect.report import write_report
 from s2v_detect.report._words import counted_in
-
-
-def record(at: str) -> dict[str, Any]:
-    """Return the record of an image that passed."""
-    return {
-        "index": 0,
-        "image": "http://a.example/1.jpg",
-        "kind": "checked",
-        "check_pass": True,
-        "humanoid": True,
-        "code": "",
-        "message": "",
-        "request_id": "r",
-        "error": None,
-        "source": "service",
-        "billed": "yes",
-        "cost": 0.004,
-        "cost_at_most": 0.004,
-        "attempts": 1,
-        "elapsed_s": 0.1,
-        "at": at,
-    }
 
 
 @pytest.mark.parametrize(
@@ -38,7 +17,7 @@ def record(at: str) -> dict[str, Any]:
 def test_a_bar_of_one_says_so(tmp_path: Path, sent_at: list[float] | None, said: str) -> None:
     """In the chart of answers, and in that of requests."""
     page = tmp_path / "page.html"
-    write_report([record("2026-01-15T08:00:00.000+00:00")], page, title="t", sent_at=sent_at)
+    write_report([record(at="2026-01-15T08:00:00.000+00:00")], page, title="t", sent_at=sent_at)
     assert f"UTC: {said}</title>" in page.read_text()
 
 
