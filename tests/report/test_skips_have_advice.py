@@ -8,7 +8,7 @@ import pytest
 
 from s2v_detect._service import ALL_FORMATS
 from s2v_detect.errors import ImageSkipped
-from s2v_detect.images import image_of
+from s2v_detect.images import UNREAD, image_of
 from s2v_detect.report import advice_for, skip_of
 from s2v_detect.report._advice import names_in
 from s2v_detect.tables._rows import row_of
@@ -25,8 +25,10 @@ REFUSING = {
     "refusal_of",
 }
 """The functions that return a reason, or an empty text."""
-NAMED = {"fault", "_TWO", "NO_ADDRESS", "_NO_URL", "unreadable", "reason"}
+NAMED = {"fault", "_TWO", "NO_ADDRESS", "NO_URL", "unreadable", "reason"}
 """What a reason is kept in, before a row has it."""
+SHARED = {"ALL_FORMATS": ALL_FORMATS, "UNREAD": UNREAD}
+"""Parts of a reason that are written in one place for all."""
 NOT_WHOLE = {
     "{} is no image: give a URL, a path (pathlib.Path) or bytes": "of a program's value alone",
     "{}= raised {} on it ({})": "as above",
@@ -41,7 +43,7 @@ def text_of(node: ast.expr | None) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.FormattedValue):
-        return ALL_FORMATS if ast.unparse(node.value) == "ALL_FORMATS" else "{}"
+        return SHARED.get(ast.unparse(node.value), "{}")
     if isinstance(node, ast.JoinedStr):
         return "".join(map(text_of, node.values))
     return ""

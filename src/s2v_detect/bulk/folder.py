@@ -10,6 +10,7 @@ from pathlib import Path
 from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect._waiting import in_thread
 from s2v_detect.bulk.paths import OwnFiles, begins_as_image
+from s2v_detect.images import UNREAD
 from s2v_detect.languages import _
 from s2v_detect.tables import InputError, Row
 
@@ -23,8 +24,6 @@ _IMAGES = frozenset((*_TAKEN, *_OTHERS))
 """Endings of what is taken from a folder, with files that have none: the others are no images, nor
 meant to be. What such a file is in truth, its content says."""
 _MARKS = re.compile(r"[*?\[]")
-_UNREAD = "the file can't be read: "
-"""How the reason of an image begins that is not there, or may not be opened."""
 
 
 class Files:
@@ -106,7 +105,7 @@ def file_row(path: Path, row: Row | None = None) -> Row:
 
 def with_path(reason: str, row: Row) -> str:
     """Return why a row was skipped, with the path that was tried where a list names a file."""
-    if row.path is None or row.number is None or not reason.startswith(_UNREAD):
+    if row.path is None or row.number is None or not reason.startswith(UNREAD):
         return reason
     return f"{reason} (tried {_text(row.path)})"
 

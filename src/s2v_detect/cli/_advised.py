@@ -1,12 +1,11 @@
 """What came of an image, with what it means and what to do, for whoever reads no English."""
 
 from s2v_detect.bulk import Skip
+from s2v_detect.images import NO_URL
 from s2v_detect.languages import N_, _, spoken
 from s2v_detect.report import advice_for, skip_of
 from s2v_detect.tables import Record
 
-NO_URL = "it is no http, https or oss URL"
-"""What the library says of the name of a file."""
 _LATER = N_("Check it again later.")
 _IN_CHECK = {
     "ImageUnusable": N_("See that the address opens from China without a login; check it again."),

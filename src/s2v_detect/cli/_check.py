@@ -1,7 +1,6 @@
 """`s2v-detect check`: a few images, and a small table."""
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
@@ -17,13 +16,11 @@ from s2v_detect.cli._finishing import stdout_descriptor
 from s2v_detect.cli._run import stdout_lines
 from s2v_detect.cli._screening import Screening, Unusable
 from s2v_detect.cli._summary import problems_of
+from s2v_detect.cli._tables import stdout_console
 from s2v_detect.cli._terminal import printable, shown_image, stderr_console
-from s2v_detect.cli._wrapping import WrappingConsole
 from s2v_detect.images import trimmed
 from s2v_detect.languages import _, pgettext
 from s2v_detect.tables import Record, Row, is_list
-
-_WIDE = 10_000  # columns: one row a line where no terminal sets the width
 
 _PATIENCE = "90s"  # somebody sits before it: as long as the retries of one image
 
@@ -161,8 +158,7 @@ class _Table:
 
     def print(self) -> None:
         """Put the table on stdout."""
-        width = None if sys.stdout.isatty() else _WIDE
-        WrappingConsole(width=width, highlight=False).print(self._table)
+        stdout_console().print(self._table)
 
 
 def _told(record: Record) -> tuple[str, str, str]:

@@ -13,16 +13,17 @@ from rich.text import Text
 from s2v_detect import Spend
 from s2v_detect._service import PRICE_CNY, REQUESTS_PER_S
 from s2v_detect.bulk import RunSummary, Sample, Skip, Skips, Source, interval, is_image_name
-from s2v_detect.cli._advised import NO_URL, advised_reason
+from s2v_detect.cli._advised import advised_reason
 from s2v_detect.cli._clock import OPTIONS
 from s2v_detect.cli._exits import MEANINGS, Exit, exit_of
 from s2v_detect.cli._faults import told_of
 from s2v_detect.cli._terminal import duration, joined, printable, shown_image
+from s2v_detect.images import NO_ADDRESS, NO_URL, UNREAD
 from s2v_detect.languages import _, ngettext, why
 
 _REASONS = 6
 _COLUMNS = 20
-_OF_COLUMN = (NO_URL, "the address is empty", "the file can't be read: ", "the column ")
+_OF_COLUMN = (NO_URL, NO_ADDRESS, UNREAD, "the column ")
 """How reasons begin that all rows have where the images are in another column."""
 
 

@@ -14,9 +14,17 @@ import, and most clients neither look nor upload.
 from typing import TYPE_CHECKING, Any
 
 from s2v_detect.images._addresses import address_in, host_of, is_local, private_reason
-from s2v_detect.images._files import LocalImage, Reading, local_image, not_to_be_opened
+from s2v_detect.images._files import (
+    UNREAD,
+    LocalImage,
+    Reading,
+    local_image,
+    not_to_be_opened,
+)
 from s2v_detect.images._identity import (
     DIGITS,
+    NO_ADDRESS,
+    NO_URL,
     asked_identity,
     identity_of,
     identity_text,
@@ -41,7 +49,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DIGITS",
     "FRESH_S",
+    "NO_ADDRESS",
+    "NO_URL",
     "SIGNED_FOR_S",
+    "UNREAD",
     "Asked",
     "Asking",
     "Getter",

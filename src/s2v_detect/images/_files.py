@@ -24,6 +24,9 @@ _MOST_HEADER_BYTES = 2**24
 _MOST_AT_ONCE = 16
 """Threads."""
 
+UNREAD = "the file can't be read: "
+"""How the reason of an image begins that is not there, or may not be opened."""
+
 Source = os.PathLike[str] | bytes
 
 not_to_be_opened: set[tuple[int, int]] = set()
@@ -115,7 +118,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise ImageSkipped(f"the file can't be read: {why}", image=source) from error
+        raise ImageSkipped(f"{UNREAD}{why}", image=source) from error
     except ValueError as error:  # a zero byte in its name
         raise ImageSkipped("there can be no file of that name", image=source) from error
 

@@ -258,14 +258,17 @@ def _what(value: object) -> str:
     return f"nothing ({value}, of type {kind})" if is_missing(value) else f"a value of type {kind}"
 
 
-_NO_URL = "it is no http, https or oss URL"
+NO_URL = "it is no http, https or oss URL"
+"""The reason of a text that may be the name of a file."""
+NO_ADDRESS = "the address is empty"
+"""The reason of an empty text."""
 
 
 def _blank_in(url: str) -> str:
     """Return what to do about an address with white space in it, or around it alone."""
     if _BLANK_OR_CONTROL.search(url.strip()):
         if "://" not in url:
-            return _NO_URL
+            return NO_URL
         return "the address holds white space or a control character: percent-encode it"
     is_before, is_behind = url[0].isspace(), url[-1].isspace()
     where = "around it" if is_before and is_behind else f"at its {'start' if is_before else 'end'}"
@@ -275,7 +278,7 @@ def _blank_in(url: str) -> str:
 def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each its own line
     """Return why a string is no address of an image, or nothing."""
     if not url.strip():
-        return "the address is empty"
+        return NO_ADDRESS
     if len(url) > _LONGEST_URL:
         return f"the address has {len(url)} characters"
     if _BLANK_OR_CONTROL.search(url):
@@ -288,7 +291,7 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
     except ValueError:  # its text quotes the host, and what was taken for one may be a password
         return "the address can't be read: its host or its port is malformed"
     if parts.scheme not in IMAGE_SCHEMES:
-        return _NO_URL
+        return NO_URL
     if not hostname:
         return "the address names no host"
     if parts.scheme == "oss" and len(parts.path) < len("/k"):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from s2v_detect.images import trimmed
+from s2v_detect.images import NO_ADDRESS, trimmed
 from s2v_detect.languages import _
 from s2v_detect.tables._reading import LONGEST_ADDRESS, TextLine
 
@@ -37,8 +37,6 @@ _MARK = "\ufeff"
 _SCHEMES = ("http://", "https://", "oss://")
 _NEXT_ADDRESS = re.compile(r"(?:([,;|])|[\s，、；｜。])(?:https?|oss)://", re.IGNORECASE)
 """A second address in a cell, with what separates it; the group is an ASCII separator."""
-NO_ADDRESS = "the address is empty"
-"""As the client says it of an empty text: CSV has no other kind of empty cell."""
 _TWO = "two addresses in one cell; give each its own row"
 EXCERPT = 200
 """Characters of what can be no row, to know it by."""
@@ -137,7 +135,7 @@ def row_of(number: int, columns: Mapping[str, Any], column: str) -> Row:
     """Return the row whose image is in that column."""
     value = columns.get(column)
     if value is None:
-        return Row(number, "", NO_ADDRESS, columns)
+        return Row(number, "", NO_ADDRESS, columns)  # as of an empty text: CSV has nothing else
     if not isinstance(value, str):
         excerpt = str(value)[:EXCERPT]
         return Row(number, excerpt, f"the column {column!r} holds no text", columns)
