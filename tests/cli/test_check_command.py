@@ -186,6 +186,20 @@ def test_a_fault_at_the_second_image_shows_the_first_and_names_the_others(
     assert emulator.billed == 1
 
 
+def test_images_that_may_have_been_billed_have_their_rows(
+    called: Command, emulator: Emulator
+) -> None:
+    """Their first answers were lost, after they were billed; then the key was taken back."""
+    third = "http://a.example/3.jpg"
+    for image in (TWO, third):
+        emulator.when(image, Cut(billed=True), Error(401, "InvalidApiKey"))
+    done = called("check", ONE, TWO, third)
+    assert done.returncode == 4
+    assert emulator.billed == 3
+    assert done.stdout.count("≤ 0.004") == 2
+    assert "Without an answer" not in done.stderr
+
+
 def test_images_that_have_their_rows_are_not_named(called: Command, emulator: Emulator) -> None:
     """Failed ones and repeats have theirs; one image that shows a fault is named once."""
     emulator.when(TWO, Error(400, "InvalidURL"))
