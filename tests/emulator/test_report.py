@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from s2v_detect._service import CHECK_PATH
 from s2v_detect.emulator import Emulator, Pass, Throttle
 from s2v_detect.emulator._report import Report
+from s2v_detect.emulator._serving import BASE_PATH
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -37,6 +39,24 @@ async def test_a_request_is_kept_with_its_headers_and_body(emulator: Emulator, a
     assert (arrival.image, arrival.status, arrival.billed) == (IMAGE, 200, True)
     assert arrival.headers["x-dashscope-workspace"] == "w1"
     assert IMAGE.encode() in arrival.body
+
+
+async def test_a_request_counts_once_it_is_whole(
+    emulator: Emulator, ask: Ask, until: Until
+) -> None:
+    """A client may be stopped, or killed, between its headers and its body."""
+    host, port = emulator.origin.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST {BASE_PATH}{CHECK_PATH} HTTP/1.1\r\n".encode())
+    writer.write(b"Host: emulator\r\nContent-Length: 2\r\n\r\n{")
+    await writer.drain()
+    await ask(emulator)
+    assert (emulator.requests, emulator.in_flight) == (1, 0)
+    writer.write(b"}")
+    await until(lambda: emulator.requests == 2)
+    assert b"401" in await reader.readline()
+    assert emulator.arrivals[1].body == b"{}"
+    writer.close()
 
 
 async def test_a_key_is_in_no_repr_and_no_report(
@@ -231,7 +251,7 @@ def test_the_busiest_second_is_any_second() -> None:
     """Five around the edge of a clock's second are five in one second."""
     report = Report()
     for at_s in (0.0, 0.75, 0.875, 1.0, 1.25, 1.5, 1.75, 5.0):
-        with report.arrived(at_s, {}):
+        with report.arrived(at_s, {}, b""):
             pass
     assert report.busiest_second == 5
     assert report.requests == 8
@@ -241,7 +261,7 @@ def test_requests_are_kept_in_bounded_memory() -> None:
     """The last 10,000 whole, all of them counted."""
     report = Report()
     for number in range(10_005):
-        with report.arrived(float(number), {}) as arrival:
+        with report.arrived(float(number), {}, b"") as arrival:
             report.decided(arrival, 200, billed=False)
     assert (len(report.arrivals), report.requests) == (10_000, 10_005)
     assert report.arrivals[0].at_s == 5.0

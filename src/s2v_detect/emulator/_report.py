@@ -21,9 +21,9 @@ class Arrival:
     """One request for a check. Headers and body are not in its repr: a key may be in them."""
 
     at_s: float
-    """By the emulator's clock, when the request's headers had come."""
+    """By the emulator's clock, when the request had come whole."""
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = field(repr=False)
     image: str | None = None
     """None where the request names none."""
     status: int | None = None
@@ -56,9 +56,9 @@ class Report:
             self._busiest_second = 0
 
     @contextmanager
-    def arrived(self, at_s: float, headers: Mapping[str, str]) -> Iterator[Arrival]:
+    def arrived(self, at_s: float, headers: Mapping[str, str], body: bytes) -> Iterator[Arrival]:
         """Count a request as in flight until the block ends; what comes of it is filled in."""
-        arrival = Arrival(at_s, headers)
+        arrival = Arrival(at_s, headers, body)
         with self._lock:
             arrivals = self._arrivals  # a reset meanwhile must not see the end of this one
             arrivals.append(arrival)

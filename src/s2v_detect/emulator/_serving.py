@@ -96,8 +96,8 @@ class Serving:
     async def _answered(
         self, request: web.Request, said: Callable[[Arrival], Answer | None]
     ) -> web.StreamResponse:
-        with self.report.arrived(self.clock(), request.headers) as arrival:
-            arrival.body = await request.read()
+        body = await request.read()  # until it is whole, there is no request
+        with self.report.arrived(self.clock(), request.headers, body) as arrival:
             request_id = str(uuid4())
             answer = said(arrival)
             reply = (
