@@ -13,11 +13,6 @@ import trustme
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 """`ELSEWHERE` is no address of this machine to the client: there it heeds the environment."""
-NETWORK_VARIABLES = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
-    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-)
 VERDICT = b'{"output": {"check_pass": true}, "usage": {"image_count": 1}}'
 
 

@@ -14,7 +14,6 @@ import httpx
 import pytest
 from tests.networks import (
     ELSEWHERE,
-    NETWORK_VARIABLES,
     VERDICT,
     Certificates,
     answer,
@@ -22,6 +21,7 @@ from tests.networks import (
     closed_port,
 )
 from tests.uploading import FAST, is_credential, is_upload, picture, through
+from tests.variables import NETWORK_VARIABLES
 
 from s2v_detect import (
     ConfigurationError,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.networks import ELSEWHERE, NETWORK_VARIABLES, answer, answering, closed_port
+from tests.networks import ELSEWHERE, answer, answering, closed_port
+from tests.variables import NETWORK_VARIABLES
 
 from _postgres_server import PostgresServer
 from s2v_detect import HostLimiter, Ledger

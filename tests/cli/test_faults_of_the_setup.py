@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.networks import NETWORK_VARIABLES, answer, answering, closed_port
+from tests.networks import answer, answering, closed_port
+from tests.variables import NETWORK_VARIABLES
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.networks import NETWORK_VARIABLES, VERDICT, answer, answering
+from tests.networks import VERDICT, answer, answering
+from tests.variables import NETWORK_VARIABLES
 
 from s2v_detect import (
     AccessDenied,
