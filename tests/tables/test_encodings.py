@@ -1,14 +1,18 @@
 """What a list is encoded in: the language that is spoken tells too, and a refusal is in it."""
 
+import json
+import pickle
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.bulk.test_lists import WORDS, every
 
+from s2v_detect import ImageSkipped
 from s2v_detect.bulk import Input
 from s2v_detect.languages import Language, speaking
 from s2v_detect.tables import InputError, Row
+from s2v_detect.tables._row_faults import Undecoded
 
 A = "https://a.example/1.jpg"
 STAFF = (
@@ -87,3 +91,12 @@ async def test_a_header_in_another_encoding_is_refused_in_the_language_that_is_s
         assert "--encoding" in told
         assert not any(word in told for word in ("--delimiter", "--format", "--header-row", "_"))
         assert ("line" in told) == (language == "en"), told
+
+
+def test_what_is_known_of_a_line_that_is_no_text_goes_wherever_its_sentence_goes() -> None:
+    """An output has the sentence, and an error that is pickled all of it."""
+    fault = Undecoded.of("UTF-8", ("big5hkscs", "cp949"))
+    assert json.loads(json.dumps([fault])) == [str(fault)]
+    twin = pickle.loads(pickle.dumps(ImageSkipped(fault)))  # noqa: S301  # our own bytes
+    assert twin.reason == fault
+    assert (twin.reason.encoding, twin.reason.likely) == ("UTF-8", ("big5hkscs", "cp949"))

@@ -37,6 +37,7 @@ from s2v_detect.tables._encodings import undecoded_header
 from s2v_detect.tables._head import head_of, is_decisive, said_by
 from s2v_detect.tables._names import distinct
 from s2v_detect.tables._reading import LONGEST_ROW, TextLine
+from s2v_detect.tables._row_faults import Surplus, Undecoded
 from s2v_detect.tables._rows import EXCERPT, InputError, Row, is_address, row_of, unmarked
 
 _QUOTED = '"[^"]*+(?:""[^"]*+)*+'
@@ -271,11 +272,13 @@ class CsvRows:
             )
             raise InputError(told.format(line=self._header_row))
         if first.fault and not self._firsts and self._header_row != 0:
+            if isinstance(first.fault, Undecoded):
+                raise InputError(undecoded_header(first.number, first.fault))
             told = _(
                 "The header, line {line} of the input, can't be read: {fault}. Mend that line, or"
                 " say what the input is: --encoding, --delimiter, --format, --header-row."
-            ).format(line=first.number, fault=first.fault)
-            raise InputError(undecoded_header(first.number, first.fault) or told)
+            )
+            raise InputError(told.format(line=first.number, fault=first.fault))
         self._firsts.append(first)
         if is_decisive([each.cells for each in self._firsts], self._wanted, self._said):
             self._decide(rows)
@@ -322,11 +325,11 @@ class CsvRows:
         if beyond:
             columns = dict(zip(distinct([*names, *[""] * len(beyond)]), cells, strict=True))
         if any(cell.strip() for cell in beyond):
-            fault = (
+            told = (
                 f"the line has {len(cells)} cells, and the header {len(names)}; a cell with"
                 f" {self.delimiter!r} in it must stand in quotes"
             )
-            return Row(number, text[:EXCERPT], fault, columns)
+            return Row(number, text[:EXCERPT], Surplus(told), columns)
         if fault := self._cut(text, cells):
             return Row(number, text[:EXCERPT], fault, columns)
         row = row_of(number, columns, self.column or "")

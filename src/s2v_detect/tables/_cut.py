@@ -18,6 +18,7 @@ from typing import Literal
 
 from s2v_detect._service import IMAGE_FORMATS
 from s2v_detect.images import trimmed
+from s2v_detect.tables._row_faults import Miscut
 from s2v_detect.tables._rows import is_address
 
 ENDINGS = tuple(ending for each in IMAGE_FORMATS.values() for ending in each.endings)
@@ -103,11 +104,11 @@ def cut(text: str, cells: Sequence[str], place: int, delimiter: str, said_by: Sa
     is_parameter = delimiter == ";" and _PATH_PARAMETER.match(behind)
     has_no_query = is_image and "?" not in image
     if is_parameter or (not has_no_query and _goes_on(image, behind)):
-        return f"the address goes on behind the {delimiter!r}; put the address in quotes"
+        return Miscut(f"the address goes on behind the {delimiter!r}; put the address in quotes")
     is_end = "?" not in image and _IS_END_OF_PATH.fullmatch(cell)
     if is_image or said_by == "user" or (said_by == "header" and not is_end):
         return ""
-    return (
+    return Miscut(
         f"the address may go on behind the {delimiter!r}; put the address in quotes, or give"
         f" --column {place + 1} if it ends there"
     )

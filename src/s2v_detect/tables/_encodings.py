@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from s2v_detect.languages import Language, _, spoken
 from s2v_detect.tables._reading import UNREADABLE
+from s2v_detect.tables._row_faults import Undecoded
 from s2v_detect.tables._rows import InputError
 
 _GUESSED = (
@@ -56,8 +57,6 @@ _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030"}
 """What is called by the first name is written in the second."""
 _KNOWN_AS = {"euc_jis_2004": "euc-jp", "shift_jis_2004": "shift-jis"}
 """What chardet's names come to in Python, and what their users call them."""
-_UNDECODED = re.compile(r"the line is not (\S+) text(?: \(it may be (.+): give --encoding\))?")
-"""The fault of a line that can't be decoded: where a row is none, its reason is in English."""
 _NO_TEXT = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "hz"}
 """Codecs of Python that no list is saved in."""
 
@@ -95,22 +94,18 @@ def _is_text(name: str) -> bool:
     return is_text and found.name.replace("-", "_") not in _NO_TEXT
 
 
-def undecoded_header(line: int, fault: str) -> str:
-    """Return what is said of a header that can't be decoded; empty for any other fault."""
-    found = _UNDECODED.fullmatch(fault)
-    if not found:
-        return ""
+def undecoded_header(line: int, fault: Undecoded) -> str:
+    """Return what is said of a header that can't be decoded."""
     told = _(
         "The header, line {line} of the input, is no {encoding} text. Mend that line, or give the"
         " input's encoding with --encoding."
     )
-    if found[2]:
+    if fault.likely:
         told = _(
             "The header, line {line} of the input, is no {encoding} text. The input may be in"
             " {names}: give --encoding with the name."
         )
-    names = _(" or ").join((found[2] or "").split(" or "))
-    return told.format(line=line, encoding=found[1], names=names)
+    return told.format(line=line, encoding=fault.encoding, names=_(" or ").join(fault.likely))
 
 
 class Decoding:
@@ -128,7 +123,7 @@ class Decoding:
         """Whether nothing but the plain default was found."""
         self.called = "UTF-8"
         """The name by which `--encoding` and the reader know it."""
-        self.fault = "the line is not UTF-8 text"
+        self.fault = Undecoded.of("UTF-8")
         """Of a line that can't be decoded."""
         self._is_open = not (marked or encoding)
         self._line_end = b""
@@ -177,15 +172,15 @@ class Decoding:
             self.is_plain = False
             self._decode_with(self.name)
         elif likely:
-            names = " or ".join(dict.fromkeys(_called(each.name) for each in likely[:_MOST_SHOWN]))
-            self.fault += f" (it may be {names}: give --encoding)"
+            names = dict.fromkeys(_called(each.name) for each in likely[:_MOST_SHOWN])
+            self.fault = Undecoded.of(self.fault.encoding, tuple(names))
 
     def _decode_with(self, name: str) -> None:
         self._decoder = None
         if name != "utf-8":
             self._decoder = codecs.getincrementaldecoder(name)("s2v_detect.unreadable")
             self.called = _called(name)
-            self.fault = f"the line is not {self.called} text"
+            self.fault = Undecoded.of(self.called)
 
     @property
     def counts_by_bytes(self) -> bool:

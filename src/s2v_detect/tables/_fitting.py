@@ -12,12 +12,11 @@ from typing import Protocol
 
 from s2v_detect.languages import _, ngettext
 from s2v_detect.tables._dialect import GUESSED, shown
+from s2v_detect.tables._row_faults import Miscut, Surplus
 from s2v_detect.tables._rows import InputError, Row, is_address, named
 
 _MOST_HELD = 1000
 _MOST_PIECES = 64
-_OF_THE_TABLE = ("the line has", "the address")
-"""How faults begin that come from how the table was cut into cells, and not from one row."""
 
 
 class Table(Protocol):
@@ -95,7 +94,7 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
     if table.columns is None:
         _refuse_misfit_lines(rows)
         return
-    cut = next((row for row in rows if row.fault.startswith(_OF_THE_TABLE)), None)
+    cut = next((row for row in rows if isinstance(row.fault, Miscut)), None)
     if cut and all(row.fault for row in rows):
         told = ngettext(
             "The first row can't be an image. In line {line}, {fault}. If the header is another"
@@ -108,7 +107,7 @@ def _refuse_misfit(table: Table, rows: Sequence[Row]) -> None:
     others = Counter(
         name
         for row in rows
-        if row.columns and not row.fault.startswith("the line has")
+        if row.columns and not isinstance(row.fault, Surplus)
         for name, value in row.columns.items()
         if name != table.column and is_address(value)
     )

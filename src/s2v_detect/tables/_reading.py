@@ -13,6 +13,7 @@ from itertools import count, repeat
 from typing import NamedTuple
 
 from s2v_detect._waiting import in_thread
+from s2v_detect.tables._row_faults import Undecoded
 
 LONGEST_ADDRESS = 65_536
 """Bytes. What is longer is no address."""
@@ -108,7 +109,7 @@ class LineSplitter:
     """
 
     def __init__(self, longest: int) -> None:
-        self.unreadable = "the line is not UTF-8 text"
+        self.unreadable = Undecoded.of("UTF-8")
         """The fault of a line that can't be decoded."""
         self._longest = longest
         self._pending = bytearray()
