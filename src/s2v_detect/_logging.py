@@ -10,6 +10,7 @@ what is lost, or may be.
 
 import logging
 from datetime import timedelta
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from s2v_detect._redaction import without_secrets
@@ -148,3 +149,30 @@ def _without_secrets(value: Any) -> Any:
 
 def _lasted(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=round(seconds))
+
+
+class Harmless:
+    """A block whose fault costs nothing else: of what goes on beside a run, and is no part of it.
+
+    The fault is logged, and those after it are not: what fails once a second would fill a log.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._is_told = False
+
+    def __enter__(self) -> None:
+        """Any number of times, and from any thread."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if not self._is_told:
+            self._is_told = True
+            log("beside_failed", exc_info=True, what=self._what)
+        return True

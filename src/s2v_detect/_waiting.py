@@ -1,4 +1,4 @@
-"""Ways to wait: for a delay, a thread or a lock, deaf to cancellation; our tasks, and their faults.
+"""Ways to wait: for a delay, a thread or a lock, deaf to cancellation; our tasks.
 
 Threads are for what blocks and may never return: a disk, a resolver, a silent pipe. The
 interpreter's exit does not wait for them, and asyncio's own few threads stay free: those resolve
@@ -15,12 +15,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
 
-from s2v_detect._logging import log
 from s2v_detect.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -189,33 +187,6 @@ class Mutex:
 def task_of(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
     """Return a plain task of the running loop, whose first step is yet to come."""
     return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name)
-
-
-class Harmless:
-    """A block whose fault costs nothing else: of what goes on beside a run, and is no part of it.
-
-    The fault is logged, and those after it are not: what fails once a second would fill a log.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._is_told = False
-
-    def __enter__(self) -> None:
-        """Any number of times, and from any thread."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        if not self._is_told:
-            self._is_told = True
-            log("beside_failed", exc_info=True, what=self._what)
-        return True
 
 
 async def let_go_of(items: object) -> None:

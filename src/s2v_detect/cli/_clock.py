@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 
-from s2v_detect._waiting import Harmless, task_of
+from s2v_detect._logging import Harmless
+from s2v_detect._waiting import task_of
 from s2v_detect.bulk import Bound
 from s2v_detect.cli._terminal import seconds_of
 from s2v_detect.languages import _

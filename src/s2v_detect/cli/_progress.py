@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from s2v_detect import Spend
-from s2v_detect._waiting import Harmless, task_of
+from s2v_detect._logging import Harmless
+from s2v_detect._waiting import task_of
 from s2v_detect.bulk import Tally
 from s2v_detect.cli._terminal import duration, printable
 from s2v_detect.languages import _, ngettext, speaking, spoken

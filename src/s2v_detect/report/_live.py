@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from s2v_detect._waiting import Harmless
+from s2v_detect._logging import Harmless
 from s2v_detect.report._chart import Timeline
 from s2v_detect.report._page import Going, Page
 from s2v_detect.report._pictures import Pictures

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from s2v_detect._waiting import Harmless
+from s2v_detect._logging import Harmless
 
 _log = logging.getLogger("s2v_detect.report")
 
