@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,6 +79,9 @@ def _without_user(address: str) -> str:
 
 def _source() -> dict[str, Any]:
     """Return what the installer noted (PEP 610): where this is from, or nothing for an index."""
+    # 10 ms, a fifth of what importing this package may take.
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+
     with suppress(PackageNotFoundError, ValueError):  # run from its source, or a note that is none
         return dict(json.loads(distribution(_NAME).read_text("direct_url.json") or "{}"))
     return {}
