@@ -49,7 +49,8 @@ def calls() -> Iterator[tuple[str, str, set[str]]]:
     """Yield each record that the source logs: the file, the record's name and its keys."""
     for path in sorted(ROOT.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)) if "_logging import" in text else ():
+        logs = "_logging import" in text or path.name == "_logging.py"
+        for node in ast.walk(ast.parse(text)) if logs else ():
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             function, first = node.func, node.args[0]

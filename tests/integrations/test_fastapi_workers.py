@@ -37,9 +37,19 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
+async def listens(port: int) -> bool:
+    """Whether a connection is taken there: uvicorn's workers start the application before that."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
 @asynccontextmanager
 async def serving(words: tuple[str, ...], emulator: Emulator, folder: Path) -> AsyncIterator[str]:
-    """Serve with these workers, and give the address once both have started."""
+    """Serve with these workers, and give the address once both have started and one listens."""
     environment = {
         **os.environ,
         "S2V_DETECT_LINE": "machine",
@@ -53,13 +63,17 @@ async def serving(words: tuple[str, ...], emulator: Emulator, folder: Path) -> A
         )
         try:
             address = None
-            while address is None or len(list((folder / "state").glob("*.process"))) < 2:
+            while not (
+                address
+                and len(list((folder / "state").glob("*.process"))) == 2
+                and await listens(int(address[2]))
+            ):
                 await asyncio.sleep(0.05)
                 log.seek(0)
                 told = log.read()
                 assert server.poll() is None, told
-                address = re.search(r"http://127\.0\.0\.1:\d+", told)
-            yield address.group()
+                address = re.search(r"(http://127\.0\.0\.1:(\d+))", told)
+            yield address[1]
         finally:
             server.terminate()
             await asyncio.to_thread(server.wait)

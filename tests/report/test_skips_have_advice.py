@@ -25,8 +25,10 @@ REFUSING = {
     "refusal_of",
 }
 """The functions that return a reason, or an empty text."""
-NAMED = {"fault", "_TWO", "NO_ADDRESS", "NO_URL", "unreadable", "reason"}
+NAMED = {"fault", "_TWO", "NO_ADDRESS", "NO_URL", "reason"}
 """What a reason is kept in, before a row has it."""
+TEXTS = {"Miscut", "Surplus", "cls"}
+"""What a reason is made with that says more than its text."""
 SHARED = {"ALL_FORMATS": ALL_FORMATS, "UNREAD": UNREAD}
 """Parts of a reason that are written in one place for all."""
 NOT_WHOLE = {
@@ -46,6 +48,8 @@ def text_of(node: ast.expr | None) -> str:
         return SHARED.get(ast.unparse(node.value), "{}")
     if isinstance(node, ast.JoinedStr):
         return "".join(map(text_of, node.values))
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in TEXTS:
+        return text_of(node.args[0])
     return ""
 
 
@@ -98,7 +102,7 @@ def test_the_reasons_are_found() -> None:
         "two addresses in one line",
         "two files were joined",
         "NUL",
-        "is not UTF-8 text",
+        "the line is not {} text",
         "is longer than",
         "goes on behind",
         "the folder can't be read",
