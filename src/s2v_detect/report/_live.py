@@ -122,9 +122,8 @@ class _State:
         self._harmless = harmless
         self._page = page
         self._tally = tally
-        self._lock = (
-            RLock()
-        )  # the garbage collector may end a check, which is told here, in its holder
+        # Its holder may ask for it again: the garbage collector may end a check, which is told here.
+        self._lock = RLock()
         self._fresh: deque[Kept] = deque(maxlen=_MOST_ROWS)
         self._pictures = Pictures()
         self._records: list[Mapping[str, Any]] = []
