@@ -158,6 +158,64 @@ def test_every_refusal_of_an_option_is_whole_in_chinese(
         assert "。" in told, words
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("run", *words) for words in ((), ("--foo",), ("a", "b", "c", "-o", "d"))),
+        *(("run", "a", *words) for words in (("-o",), ("--otu", "b"), ("-o", "--b"))),
+        *(
+            ("run", "a", "-o", "b", *words)
+            for words in (
+                ("-o", "c"),
+                ("--foo",),
+                ("--formt", "csv"),
+                ("-xyz",),
+                ("--api-key", "sk-1"),
+                ("--rate",),
+                ("--retry-failed=Slow",),
+                ("--retry-failed=",),
+                ("--summary", "-"),
+            )
+        ),
+        *(
+            ("run", "a", "-o", "b", f"{option}={value}")
+            for option, values in {
+                "--rate": ("x", "", "0", "-1", "nan"),
+                "--sample": ("x", "0", "-3"),
+                "--live": ("x", "-1", "65536"),
+                "--timeout-s": ("inf",),
+                "--max-cost": ("x",),
+                "--max-outage": ("x",),
+                "--until": ("x",),
+                "--max-time": ("x",),
+                "--quiet": ("x",),
+                "--format": ("cvs", "x"),
+                "--on-unknown": ("kep",),
+            }.items()
+            for value in values
+        ),
+        ("check",),
+        ("chekc", "x"),
+        ("ledger", "shwo", "l.db"),
+        ("ledger", "prune", "l.db", "--older", "3d"),
+        ("ledger", "prune", "l.db", "--older-than=x"),
+        ("emulator", "--port", "65536"),
+        ("completion", "tcsh"),
+        ("doctor", "--probe", "0"),
+    ],
+)
+def test_a_mistake_in_the_command_is_told_in_chinese(
+    words: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With its title, and what was meant: names and values alone are none of it."""
+    assert main([*words, "--lang", "zh"] if "=" in words[-1] else ["--lang", "zh", *words]) == 2
+    title, *told = capfd.readouterr().err.splitlines()
+    assert "错误" in title
+    sentences = " ".join(line.strip("│ ") for line in told if "例如：" not in line)
+    assert not WORDS.search(re.sub("`.+?`", "", sentences)), sentences
+    assert re.search("[。？]", sentences)
+
+
 # What is made of values
 
 

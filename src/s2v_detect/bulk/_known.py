@@ -5,6 +5,7 @@ from pathlib import Path
 
 from s2v_detect import ConfigurationError, LedgerEntry
 from s2v_detect.images import name_of
+from s2v_detect.languages import _
 from s2v_detect.ledger import AnyLedger
 from s2v_detect.tables import Row
 
@@ -27,8 +28,12 @@ def refuse_no_failures(reasons: Collection[str]) -> None:
     """Raise `ConfigurationError` for a reason by which no image fails, and for none at all."""
     unknown = sorted(set(reasons) - set(FAILURES))
     if unknown or not reasons:
-        what = f"{', '.join(unknown) or 'nothing'} is no reason by which an image fails."
-        raise ConfigurationError(what, do=f"Give one or more of {', '.join(FAILURES)}.")
+        what = _("{reasons} is no reason by which an image fails.")
+        do = _("Give one or more of {reasons}.")
+        raise ConfigurationError(
+            what.format(reasons=", ".join(unknown) or _("nothing")),
+            do=do.format(reasons=", ".join(FAILURES)),
+        )
 
 
 class Known:

@@ -19,6 +19,8 @@ _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
 _NUMBER = r"\d+(?:\.\d+)?"
 _TIME = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"), re.ASCII)
 _PARTS = re.compile(rf"({_NUMBER})([dhms]?)", re.ASCII)
+_FULL_STOPS = ("。", "？")
+"""Of a language that has no space behind them."""
 STANDARD = "-"
 """The name of stdin and of stdout on a command line."""
 
@@ -194,7 +196,7 @@ def joined(*sentences: str) -> str:
     """
     told = ""
     for each in filter(None, sentences):
-        told += f" {each}" if told and not told.endswith("。") else each
+        told += f" {each}" if told and not told.endswith(_FULL_STOPS) else each
     return told
 
 

@@ -122,7 +122,7 @@ class _State:
         self._harmless = harmless
         self._page = page
         self._tally = tally
-        # Its holder may ask for it again: the garbage collector may end a check, which is told here.
+        # Its holder may ask for it again: the garbage collector may end a check, which tells of it.
         self._lock = RLock()
         self._fresh: deque[Kept] = deque(maxlen=_MOST_ROWS)
         self._pictures = Pictures()
