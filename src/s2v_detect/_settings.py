@@ -160,7 +160,7 @@ def refuse_strangers(*, retry: object, ledger: object, on_event: object) -> None
         )
     if ledger is not None and not isinstance(ledger, AnyLedger | str | os.PathLike):
         raise ConfigurationError(
-            f"ledger is {ledger!r}.",
+            f"ledger is of type {type(ledger).__name__}.",
             do="Give a `Ledger`, or the path of its file; or a `PostgresLedger`, or its address.",
         )
     if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):

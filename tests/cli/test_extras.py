@@ -74,6 +74,11 @@ def test_an_extra_is_asked_for_in_the_language_that_is_spoken(
         ("aiohttp", ("run", "in.txt", "-o", "out.odd", "--emulator", "--live"), "The emulator"),
         ("pyarrow", ("run", "in.txt", "-o", "out.parquet", "--emulator", "--live"), "Parquet"),
         ("jinja2", ("run", "in.txt", "-o", "out.odd", "--emulator", "--live"), "The live page"),
+        (
+            "psycopg",
+            ("ledger", "show", "postgresql://u:a-secret@a.example/x"),
+            r"the ledger on a server can't be used\. PostgresLedger",
+        ),
     ],
 )
 def test_a_missing_extra_is_told_before_anything_else(

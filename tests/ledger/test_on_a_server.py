@@ -538,7 +538,11 @@ def test_a_log_of_a_lost_server_has_no_password(
         (("postgresql://u:a-secret@[h/d",), "the ledger's address can't be read"),
         (("postgresql://u:a-secret@h/d?nothing=1",), "the ledger's address can't be read"),
         ((7,), "the ledger's address is of int"),
-        (("",), "the ledger's address is of str"),
+        (("",), "the ledger's place is an empty text"),
+        (("postgresql+psycopg://u:a-secret@h/d",), "names a driver"),
+        (("mysql://u:a-secret@h/d",), "no address of a PostgreSQL"),
+        (("host=h dbname=postgresql://u:a-secret@h/d",), "the ledger's address can't be read"),
+        (("a-secret.db",), "the ledger's address can't be read"),
     ],
 )
 def test_what_is_no_address_is_refused_without_a_word_of_it(words: Any, told: str) -> None:

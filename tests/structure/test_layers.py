@@ -68,6 +68,7 @@ PURE = [
     "images/_addresses",
     "images/_signed",
     "images/_header",
+    "ledger/_place",
     "checks/_again",
     "cli/_extras",
     "cli/_findings",

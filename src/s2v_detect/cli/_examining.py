@@ -262,8 +262,11 @@ async def ledger(place: Path | str) -> Finding:
     """Return whether runs can begin on a ledger; one that is not there is not made."""
     try:
         return await in_thread(partial(_ledger, place))
+    except ConfigurationError as error:  # an address that can't be read: nothing of it is shown
+        return of_error("ledger", error, exit_of_fault(error))
     except DetectError as error:
-        return of_error("ledger", error, exit_of_fault(error), place=printable(str(place)))
+        place = printable(ledger_at(place).where)
+        return of_error("ledger", error, exit_of_fault(error), place=place)
 
 
 def _ledger(place: Path | str) -> Finding:

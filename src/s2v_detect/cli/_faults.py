@@ -192,6 +192,45 @@ _ROWS: Final = (
     ),
     _Row(NotSent, (), N_("The service can't be reached."), _WAY),
     _Row(
+        ConfigurationError,
+        ("libpq knows no parameter",),
+        N_("The ledger's address has a parameter that libpq does not know."),
+        N_("Leave that parameter out."),
+    ),
+    _Row(
+        ConfigurationError,
+        ("the ledger's place is an empty text",),
+        N_("The place of the ledger is empty."),
+        N_("Give a file or an address; it may come from a variable that is not set."),
+    ),
+    _Row(
+        ConfigurationError,
+        ("the ledger's place is a list of settings",),
+        N_("The ledger is given as a list of settings."),
+        N_("Give its address: postgresql://USER@HOST/DATABASE."),
+    ),
+    _Row(
+        ConfigurationError,
+        ("the ledger's address names a driver",),
+        N_("The ledger's address names a driver."),
+        N_("Leave out the + and the driver's name: postgresql://USER@HOST/DATABASE."),
+    ),
+    _Row(
+        ConfigurationError,
+        ("the ledger's place is no address",),
+        N_("The ledger is neither a file nor the address of a PostgreSQL."),
+        N_("Give a file, or postgresql://USER@HOST/DATABASE."),
+    ),
+    _Row(
+        ConfigurationError,
+        ("the ledger's address can't be read",),
+        N_("The ledger's address can't be read."),
+        N_(
+            "Give postgresql://USER@HOST:5432/DATABASE; signs such as @ or / in a user or password"
+            " are written as %40 or %2F."
+        ),
+    ),
+    _Row(
         LedgerError,
         ("there is no ledger",),
         N_("The ledger is not there."),

@@ -7,15 +7,25 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from s2v_detect import ConfigurationError
 from s2v_detect.bulk import Used, as_ledger
 from s2v_detect.cli._account import FILE
+from s2v_detect.cli._faults import told_of
 from s2v_detect.cli._terminal import STANDARD
 from s2v_detect.ledger import AnyLedger, is_address, ledger_at
 
 
 def _place(_: Any, tokens: Sequence[Token]) -> Path | str:
-    """Return what was typed as what it is: in a path, the // of an address would be one."""
+    """Return what was typed as what it is: in a path, the // of an address would be one.
+
+    Raises `ValueError`, without the text, for what is neither: it is a mistake in the command.
+    """
     text = tokens[0].value
+    try:
+        ledger_at(text)
+    except ConfigurationError as error:
+        if error.__cause__ is None:  # a missing extra is no mistake in the command, and told later
+            raise ValueError(told_of(error)) from error
     return text if is_address(text) else Path(text)
 
 

@@ -151,11 +151,11 @@ class BatchCheck:
         **options: Unpack[ClientOptions],
     ) -> None:
         refuse_what_stays_here(options)
+        options.setdefault("max_outage_s", _MAX_OUTAGE_S)
+        refuse_no_client(options)
         ledger = options.get("ledger")
         if isinstance(ledger, str | os.PathLike) and is_file(ledger):
             options["ledger"] = Path(ledger).absolute()  # from here: a worker may be elsewhere
-        options.setdefault("max_outage_s", _MAX_OUTAGE_S)
-        refuse_no_client(options)
         self.made_of: dict[str, Any] = {
             "column": column,
             "prefix": prefix,

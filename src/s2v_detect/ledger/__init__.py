@@ -14,7 +14,8 @@ from typing import Any
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.ledger._ledger import AnyLedger
-from s2v_detect.ledger._postgres import PostgresLedger, is_address
+from s2v_detect.ledger._place import is_address, refuse_no_place
+from s2v_detect.ledger._postgres import PostgresLedger
 from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
 from s2v_detect.ledger._sqlite import Ledger, is_open_ledger, may_lose_from_a_log
@@ -26,10 +27,14 @@ SQLITE_VERSION = sqlite3.sqlite_version_info
 def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
     """Return the ledger at a place: an address such as `postgresql://…`, else the path of a file.
 
+    Raises `ConfigurationError` for a text that is neither.
+
     Example:
         >>> ledger_at("screening.db")
         Ledger('screening.db', name='')
     """
+    if isinstance(place, str):
+        refuse_no_place(place)
     return PostgresLedger(place, **options) if is_address(place) else Ledger(place, **options)
 
 

@@ -4,6 +4,6 @@ A folder in its room: nobody but the room's face imports from here. `psycopg` is
 the modules that `_server_ledger` imports late.
 """
 
-from s2v_detect.ledger._postgres._server_ledger import PostgresLedger, is_address
+from s2v_detect.ledger._postgres._server_ledger import PostgresLedger
 
-__all__ = ["PostgresLedger", "is_address"]
+__all__ = ["PostgresLedger"]

@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
 from s2v_detect.errors import ConfigurationError
+from s2v_detect.ledger._place import is_address
 
 SCHEMA = "s2v_detect"
 """Where in the database the tables are: they meet no others."""
@@ -39,7 +40,8 @@ _UNSURE = "01000"  # a warning without a code of its own
 _ESCAPE = "\x1a"
 _NOT_TAKEN = re.compile("[\x00\x1a\ud800-\udfff]")
 _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
-
+_PORTS = re.compile("[0-9,]*")
+_NAME = re.compile("[A-Za-z_]{1,40}")
 
 T = TypeVar("T")
 
@@ -93,6 +95,11 @@ class Address:
 
     def __init__(self, dsn: str) -> None:
         given = _read(dsn)
+        if given is None and (name := _unknown_parameter(dsn)):
+            raise ConfigurationError(
+                f"the ledger's address can't be read: libpq knows no parameter {name}.",
+                do="Leave it out.",
+            )
         if given is None:
             # With nothing behind it: libpq repeats what it could not read, a password among that.
             raise ConfigurationError(
@@ -126,10 +133,43 @@ class Address:
 
 
 def _read(dsn: str) -> dict[str, str] | None:
+    """Return what libpq reads, or None where it reads nothing, or what was not meant."""
     try:
-        return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
     except psycopg.ProgrammingError:
         return None
+    return None if _is_misread(dsn, given) else given
+
+
+def _is_misread(dsn: str, given: dict[str, str]) -> bool:
+    """Whether a part of a password, with a sign in it, is read as the host, port or database."""
+    host, port, database = (given.get(name, "") for name in ("host", "port", "dbname"))
+    if not is_address(dsn):
+        return "://" in database
+    user, at, place = dsn.partition("://")[2].partition("@")
+    if not at or "/" in user:  # then libpq reads no user
+        place = user + at + place
+    place = place.partition("?")[0]
+    return (
+        "@" in place
+        or ":" in place.partition("/")[2]
+        or "@" in host.lstrip("@")  # before a name it is one of Linux's abstract sockets
+        or _PORTS.fullmatch(port) is None
+    )
+
+
+def _unknown_parameter(dsn: str) -> str | None:
+    """Return the name of a parameter of a URL that libpq does not know.
+
+    Where an @ is behind the question mark, both may be of a password.
+    """
+    address, _, query = dsn.partition("?")
+    if not is_address(dsn) or "@" in query or _read(address) is None:
+        return None
+    known = {each.keyword.decode() for each in psycopg.pq.Conninfo.get_defaults()}
+    settings = (each.partition("=") for each in query.split("&") if each != "ssl=true")
+    names = (name for name, sign, _ in settings if sign and name not in known)
+    return next(filter(_NAME.fullmatch, names), None)
 
 
 def _shown(given: dict[str, str]) -> str:

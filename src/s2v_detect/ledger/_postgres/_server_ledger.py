@@ -3,27 +3,16 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from s2v_detect._version import missing
 from s2v_detect.errors import ConfigurationError
 from s2v_detect.ledger._ledger import AnyLedger
+from s2v_detect.ledger._place import as_address, refuse_no_place
 from s2v_detect.options import is_number
 
 if TYPE_CHECKING:
     from s2v_detect.ledger._postgres._store import ServerStore
-
-_SCHEMES = ("postgresql://", "postgres://")
-
-
-def is_text(place: object) -> bool:
-    """Whether that can be an address at all."""
-    return isinstance(place, str) and bool(place)
-
-
-def is_address(place: object) -> TypeGuard[str]:
-    """Whether that is the address of a server, and no path."""
-    return isinstance(place, str) and place.startswith(_SCHEMES)
 
 
 class PostgresLedger(AnyLedger):
@@ -83,11 +72,12 @@ class PostgresLedger(AnyLedger):
         refresh: bool = False,
         is_new_start: bool = False,
     ) -> None:
-        if not is_text(dsn):
+        if not isinstance(dsn, str):
             raise ConfigurationError(
                 f"the ledger's address is of {type(dsn).__name__}.",
                 do="Give postgresql://user@host:5432/database.",
             )
+        refuse_no_place(dsn, takes_settings=True)
         if not is_number(lease_s) or not 0 < lease_s < float("inf"):
             raise ConfigurationError(f"lease_s is {lease_s!r}.", do="Give seconds, such as 30.")
         if not isinstance(is_exclusive, bool):
@@ -95,7 +85,7 @@ class PostgresLedger(AnyLedger):
                 f"is_exclusive is {is_exclusive!r}.", do="Give True or False; False is the default."
             )
         super().__init__(name, max_age_s=max_age_s, refresh=refresh, is_new_start=is_new_start)
-        self._dsn = dsn
+        self._dsn = as_address(dsn)
         self._lease_s = lease_s
         self._is_alone = is_exclusive
         self._shown = self._new_store(creates=False).name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from s2v_detect.errors import ConfigurationError, LedgerError
 from s2v_detect.ledger._ledger import AnyLedger
+from s2v_detect.ledger._place import is_address, refuse_no_place
 from s2v_detect.ledger._sqlite import _copying
 from s2v_detect.ledger._sqlite._file import shown
 from s2v_detect.ledger._sqlite._store import FileStore
@@ -31,7 +32,7 @@ class Ledger(AnyLedger):
         is_new_start: begin a new lineage under the same name.
 
     Raises:
-        ConfigurationError: an argument of another kind.
+        ConfigurationError: an argument of another kind, a text that is no path.
         LedgerError: from every method: no ledger there, a newer version, no ledger at all, a full
             or failing disk. It never happens between a request that was sent and its record.
 
@@ -53,7 +54,13 @@ class Ledger(AnyLedger):
     ) -> None:
         if not isinstance(path, str | os.PathLike):
             raise ConfigurationError(
-                f"the ledger's path is {path!r}.", do="Give the path of its file."
+                f"the ledger's path is of {type(path).__name__}.", do="Give the path of its file."
+            )
+        if isinstance(path, str):
+            refuse_no_place(path)
+        if is_address(path):
+            raise ConfigurationError(
+                "the ledger's path is the address of a server.", do="Give it to `PostgresLedger`."
             )
         super().__init__(name, max_age_s=max_age_s, refresh=refresh, is_new_start=is_new_start)
         self.path = Path(path)
