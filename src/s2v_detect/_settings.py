@@ -48,6 +48,7 @@ _NO_API_PATH = re.compile(r"(?i)(/compatible-mode(/.*)?|(/api)?/v\d+(/.*)?|/api|
 """What stands where `/api/v1` should: another version or interface, the path of a whole request."""
 _SHOWN_CHARACTERS = 200
 
+_WHOLE = ("max_time_s", "max_time", "deadline", "max_duration", "total_timeout")
 _MEANT = {
     "api_key": ("key", "token", "secret", "dashscope_api_key"),
     "base_url": ("url", "endpoint", "host", "base_http_api_url"),
@@ -72,9 +73,15 @@ _MEANT = {
     "image": ("column", "field", "getter", "url_key", "image_key", "image_url"),
     "identity": ("id", "id_key", "key_by"),
     "ordered": ("order", "sort", "preserve_order"),
-    "max_time_s": ("deadline", "max_duration"),
+    "give_up_after_s": _WHOLE,
+    "max_time_s": _WHOLE,
 }
 """By which words other clients call what is an argument here, and what is given for it."""
+_MEANT_ELSE = {
+    "retry=RetryPolicy(give_up_after_s=20)": ("give_up_after_s",),
+    "asyncio.timeout(…) around it": _WHOLE,
+}
+"""What is given where nothing else is: an awaited call is bounded from outside."""
 
 
 class Settings(NamedTuple):
@@ -196,7 +203,8 @@ def refuse_unknown(of: str, given: dict[str, Any], known: Sequence[str]) -> None
     if name is None:
         return
     given.clear()
-    meant = {
+    meant = {word: give for give, words in _MEANT_ELSE.items() for word in words}
+    meant |= {
         word: give
         for give, words in _MEANT.items()
         for word in words

@@ -1,6 +1,7 @@
 """`check_one` is `check` for code that is not async."""
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -113,6 +114,38 @@ def test_what_are_no_seconds_is_told(s2v_emulator: Emulator, name: str) -> None:
     wrong: Any = {name: "20"}
     with pytest.raises(ConfigurationError, match=f"^{name} is "):
         check_one(IMAGE, **account(s2v_emulator), **wrong)
+
+
+@pytest.mark.parametrize("lane", ["urgent", "Bulk", None, []])
+def test_what_is_no_lane_is_told(s2v_emulator: Emulator, lane: Any) -> None:
+    """As by `check`."""
+    with pytest.raises(ConfigurationError, match=r"^lane is "):
+        check_one(IMAGE, lane=lane, **account(s2v_emulator))
+    assert s2v_emulator.requests == 0
+
+
+class Lanes(LocalLimiter):
+    """Knows who asked for a turn."""
+
+    def __init__(self) -> None:
+        super().__init__(math.inf)
+        self.asked: list[str] = []
+
+    async def turn(self, lane: Any = "bulk") -> Any:
+        """Return at once."""
+        self.asked.append(lane)
+        return await super().turn(lane)
+
+
+@pytest.mark.parametrize(
+    ("given", "lane"),
+    [({}, "interactive"), ({"lane": "interactive"}, "interactive"), ({"lane": "bulk"}, "bulk")],
+)
+def test_its_lane_is_that_of_check(s2v_emulator: Emulator, given: Any, lane: str) -> None:
+    """A visitor's, if nothing is said."""
+    limiter = Lanes()
+    check_one(IMAGE, limiter=limiter, **given, **account(s2v_emulator))
+    assert limiter.asked == [lane]
 
 
 class Slow(LocalLimiter):

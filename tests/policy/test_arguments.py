@@ -29,6 +29,7 @@ from s2v_detect import (
     check_one,
 )
 from s2v_detect.emulator import Emulator, Pass, Reject
+from s2v_detect.integrations.frames import acheck_frame, check_frame
 
 URL = "http://a.example/1.jpg"
 ROWS = {"url": [URL]}
@@ -290,6 +291,40 @@ def test_check_all_has_arguments_of_its_own(name: str, told: str) -> None:
     with pytest.raises(TypeError, match=f"Give {told}, if that is meant"):
         check_all([URL], **wrong)
     with pytest.raises(TypeError, match=f"DetectClient has no argument '{name}'"):
+        DetectClient(**wrong)
+
+
+WHOLE = ("max_time_s", "max_time", "max_times", "deadline", "max_duration")
+AROUND = "asyncio.timeout(…) around it"
+
+
+@pytest.mark.parametrize("word", [*WHOLE, "total_timeout"])
+def test_a_bound_on_the_whole_is_told_by_what_bounds_the_whole(word: str) -> None:
+    """Where a call has none of its own it is awaited, and bounded from outside."""
+    frame = pd.DataFrame(ROWS)
+    calls: list[tuple[Callable[..., Any], str]] = [
+        (partial(check_all, [URL]), "max_time_s"),
+        (partial(check_frame, frame), "max_time_s"),
+        (partial(check_one, URL), "give_up_after_s"),
+        (lambda **wrong: asyncio.run(acheck_frame(frame, **wrong)), AROUND),
+        (lambda **wrong: asyncio.run(frame.s2v.acheck(**wrong)), AROUND),
+        (DetectClient, AROUND),
+    ]
+    for call, told in calls:
+        if word == told:
+            continue  # it has that argument
+        with pytest.raises(TypeError, match=SENTENCES) as raised:
+            call(**{word: 5})
+        assert str(raised.value).endswith(f"Give {told}, if that is meant.")
+
+
+def test_a_bound_on_each_image_is_told_by_the_retries_where_there_is_no_other() -> None:
+    """An awaited call of many images, and a client."""
+    wrong: Any = {"give_up_after_s": 5}
+    told = r"Give retry=RetryPolicy\(give_up_after_s=20\), if that is meant\.$"
+    with pytest.raises(TypeError, match=told):
+        asyncio.run(acheck_frame(pd.DataFrame(ROWS), **wrong))
+    with pytest.raises(TypeError, match=told):
         DetectClient(**wrong)
 
 

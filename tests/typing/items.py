@@ -117,6 +117,8 @@ def check_one_says_what_it_returns(url: str, options: ClientOptions) -> None:
     """And has the same options."""
     assert_type(check_one(url, give_up_after_s=20, **options), Verdict)
     check_one(url, max_cost=Decimal("12.50"), timeout_s=30)
+    check_one(url, lane="bulk")
+    check_one(url, lane="urgent")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_one([url])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     check_one(url, give_up_after=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     check_all([url], max_time_s="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

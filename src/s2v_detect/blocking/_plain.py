@@ -1,7 +1,7 @@
 """What a user calls: `check_all` and `check_one`."""
 
 import math
-from typing import Any, Unpack, cast
+from typing import Any, Literal, Unpack, cast
 
 from s2v_detect._arguments import ClientOptions
 from s2v_detect._redaction import seal
@@ -72,6 +72,7 @@ def check_all(
 def check_one(
     image: Image,
     *,
+    lane: Literal["interactive", "bulk"] = "interactive",
     give_up_after_s: float | None = None,
     max_wait_s: float | None = None,
     identity: str | int | None = None,
@@ -84,6 +85,8 @@ def check_one(
 
     Args:
         image: as for `DetectClient.check`.
+        lane: as for `DetectClient.check`. The many calls of a job take `"bulk"`: a visitor's check
+            goes before them.
         give_up_after_s: seconds for the check, its line and retries included. After that nothing
             more is sent, and what was sent is waited for, for at most `timeout_s`.
         max_wait_s: as for `DetectClient.check`.
@@ -99,11 +102,10 @@ def check_one(
         >>> def is_usable(url: str) -> bool:
         ...     return check_one(url, give_up_after_s=30).check_pass
     """
-    client = _client_of(
-        "check_one", ["image", "give_up_after_s", "max_wait_s", "identity"], options
-    )
-    refuse_no_patience("interactive", give_up_after_s=give_up_after_s, max_wait_s=max_wait_s)
-    asked = {"max_wait_s": max_wait_s, "identity": identity}
+    own = ["image", "lane", "give_up_after_s", "max_wait_s", "identity"]
+    client = _client_of("check_one", own, options)
+    refuse_no_patience(lane, give_up_after_s=give_up_after_s, max_wait_s=max_wait_s)
+    asked = {"lane": lane, "max_wait_s": max_wait_s, "identity": identity}
     return Call(One(client, image, asked, give_up_after_s)).result()
 
 

@@ -96,8 +96,12 @@ class Store(Protocol):
     def as_error(self, error: BaseException) -> DetectError:
         """Return what a user is told."""
 
-    def refuse_damage(self, db: Database) -> None:
-        """Raise where the rows are not as they were written; before a run begins."""
+    def refuse_damage(self, db: Database, *, is_known_enough: bool = False) -> None:
+        """Raise where the rows are not as they were written; before a run begins.
+
+        `is_known_enough`: what this process has found a short time ago counts, if nobody else has
+        changed the rows since.
+        """
 
     def refuse_damaged_claims(self, db: Database, run: int) -> None:
         """Raise where what a run has claimed is not as it was written."""

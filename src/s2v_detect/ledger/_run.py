@@ -73,7 +73,8 @@ class LedgerRun:
         """Which of them are whose, as it was seen last."""
         self._told: set[int] = set()
         """The runs for which a long wait was told."""
-        writer.do(self._store.refuse_damage)  # nothing waits for it but another's commit
+        # Nothing waits for it but another's commit.
+        writer.do(partial(self._store.refuse_damage, is_known_enough=True))
         try:
             while not writer.do(self._begin, writes=True):
                 time.sleep(_LOOK_AGAIN_S)

@@ -141,7 +141,7 @@ class ServerStore:
         """Return what a user is told."""
         return as_error(error, self._address)
 
-    def refuse_damage(self, db: Database) -> None:
+    def refuse_damage(self, db: Database, *, is_known_enough: bool = False) -> None:
         """Nothing: the server looks after its pages."""
 
     def refuse_damaged_claims(self, db: Database, run: int) -> None:

@@ -67,6 +67,8 @@ class LedgerFile:
         self._descriptors = [descriptor]
         self._holders = 1
         self._locks: dict[int, Any] = {}  # by run: its file lock, or None for the byte's
+        self.committing = threading.Lock()
+        """Held by whoever has SQLite's lock for writing, from there until the commit is noted."""
 
     @property
     def path(self) -> Path:
@@ -80,6 +82,11 @@ class LedgerFile:
     def is_named(self, path: Path) -> bool:
         """Whether a name is that of this file."""
         return _identity_at(path) == self.identity
+
+    def stamp(self) -> tuple[int, int, int]:
+        """Return its length and its times: every change by others changes one of them."""
+        found = os.fstat(self._descriptors[0])
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def lock(self, run: int, token: str) -> str:
         """Have this process hold the run, and return what its row is to say of the lock."""

@@ -16,14 +16,14 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from s2v_detect.errors import LedgerError
 from s2v_detect.ledger import _asked
 from s2v_detect.ledger._database import Database, Job, Work
-from s2v_detect.ledger._sqlite import _damage, _schema
+from s2v_detect.ledger._sqlite import _damage, _schema, _sound
 from s2v_detect.ledger._sqlite._faults import as_ledger_error
 from s2v_detect.ledger._sqlite._file import LedgerFile, hold, let_go, shown
 from s2v_detect.ledger._sqlite._schema import VERSION, EmptyFile, NotALedger
@@ -109,9 +109,9 @@ class FileStore:
         """Return what a user is told."""
         return as_ledger_error(error, self._path)
 
-    def refuse_damage(self, db: Database) -> None:
+    def refuse_damage(self, db: Database, *, is_known_enough: bool = False) -> None:
         """Raise where the file is not sound."""
-        _damage.refuse_damage(db)
+        _damage.refuse_damage(db, self.file, is_known_enough=is_known_enough)
 
     def refuse_damaged_claims(self, db: Database, run: int) -> None:
         """Raise where a claimed row is not as it was written."""
@@ -152,10 +152,17 @@ class FileStore:
         connection = self._connection or self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            for job in jobs:
-                _do(job, connection, self._path)
-            connection.execute("COMMIT")
+            with self.file.committing if writes else nullcontext():
+                is_sound = writes and _sound.is_known(self.file)
+                for job in jobs:
+                    _do(job, connection, self._path)
+                connection.execute("COMMIT")
+                if is_sound:
+                    _sound.was_changed(self.file)
+            if any(job.fault for job in jobs):  # it may be damage
+                _sound.forget(self.file)
         except BaseException:
+            _sound.forget(self.file)
             self._take_back(connection)
             raise
 
