@@ -4,6 +4,7 @@ uvicorn --app-dir examples --workers 2 litestar_app:app
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from math import ceil
@@ -17,6 +18,7 @@ from litestar.params import FromQuery
 from s2v_detect import DetectClient, DetectError, ImageSkipped, ImageUnusable, Verdict
 
 AnyRequest = Request[Any, Any, State]
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -60,6 +62,8 @@ def explain(_: AnyRequest, error: DetectError) -> Response[dict[str, object]]:
     if isinstance(error, ImageSkipped | ImageUnusable):
         status, detail = 422, "This image can't be checked. Give a public address of an image."
         code = getattr(error, "code", "")
+    elif error.stops_run:  # the account, the set-up or the ledger: the operator must mend it
+        log.error("A visitor was answered with %s: %s", status, error)
     headers = {"Retry-After": str(ceil(error.retry_after_s))} if error.retry_after_s else {}
     told: dict[str, object] = {
         "status": status,

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import Depends, FastAPI, Form, HTTPException, Request, UploadFile
@@ -27,7 +27,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from s2v_detect import Budget, DetectError, Event, Verdict
+from s2v_detect import Budget, ConfigurationError, DetectError, Event, Verdict
 from s2v_detect.integrations.fastapi import (
     Detector,
     add_problem_handlers,
@@ -52,6 +52,16 @@ SEEN_AFTER_S = 1.0  # so long it takes to see a line as long as it is
 MOST_BYTES = 5 << 20  # of a picture: those of all who wait are in memory
 MOST_BODY_BYTES = MOST_BYTES + (64 << 10)
 MOST_URL_CHARACTERS = 4096
+
+_TOLD = {"schema": {"type": "object", "properties": {"detail": {"type": "string"}}}}
+UNREAD: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body can't be read", "content": {"application/json": _TOLD}},
+    413: {
+        "description": "The file is too large; as plain text: the whole body is",
+        "content": {"application/json": _TOLD, "text/plain": {"schema": {"type": "string"}}},
+    },
+}
+"""What FastAPI answers in OpenAPI, where it tells nothing of it by itself."""
 
 PAGE_HEADERS = {
     # Pictures come from where the visitor's addresses say. All else is the page's own.
@@ -214,7 +224,11 @@ async def visited(
             visit.check.exception()  # is retrieved, also where the visitor did not wait for it
 
 
-@app.post("/checks", response_class=EventSourceResponse)
+@app.post(
+    "/checks",
+    response_class=EventSourceResponse,
+    responses=problems(ConfigurationError) | UNREAD,
+)
 async def follow(
     visit: Annotated[Visit, Depends(visited)], client: Detector
 ) -> AsyncIterator[ServerSentEvent]:
@@ -245,13 +259,13 @@ class Portrait(BaseModel):
     url: Annotated[str, Form(max_length=MOST_URL_CHARACTERS)]
 
 
-@app.post("/portraits", responses=problems())
+@app.post("/portraits", responses=problems() | UNREAD)
 async def check(portrait: Portrait, request: Request, client: Detector) -> Verdict:
     """Return the verdict, or 503 at once where the line is longer than five seconds."""
     return await checked(portrait.url, request, client)
 
 
-@app.post("/portraits/file", responses=problems())
+@app.post("/portraits/file", responses=problems() | UNREAD)
 async def check_file(file: UploadFile, request: Request, client: Detector) -> Verdict:
     """Return the verdict on an uploaded portrait; what can't pass is refused without being sent.
 

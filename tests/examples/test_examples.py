@@ -140,6 +140,48 @@ async def test_the_web_application_refuses_what_is_no_form_of_its_own() -> None:
     assert [each.status_code for each in (empty, long, long_too, many)] == [422, 422, 422, 400]
 
 
+async def test_the_page_of_the_web_application_tells_of_every_answer(
+    s2v_emulator: Emulator,
+) -> None:
+    """Each status and its media type, of bodies that are too large or unreadable too."""
+    s2v_emulator.when("*/key.jpg", Error(401, "InvalidApiKey"))
+    app = web_app()
+    parts = "multipart/form-data"
+    large, huge, two = bytes((5 << 20) + 10), bytes(6 << 20), [("file", ("a.jpg", b"a"))] * 2
+    forms: list[dict[str, Any]] = [
+        *({"files": {"file": ("a.jpg", size)}} for size in (b"<html></html>", large, huge)),
+        *({"files": two}, {}, {"content": b"a", "headers": {"content-type": parts}}),
+    ]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        *((path, form) for path in ("/checks", "/portraits/file") for form in forms),
+        ("/portraits", {"json": {"url": "https://images.example/1.jpg"}}),
+        ("/portraits", {"json": {"url": "https://images.example/key.jpg"}}),
+        ("/portraits", {"json": {"url": "a" * (6 << 20)}}),
+        ("/portraits", {"json": {"url": ""}}),
+        ("/portraits", {"content": b'"\xff"', "headers": {"content-type": "application/json"}}),
+    ]
+    async with served(app) as visitor:
+        answers = [(path, await visitor.post(path, **form)) for path, form in asked]
+    no_client = httpx.ASGITransport(app)  # its lifespan is not run
+    async with httpx.AsyncClient(transport=no_client, base_url="http://web.example") as visitor:
+        answers += [("/checks", await visitor.post("/checks", data={"url": "https://a.example/"}))]
+    declared = {
+        path: {
+            (int(status), kind)
+            for status, told in page["post"]["responses"].items()
+            for kind in told["content"]
+        }
+        for path, page in app.openapi()["paths"].items()
+    }
+    given: dict[str, set[tuple[int, str]]] = {path: set() for path in declared}
+    for path, answer in answers:
+        given[path].add((answer.status_code, answer.headers["content-type"].partition(";")[0]))
+    assert given["/checks"] == declared["/checks"]
+    for path, told in declared.items():
+        assert given[path] <= told, path
+        assert {400, 413, 422} <= {status for status, _ in given[path]}
+
+
 async def test_a_visitor_who_leaves_loses_no_answer(s2v_emulator: Emulator) -> None:
     """The check was sent: it is finished and counted, and known to the next who asks."""
     s2v_emulator.when("*/slow.jpg", Pass(latency_s=0.2))

@@ -2,12 +2,15 @@
 
 import asyncio
 import importlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from tests.web import served
 
 from s2v_detect.emulator import Emulator, Error, Pass
@@ -25,10 +28,15 @@ def _account(s2v_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.syspath_prepend(EXAMPLES)
 
 
+def app_of(framework: str) -> Any:
+    """Return the example of this framework."""
+    return importlib.import_module(f"{framework}_app").app
+
+
 @asynccontextmanager
 async def visited(framework: str) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the example of this framework."""
-    async with served(importlib.import_module(f"{framework}_app").app) as visitor:
+    async with served(app_of(framework)) as visitor:
         yield visitor
 
 
@@ -36,6 +44,13 @@ async def ask(visitor: httpx.AsyncClient, name: str) -> httpx.Response:
     """Ask for one portrait."""
     url = name if name.endswith("/") else f"https://images.example/{name}.jpg"
     return await visitor.post("/portraits", params={"url": url})
+
+
+def said_of(framework: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what an example logs as an error: Django itself logs each 503, without its cause."""
+    loggers = ("s2v_detect", f"{framework}_app")
+    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    return [each.getMessage() for each in errors if each.name in loggers]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -59,6 +74,72 @@ async def test_the_endpoint_answers_its_visitors(s2v_emulator: Emulator, framewo
         assert answer.headers["content-type"] == "application/problem+json"
     assert "InvalidURL" in gone.text
     assert "key" not in key.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("framework", "without_url"), [("fastapi", 422), ("litestar", 400), ("django", 422)]
+)
+async def test_nothing_is_paid_for_what_is_no_order(
+    s2v_emulator: Emulator, framework: str, without_url: int
+) -> None:
+    """A visit by GET, which a crawler makes too, and one that names no portrait."""
+    async with visited(framework) as visitor:
+        looked = await visitor.get("/portraits", params={"url": "https://images.example/1.jpg"})
+        empty = await visitor.post("/portraits")
+    assert (looked.status_code, empty.status_code) == (405, without_url)
+    assert s2v_emulator.requests == 0
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+async def test_the_operator_hears_of_the_account_alone(
+    s2v_emulator: Emulator, framework: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of what no visitor causes and no waiting mends: once for each visitor who met it."""
+    s2v_emulator.when("*/gone.jpg", Error(400, "InvalidURL"))
+    s2v_emulator.when("*/odd.jpg", Error(400, "InvalidParameter"))
+    s2v_emulator.when("*/key.jpg", Error(401, "InvalidApiKey"))
+    s2v_emulator.when("*/debt.jpg", Error(400, "Arrearage"))
+    async with visited(framework) as visitor:
+        for name in ("fine", "gone", "ftp://images.example/", "odd"):
+            await ask(visitor, name)
+        assert said_of(framework, caplog) == []
+        for name in ("key", "debt"):
+            assert (await ask(visitor, name)).status_code == 503
+    key, debt = said_of(framework, caplog)
+    assert "InvalidApiKey" in key
+    assert "Arrearage" in debt
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+async def test_a_worker_without_a_key_does_not_start(
+    framework: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its log says what is missing: no visitor is let in to meet it."""
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    config = uvicorn.Config(app_of(framework), log_config=None)
+    config.load()
+    lifespan = config.lifespan_class(config)
+    await lifespan.startup()
+    assert lifespan.should_exit
+    assert "there is no API key" in caplog.text
+
+
+async def test_a_fault_at_the_end_of_a_worker_is_no_fault_of_its_start() -> None:
+    """The lifespan of Django's example is its own: it says which step has failed."""
+    steps = ["lifespan.startup"]
+    told: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        if not steps:
+            raise OSError("the server is gone")
+        return {"type": steps.pop()}
+
+    async def send(message: dict[str, str]) -> None:
+        told.append(message["type"])
+
+    with pytest.raises(OSError, match="gone"):
+        await app_of("django")({"type": "lifespan", "state": {}}, receive, send)
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.failed"]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

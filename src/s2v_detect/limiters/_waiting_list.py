@@ -322,7 +322,7 @@ class WaitingList:
 def margin_of(line: Pacer | WaitingList, *, is_whole: bool) -> float:
     """Return by how much a line is slower than its rate, or than its part where it is not whole."""
     gaps, windows, _ = line.spacing
-    return (max(gaps, windows) if is_whole else windows) - 1
+    return round((max(gaps, windows) if is_whole else windows) - 1, 4)  # 1.15 - 1 has a tail
 
 
 def _is_here(member: Member, shared: Shared, now: float) -> bool:

@@ -290,7 +290,8 @@ class Event(Value):
     """`turn`: the address that the request goes to. It holds no image and no key."""
     margin: float | None = None
     """`turn`: by which part of the gap that the rate asks for the requests are further apart now:
-    0.02 of a line that runs well. Looked at once a second, where the limiter tells its own."""
+    0.15 in a new line, 0.02 after 50 requests without a 429. Looked at once a second, where the
+    limiter tells its own."""
     check_pass: bool | None = None
     """`settled`: the verdict, where there is one."""
 
