@@ -69,7 +69,8 @@ def check_frame(
 
     Raises:
         TypeError: `frame` is none, or a lazy one; an argument is unknown.
-        ConfigurationError: a column is not there, holds no image, or would be lost under ours.
+        ConfigurationError: a column is not there, holds no image, or would be lost under ours. A
+            column of texts holds none where no text is meant as an http, https or oss URL.
         DetectError: a fault of the whole run, as for `check_all`.
         BaseException: what interrupts it, as for `check_all`. Each of these two has the `outcomes`
             that had been asked for by then; the `index` of each is the place of its row, from 0.
