@@ -65,7 +65,8 @@ def check_frame(
         progress: draw a bar, in a notebook or on a terminal, if tqdm is installed.
         give_up_after_s: seconds after which one image is given up, as for `check_all`.
         max_time_s: seconds for the whole call, as for `check_all`.
-        options: as for `DetectClient`.
+        options: as for `DetectClient`. An amount of `max_cost` is for this call, unless the ledger
+            has a name: `Ledger("screening.db", name="november")`.
 
     Raises:
         TypeError: `frame` is none, or a lazy one; an argument is unknown.
