@@ -72,7 +72,8 @@ class DetectClient(AsyncOnly):
             and every answer before it is told, and what was answered before costs nothing.
         max_cost: CNY that may be spent, exact; or a `Budget`, for a day and a month too. What
             is in flight or unknown counts in full; `BudgetSpent` is raised rather than pass it. It
-            spans all runs of a ledger that has a name, else this client since it was made.
+            spans all runs of a `Ledger(path, name="november")`. With no name (a path alone) an
+            amount is for this client since it was made; one a day or month is the account's.
         max_outage_s: seconds that a stream waits for the end of an outage of the service or store;
             then it raises the outage's last error. None: for ever. `retry` does not bound it.
         preflight: a `Preflight`: look at each image's first bytes, and skip what the service would

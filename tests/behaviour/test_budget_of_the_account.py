@@ -24,6 +24,7 @@ from s2v_detect import (
     LocalLimiter,
     Outcome,
     OutcomeUnknown,
+    check_all,
 )
 from s2v_detect.emulator import Cut, Emulator, Error, Pass
 
@@ -284,3 +285,29 @@ def test_processes_that_are_killed_and_started_again_never_pass_a_day(path: Path
         assert emulator.billed <= 50
     with Ledger(path) as ledger:
         assert sum(day.billed + day.unknown for day in ledger.statement()) == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "max_cost", "paid"),
+    [
+        ("", "0.008", 4),
+        ("november", "0.008", 2),
+        ("", Budget(per_day="0.008"), 2),
+        ("november", Budget(per_day="0.008"), 2),
+    ],
+)
+def test_what_a_second_call_may_spend(name: str, max_cost: Any, paid: int, tmp_path: Path) -> None:
+    """An amount is of a ledger's name, else of the one call; one a day is the account's."""
+    path = tmp_path / "l.db"
+    with Emulator.run_in_thread(answer=Pass()) as emulator:
+        for call in range(2):
+            with pytest.raises(BudgetSpent):
+                check_all(
+                    [f"https://a.example/{call}-{number}.jpg" for number in range(8)],
+                    ledger=Ledger(path, name=name) if name else path,
+                    max_cost=max_cost,
+                    limiter=FAST,
+                    api_key=emulator.api_key,
+                    base_url=emulator.base_url,
+                )
+        assert emulator.requests == paid

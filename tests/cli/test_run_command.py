@@ -12,6 +12,7 @@ import pytest
 
 from s2v_detect import Ledger
 from s2v_detect.emulator import Cut, Emulator, Error, Reject
+from s2v_detect.images import IN_BUCKET
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Started = Callable[..., subprocess.Popen[str]]
@@ -289,12 +290,21 @@ def test_the_summary_and_an_estimate_say_why_rows_are_skipped(
     called: Command, emulator: Emulator, tmp_path: Path
 ) -> None:
     """Each reason once, with its count and the line of its first row; programs get all of it."""
-    addresses = ("http://a.example/1.jpg", "x", "ftp://y", "z", "https://", "oss://bucket")
+    addresses = (
+        "http://a.example/1.jpg",
+        "x",
+        "ftp://y",
+        "z",
+        "https://",
+        "oss://bucket",
+        "s3://b/k",
+    )
     (tmp_path / "in.txt").write_text("".join(f"{each}\n" for each in addresses))
     counts = [
         {"reason": "it is no http, https or oss URL", "count": 3, "first_line": 2},
         {"reason": "the address names no host", "count": 1, "first_line": 5},
         {"reason": "the oss address names no object", "count": 1, "first_line": 6},
+        {"reason": IN_BUCKET, "count": 1, "first_line": 7},
     ]
     hint = "for files beside the list, give --files"
     told = f"3 x it is no http, https or oss URL; {hint} (first in line 2)"

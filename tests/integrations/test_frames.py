@@ -28,6 +28,7 @@ from s2v_detect import (
     check_all,
 )
 from s2v_detect.emulator import Emulator, Error, Reject
+from s2v_detect.images import SignedImage
 from s2v_detect.integrations import _bar
 from s2v_detect.integrations._columns import names
 from s2v_detect.integrations.frames import acheck_frame, check_frame
@@ -138,7 +139,7 @@ TYPES: dict[str, dict[str, str]] = {
         "": "string",
     },
 }
-SHAPES: dict[str, list[Any]] = {"some": ["no url", None], "nulls alone": [None], "no row": []}
+SHAPES: dict[str, list[Any]] = {"some": ["https://", None], "nulls alone": [None], "no row": []}
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -331,7 +332,7 @@ NO_FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
     "a series": (lambda: pd.Series(URLS), "frame is of type Series"),
     "a series of polars": (lambda: pl.Series(URLS), "frame is of type Series"),
     "a column": (lambda: pa.table(ROWS)["url"], "frame is of type ChunkedArray"),
-    "a batch": (lambda: pa.record_batch(ROWS), "frame is of type RecordBatch"),
+    "a batch": (lambda: pa.record_batch(ROWS), "Give a pyarrow.Table: `pa.Table.from_batches"),
     "a list": (lambda: URLS, "frame is of type list"),
     "a dict": (lambda: ROWS, "frame is of type dict"),
     "nothing": (lambda: None, "frame is of type NoneType"),
@@ -357,8 +358,16 @@ NO_COLUMNS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "another column's images": (
         {"name": ["Ada", "Ben"], "url": URLS[:2]},
         {"column": "name"},
-        "'name' holds no image in any row; the first is a str. Give a column with images: 'url'",
+        "the first is a str, which is no address. Give a column with images: 'url'",
     ),
+    "a bucket's objects": (
+        {"url": [None, "s3://b/1.jpg?X-Amz-Signature=abc", "gs://b/2.jpg"]},
+        {},
+        "the first is a str, which is an address in a bucket. Give signed https addresses",
+    ),
+    "names of files": ({"url": ["", "/home/me/1.jpg"]}, {}, "of files give pathlib.Path objects"),
+    "words": ({"url": ["Ada"]}, {}, "the first is a str, which is no address. Give http or https"),
+    "both": ({"url": ["1.jpg", "s3://b/1.jpg"]}, {}, "s2v-detect run. Give signed https"),
     "numbers": ({"url": [1, 2]}, {}, "the first is an int. Give a column of addresses"),
     "lists": ({"url": [[URLS[0]]]}, {}, "the first is a list of 1. Give a column of addresses"),
     "flags": ({"url": [None, True]}, {}, "no image in any row"),
@@ -382,6 +391,7 @@ def test_a_column_that_does_not_fit_is_told_before_anything_is_sent(
     with pytest.raises(ConfigurationError) as raised:
         check_frame(MAKE[library](rows), **options)
     assert told in str(raised.value)
+    assert "abc" not in str(raised.value)
 
 
 def test_two_columns_of_one_name_are_told() -> None:
@@ -390,10 +400,41 @@ def test_two_columns_of_one_name_are_told() -> None:
         check_frame(pd.DataFrame([URLS[:2]], columns=["url", "url"]))
 
 
-def test_texts_that_are_no_address_are_data(account: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["https://"],
+        ["face.jpg", " HTTPS://a.example/a b.jpg"],
+        ["oss://bucket", "s3://b/1.jpg"],
+        ["", " "],
+        [None],
+        [],
+    ],
+)
+async def test_faulty_addresses_are_data(texts: list[Any], account: dict[str, Any]) -> None:
     """Where no other column has images, for a piece of a table may have no good row."""
-    done = check_frame(pl.DataFrame({"name": ["Ada"], "url": ["face.jpg"]}), **account)
-    assert done["s2v_kind"].to_list() == ["skipped"]
+    frame = pl.DataFrame(
+        {"name": ["Ada"] * len(texts), "url": texts}, schema_overrides={"url": pl.String}
+    )
+    for done in (check_frame(frame, **account), await acheck_frame(frame, **account)):
+        assert done["s2v_kind"].to_list() == ["skipped"] * len(texts)
+
+
+async def test_async_code_is_told_of_a_column_without_addresses_too() -> None:
+    """No client is made: there is no key."""
+    with pytest.raises(ConfigurationError, match="is an address in a bucket"):
+        await acheck_frame(pd.DataFrame({"url": ["s3://b/1.jpg"] * 2}))
+
+
+async def test_an_image_of_a_bucket_has_what_signs_it(account: dict[str, Any]) -> None:
+    """Its text alone has not."""
+
+    async def sign() -> str:
+        return "https://a.example/1.jpg"
+
+    image = SignedImage("s3://b/1.jpg", identity="s3://b/1.jpg", sign=sign)
+    done = await acheck_frame(pd.DataFrame({"url": [image]}, dtype=object), **account)
+    assert list(done["s2v_kind"]) == ["checked"]
 
 
 @pytest.mark.parametrize("name", ["pandas", "polars", "pyarrow"])

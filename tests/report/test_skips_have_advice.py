@@ -25,7 +25,7 @@ REFUSING = {
     "refusal_of",
 }
 """The functions that return a reason, or an empty text."""
-NAMED = {"fault", "_TWO", "NO_ADDRESS", "NO_URL", "reason"}
+NAMED = {"fault", "_TWO", "NO_ADDRESS", "NO_URL", "IN_BUCKET", "reason"}
 """What a reason is kept in, before a row has it."""
 TEXTS = {"Miscut", "Surplus", "cls"}
 """What a reason is made with that says more than its text."""
@@ -97,6 +97,7 @@ def test_the_reasons_are_found() -> None:
         "holds no text",
         "not saved",
         "the address is empty",
+        "an address in a bucket",
         "never closes;",
         "two addresses in one cell",
         "two addresses in one line",

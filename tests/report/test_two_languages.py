@@ -31,6 +31,7 @@ SKIPPED = {
     "its server answered 404: it is not there": "Missing",
     "its host is 10.0.0.1, an address that is not public": "Unreachable address",
     "it is no http, https or oss URL": "No address",
+    "it is an address in a bucket: give a signed https address of it": "In a bucket",
     "the address can't be read: its host or its port is malformed": "Faulty address",
     "the address is empty": "Empty address",
     "the address goes on behind the ','; put the address in quotes": "Cut address",

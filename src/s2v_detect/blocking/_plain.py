@@ -40,7 +40,8 @@ def check_all(
             other.
         max_time_s: seconds for the whole call. After that nothing more is sent, and what was sent
             is waited for, for at most `timeout_s`. An input that blocks is not interrupted.
-        options: as for `DetectClient`.
+        options: as for `DetectClient`. An amount of `max_cost` is for this call, unless the ledger
+            has a name: `Ledger("screening.db", name="november")`.
 
     Raises:
         TypeError: `items` are none, or an argument is unknown; see there too.

@@ -9,24 +9,22 @@ from s2v_detect import ConfigurationError
 from s2v_detect.bulk import Listed, Source, steady_folder
 from s2v_detect.cli._screening import Unusable
 from s2v_detect.cli._terminal import STANDARD, printable
+from s2v_detect.images import is_in_bucket
 from s2v_detect.languages import _, needs_extra, ngettext, why
 
-_SCHEMES = ("s3", "s3a", "s3n", "aliyun-oss", "oss", "gs", "gcs", "az", "abfs", "abfss", "cos")
-"""Of buckets, as tools call them: nobody means a file. Which are listed, `integrations` says."""
 _STORE = "oss"
 _EXTRA = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
 _MOST_TOLD = 5
 
 
 def is_bucket(name: str) -> bool:
-    """Whether a name is meant as a bucket, of whichever kind.
+    """Whether a name is meant as a bucket, of whichever kind: nobody means a file.
 
     Example:
         >>> is_bucket("s3://portraits/2026/"), is_bucket("portraits/2026/")
         (True, False)
     """
-    scheme, mark, _rest = name.partition("://")
-    return bool(mark) and scheme.lower() in _SCHEMES
+    return is_in_bucket(name) or name.lower().startswith(f"{_STORE}://")
 
 
 def listed_bucket(name: str) -> Listed:

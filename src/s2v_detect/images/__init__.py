@@ -23,12 +23,14 @@ from s2v_detect.images._files import (
 )
 from s2v_detect.images._identity import (
     DIGITS,
+    IN_BUCKET,
     NO_ADDRESS,
     NO_URL,
     asked_identity,
     identity_of,
     identity_text,
     image_of,
+    is_in_bucket,
     is_missing,
     is_own,
     kept_as,
@@ -38,7 +40,7 @@ from s2v_detect.images._identity import (
     trimmed,
 )
 from s2v_detect.images._items import Asked, Asking, Getter, asked_of
-from s2v_detect.images._places import described, is_image
+from s2v_detect.images._places import described, is_image, no_address
 from s2v_detect.images._signed import FRESH_S, SIGNED_FOR_S, Sign, SignedImage, without_signature
 from s2v_detect.images._subjects import Subject, Subjects, identity_within
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIGITS",
     "FRESH_S",
+    "IN_BUCKET",
     "NO_ADDRESS",
     "NO_URL",
     "SIGNED_FOR_S",
@@ -74,12 +77,14 @@ __all__ = [
     "identity_within",
     "image_of",
     "is_image",
+    "is_in_bucket",
     "is_local",
     "is_missing",
     "is_own",
     "kept_as",
     "local_image",
     "name_of",
+    "no_address",
     "no_identity",
     "not_to_be_opened",
     "own_identity",

@@ -260,8 +260,26 @@ def _what(value: object) -> str:
 
 NO_URL = "it is no http, https or oss URL"
 """The reason of a text that may be the name of a file."""
+IN_BUCKET = "it is an address in a bucket: give a signed https address of it"
+"""The reason of an object's name, which nobody can fetch without the bucket's credentials."""
+BUCKET_SCHEMES = (
+    *("s3", "s3a", "s3n", "aliyun-oss", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss", "wasb"),
+    *("wasbs", "cos", "cosn", "obs", "tos", "r2", "b2"),
+)
+"""As tools call buckets. `oss`, as some call one too, is the service's own store."""
 NO_ADDRESS = "the address is empty"
 """The reason of an empty text."""
+
+
+def is_in_bucket(text: str) -> bool:
+    """Whether a text is meant as a bucket, or as an object in one.
+
+    Example:
+        >>> is_in_bucket("s3://portraits/1.jpg"), is_in_bucket("oss://portraits/1.jpg")
+        (True, False)
+    """
+    scheme, mark, _ = text.lstrip().partition("://")
+    return bool(mark) and scheme.lower() in BUCKET_SCHEMES
 
 
 def _blank_in(url: str) -> str:
@@ -281,6 +299,8 @@ def _unsendable(url: str) -> str:  # noqa: PLR0911  # a list of reasons, each it
         return NO_ADDRESS
     if len(url) > _LONGEST_URL:
         return f"the address has {len(url)} characters"
+    if is_in_bucket(url):  # before its blanks: a key may hold some
+        return IN_BUCKET
     if _BLANK_OR_CONTROL.search(url):
         return _blank_in(url)
     if _HALF.search(url):

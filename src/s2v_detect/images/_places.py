@@ -14,25 +14,45 @@ from os import PathLike
 from typing import Any
 
 from s2v_detect.errors import ImageSkipped
-from s2v_detect.images._identity import image_of
+from s2v_detect.images._identity import IN_BUCKET, NO_URL, image_of, trimmed
+from s2v_detect.images._signed import SignedImage
 
 _DEEP = 2
 _MOST_SEEN = 100
 _MOST_NAMED = 10
 _SHOWN_CHARACTERS = 40
 _BY_KEY = re.compile(r'item\[("(?:[^"\\]|\\.)*")\]')
+_NO_ADDRESS = {IN_BUCKET: "an address in a bucket", NO_URL: "no address"}
 _CONVERTED = {"str(item)": "str", "bytes(item)": "bytes"}
 
 
 def is_image(value: object) -> bool:
     """Whether it is an image: an address, a path or bytes."""
+    if isinstance(value, bytes | PathLike | SignedImage):
+        return True
     if not isinstance(value, str):
-        return isinstance(value, bytes | PathLike)
+        return False
     try:
         image_of(value)
     except ImageSkipped:
         return False
     return True
+
+
+def no_address(text: str) -> str:
+    """Return what a text is that is not meant as an address of an image, or nothing.
+
+    What is meant as one may be faulty: it is data.
+
+    Example:
+        >>> no_address("s3://portraits/1.jpg"), no_address("faces/1.jpg"), no_address("https://")
+        ('an address in a bucket', 'no address', '')
+    """
+    try:
+        image_of(trimmed(text))
+    except ImageSkipped as skipped:
+        return _NO_ADDRESS.get(skipped.reason, "")
+    return ""
 
 
 def place_of_image(item: object) -> str | None:

@@ -21,7 +21,7 @@ from narwhals.stable.v2.typing import IntoDataFrameT
 
 from s2v_detect import ConfigurationError
 from s2v_detect._columns import ADDED_COLUMNS, Column
-from s2v_detect.images import described, is_image, is_missing
+from s2v_detect.images import described, is_image, is_missing, no_address, trimmed
 from s2v_detect.integrations._columns import (
     MONEY,
     Added,
@@ -41,6 +41,15 @@ _COLLECTED = {
 """How the lazy frames of a library give their rows; all others by `collect`."""
 
 _MOST_NAMED = 20
+
+_INSTEAD = {
+    "": "Give a column of addresses, of bytes or of paths (pathlib.Path).",
+    "no address": "Give http or https addresses; of files give pathlib.Path objects, not their"
+    " names, or the folder to s2v-detect run.",
+    "an address in a bucket": "Give signed https addresses of the objects, and identity= with a"
+    " column of their names; or give the bucket to check_all, as BucketImages.",
+}
+"""What to give in place of a column, by what its texts are."""
 
 Make = Callable[[Column, Added], Any]
 """Makes a column of a library."""
@@ -104,20 +113,25 @@ class Framed(Generic[IntoDataFrameT]):
             )
 
     def _refuse_no_images(self, column: str) -> None:
-        """Refuse a column without an image, unless its texts may be faulty addresses."""
+        """Refuse a column without an image, unless some of its texts is a faulty address."""
         if any(map(is_image, self.images)):
             return
         first = next((each for each in self.images if not is_missing(each)), None)
         if first is None:
             return
         others = [name for name in self._frame.columns if name != column and self._has_image(name)]
-        if isinstance(first, str) and not others:
+        texts = [each for each in self.images if isinstance(each, str) and trimmed(each)]
+        kinds = dict.fromkeys(map(no_address, texts))
+        if isinstance(first, str) and not others and (not texts or "" in kinds):
             return
+        what = described(first)
+        if texts and first is texts[0] and (kind := no_address(first)):
+            what = f"{what}, which is {kind}"
         raise ConfigurationError(
-            f"the column {column!r} holds no image in any row; the first is {described(first)}.",
+            f"the column {column!r} holds no image in any row; the first is {what}.",
             do=f"Give a column with images: {others[0]!r} has some."
             if others
-            else "Give a column of addresses, of bytes or of paths (pathlib.Path).",
+            else " ".join(_INSTEAD[kind] for kind in kinds or ("",)),
         )
 
     def _has_image(self, name: str) -> bool:
@@ -145,6 +159,10 @@ def _opened(frame: Any) -> Any:
         )
     if isinstance(found, nw.DataFrame):
         return found
+    if kind == "RecordBatch":
+        raise TypeError(
+            "frame is of type RecordBatch. Give a pyarrow.Table: `pa.Table.from_batches([batch])`."
+        )
     raise TypeError(
         f"frame is of type {kind}. Give a frame of pandas, polars or pyarrow, or what has images to"
         " `check_all`."

@@ -74,7 +74,8 @@ def lifespan(
 
     Example:
         >>> from fastapi import FastAPI
-        >>> app = FastAPI(lifespan=lifespan(ledger="portraits.db", max_cost=20))
+        >>> from s2v_detect import Budget
+        >>> app = FastAPI(lifespan=lifespan(ledger="portraits.db", max_cost=Budget(per_day=20)))
     """
     seal(options)
 

@@ -65,11 +65,13 @@ def check_frame(
         progress: draw a bar, in a notebook or on a terminal, if tqdm is installed.
         give_up_after_s: seconds after which one image is given up, as for `check_all`.
         max_time_s: seconds for the whole call, as for `check_all`.
-        options: as for `DetectClient`.
+        options: as for `DetectClient`. An amount of `max_cost` is for this call, unless the ledger
+            has a name: `Ledger("screening.db", name="november")`.
 
     Raises:
         TypeError: `frame` is none, or a lazy one; an argument is unknown.
-        ConfigurationError: a column is not there, holds no image, or would be lost under ours.
+        ConfigurationError: a column is not there, holds no image, or would be lost under ours. A
+            column of texts holds none where no text is meant as an http, https or oss URL.
         DetectError: a fault of the whole run, as for `check_all`.
         BaseException: what interrupts it, as for `check_all`. Each of these two has the `outcomes`
             that had been asked for by then; the `index` of each is the place of its row, from 0.

@@ -172,6 +172,14 @@ _SKIPS = [
         ),
     ),
     (
+        "an address in a bucket",
+        N_("In a bucket"),
+        Advice(
+            N_("It is the address of an object in a bucket, which the service can't open."),
+            N_("Give a signed https address of it, or the bucket itself to s2v-detect run."),
+        ),
+    ),
+    (
         "the address is empty",
         N_("Empty address"),
         Advice(N_("There is no address."), N_("Fill it in, or leave the row out.")),

@@ -26,7 +26,8 @@ class Ledger(AnyLedger):
     Args:
         path: an SQLite file, made when a client opens it. A local disk: network disks lose locks.
         name: what the runs of a client belong to, such as the output they write. All runs of one
-            name are one *lineage*: they share `max_cost`'s total, and only one goes at a time.
+            name are one *lineage*: they share `max_cost`'s total, and only one goes at a time. With
+            no name, each client's total begins at zero.
         max_age_s: answers older than this are asked for again (and paid again). Default: never.
         refresh: ask again, and pay again, for all that was answered before this object was made.
         is_new_start: begin a new lineage under the same name.
