@@ -145,7 +145,7 @@ def test_its_lane_is_that_of_check(s2v_emulator: Emulator, given: Any, lane: str
     """A visitor's, if nothing is said."""
     limiter = Lanes()
     check_one(IMAGE, limiter=limiter, **given, **account(s2v_emulator))
-    assert limiter.asked == [lane]
+    assert set(limiter.asked) == {lane}  # on a busy machine a request may be made again
 
 
 class Slow(LocalLimiter):
