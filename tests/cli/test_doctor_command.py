@@ -248,7 +248,6 @@ def no_ledgers() -> dict[str, tuple[str, int, str]]:
         "damaged": ("damaged.db", 2, "damaged"),
         "server down": (dead, 2, "can't be used"),
         "password": (dead.replace("books:S3CR3T@", "") + "?password=S3CR3T", 2, "can't be used"),
-        "no address": ("postgresql://books:S3CR3T@h:5/%zz", 4, "can't be read"),
     }
 
 

@@ -26,6 +26,7 @@ DO = {
         "host=127.0.0.1 port=1 password=a-secret": "Give postgresql://host/database",
         "mysql://u:a-secret@127.0.0.1:1/x": "Give the path of a file",
         " postgresql://u:se/cret@127.0.0.1:1/x": "%40 or %2F",
+        "postgresql://u:secret@h:5/%zz": "can't be read",
         "postgresql://u:secret@127.0.0.1:1/x?pool=secret": "no parameter pool. Leave it out.",
         "": "a variable that is not set",
     },

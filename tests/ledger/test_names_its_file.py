@@ -30,8 +30,8 @@ def test_a_long_path_leaves_the_fault_its_room() -> None:
 
 
 def test_what_signs_an_address_is_not_shown() -> None:
-    """Also where somebody took an address for a path."""
-    with Ledger("http://a.example/books.db?Signature=secret") as ledger:
+    """Also where somebody made a path of an address: a text that is one is refused."""
+    with Ledger(Path("http://a.example/books.db?Signature=secret")) as ledger:
         with pytest.raises(LedgerError) as raised:
             ledger.statement()
         assert "secret" not in str(raised.value)

@@ -262,7 +262,7 @@ async def ledger(place: Path | str) -> Finding:
     """Return whether runs can begin on a ledger; one that is not there is not made."""
     try:
         return await in_thread(partial(_ledger, place))
-    except ConfigurationError as error:  # an address that can't be read: nothing of it is shown
+    except ConfigurationError as error:  # no psycopg, which knows where a password is in an address
         return of_error("ledger", error, exit_of_fault(error))
     except DetectError as error:
         place = printable(ledger_at(place).where)
