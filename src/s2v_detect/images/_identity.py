@@ -262,9 +262,11 @@ NO_URL = "it is no http, https or oss URL"
 """The reason of a text that may be the name of a file."""
 IN_BUCKET = "it is an address in a bucket: give a signed https address of it"
 """The reason of an object's name, which nobody can fetch without the bucket's credentials."""
-BUCKET_SCHEMES = (
-    *("s3", "s3a", "s3n", "aliyun-oss", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss", "wasb"),
-    *("wasbs", "cos", "cosn", "obs", "tos", "r2", "b2"),
+_BUCKET_SCHEMES = frozenset(
+    (
+        *("s3", "s3a", "s3n", "aliyun-oss", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"),
+        *("wasb", "wasbs", "cos", "cosn", "obs", "tos", "r2", "b2"),
+    )
 )
 """As tools call buckets. `oss`, as some call one too, is the service's own store."""
 NO_ADDRESS = "the address is empty"
@@ -279,7 +281,7 @@ def is_in_bucket(text: str) -> bool:
         (True, False)
     """
     scheme, mark, _ = text.lstrip().partition("://")
-    return bool(mark) and scheme.lower() in BUCKET_SCHEMES
+    return bool(mark) and scheme.lower() in _BUCKET_SCHEMES
 
 
 def _blank_in(url: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from s2v_detect.ledger._attempts import Claim, Ended
 from s2v_detect.ledger._entries import LedgerAttempt, LedgerEntry, LedgerSpend
 from s2v_detect.ledger._ledger import AnyLedger
-from s2v_detect.ledger._place import is_address, refuse_no_place
+from s2v_detect.ledger._place import is_address
 from s2v_detect.ledger._postgres import PostgresLedger
 from s2v_detect.ledger._recording import UNRECORDED, Aside, Recorded, Recording, begun, ended
 from s2v_detect.ledger._run import LedgerRun
@@ -33,8 +33,6 @@ def ledger_at(place: str | os.PathLike[str], **options: Any) -> AnyLedger:
         >>> ledger_at("screening.db")
         Ledger('screening.db', name='')
     """
-    if isinstance(place, str):
-        refuse_no_place(place)
     return PostgresLedger(place, **options) if is_address(place) else Ledger(place, **options)
 
 

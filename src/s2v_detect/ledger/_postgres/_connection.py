@@ -95,12 +95,12 @@ class Address:
 
     def __init__(self, dsn: str) -> None:
         given = _read(dsn)
-        if given is None and (name := _unknown_parameter(dsn)):
-            raise ConfigurationError(
-                f"the ledger's address can't be read: libpq knows no parameter {name}.",
-                do="Leave it out.",
-            )
         if given is None:
+            if name := _unknown_parameter(dsn):
+                raise ConfigurationError(
+                    f"the ledger's address can't be read: libpq knows no parameter {name}.",
+                    do="Leave it out.",
+                )
             # With nothing behind it: libpq repeats what it could not read, a password among that.
             raise ConfigurationError(
                 "the ledger's address can't be read.",
